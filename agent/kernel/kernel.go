@@ -1,0 +1,124 @@
+// Package kernel is the port between the agent and a multicast routing table
+// of the kernel: what the engine asks of it, and the errors it may answer with.
+//
+// Two backends implement it: linux, on the real kernel, and sim, a small state
+// machine with the kernel's quirks. Package kerneltest holds the contract that
+// both must pass.
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// Table is one multicast routing table in one network namespace, in those
+// families that could be claimed. Only the engine's goroutine calls it.
+type Table interface {
+	// FamilyErr is nil if the family's table is this program's own, else the
+	// *Error with which claiming it failed.
+	FamilyErr(mroute.Family) error
+
+	// Apply carries out ops in order. It returns nil if all succeeded, else a
+	// slice as long as ops that holds a *Error for each which failed. A
+	// failure does not stop those after it. Deleting what is not there, and
+	// joining what is joined, is success.
+	//
+	// SetMFC must only name VIFs that exist: the kernel forgets the others
+	// silently, and for good.
+	Apply(ops []mroute.Op) []error
+
+	// Counters reads the counts of the entries sgs, which are all of one
+	// family, into out, which is as long. An entry that is not there gives
+	// zero counters and an Idle of -1.
+	Counters(f mroute.Family, sgs []mroute.SG, out []mroute.Counters) error
+
+	// Dump reads back what the kernel holds: for tests, and for adopting the
+	// state of a process that went before. It may be incomplete while entries
+	// are being deleted, and never shows outputs whose VIF is gone.
+	Dump(mroute.Family) (Dump, error)
+
+	// Close gives up the tables: VIFs, entries and memberships vanish.
+	Close() error
+}
+
+// Dump is the content of one family's table.
+type Dump struct {
+	VIFs    map[mroute.VIF]int // ifindex by number
+	Entries map[mroute.SG]mroute.Entry
+}
+
+// Observer tells what happens in the kernel.
+type Observer interface {
+	// Links lists the interfaces of the namespace, by index.
+	Links() ([]mroute.Link, error)
+
+	// Watch sends events until ctx is done, and returns nil then. It blocks
+	// when events is not read; what the kernel drops meanwhile shows as a
+	// LinksChanged or as upcalls that come again.
+	Watch(ctx context.Context, events chan<- Event) error
+}
+
+// Kernel is both ends of the port.
+type Kernel interface {
+	Table
+	Observer
+}
+
+// Event is LinksChanged or Upcalls.
+type Event interface{ isEvent() }
+
+// LinksChanged says that Links would answer differently now, perhaps.
+type LinksChanged struct{}
+
+// Upcalls are questions of the kernel, in order of arrival.
+type Upcalls []mroute.Upcall
+
+func (LinksChanged) isEvent() {}
+func (Upcalls) isEvent()      {}
+
+// Sentinels for errors.Is. Backends give them through *Error, whose Errno maps
+// to them.
+var (
+	ErrTableBusy    = errors.New("the multicast routing table is in use by another process")
+	ErrNotSupported = errors.New("the kernel lacks support for this multicast routing feature")
+	ErrPermission   = errors.New("the CAP_NET_ADMIN and CAP_NET_RAW capabilities are needed")
+	ErrVIFTableFull = errors.New("all 32 VIFs of the table are taken")
+	ErrNoLink       = errors.New("there is no such interface")
+	ErrLimit        = errors.New("a kernel limit on group memberships is reached")
+)
+
+// Error is a call to the kernel that failed.
+type Error struct {
+	Op     string        // what was tried: "MRT_INIT", "AddVIF"
+	Object string        // on what: "IPv4 table 0", "eth0"
+	Errno  syscall.Errno // 0 if the kernel was not the one to refuse
+	Cause  error         // a sentinel, or nil
+}
+
+// Error returns "OP OBJECT: reason".
+func (e *Error) Error() string {
+	reason := e.Errno.Error()
+	if e.Cause != nil {
+		reason = e.Cause.Error()
+		if e.Errno != 0 {
+			reason += fmt.Sprintf(" (%v)", e.Errno)
+		}
+	}
+	return e.Op + " " + e.Object + ": " + reason
+}
+
+// Unwrap gives the sentinel and the errno to errors.Is and errors.As.
+func (e *Error) Unwrap() []error {
+	var errs []error
+	if e.Cause != nil {
+		errs = append(errs, e.Cause)
+	}
+	if e.Errno != 0 {
+		errs = append(errs, e.Errno)
+	}
+	return errs
+}

@@ -1,0 +1,73 @@
+package mroute
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Snapshot is the state of a router at one moment, resolved to interface names:
+// what listings, metrics and status reports are made from. It is immutable.
+type Snapshot struct {
+	Time    time.Time
+	Rules   []RuleView  // one for each inbound link of a rule, in order of insertion
+	Entries []EntryView // the forwarding cache, in order of insertion
+	Groups  []GroupView // memberships as configured
+	Joined  []GroupView // every single membership that the kernel holds
+	Links   []LinkView  // all links of the namespace, by index
+	Pending []PendingView
+}
+
+// RuleView is a rule on one inbound link.
+type RuleView struct {
+	Match    Match
+	Scopes   ScopeMask
+	Except   []netip.Prefix
+	IIF      string
+	OIFs     []string // in order of VIF
+	Counters Counters // of the entry with this very (S,G); zero for templates
+	Age      time.Duration
+	Origin   Origin
+}
+
+// EntryView is an entry of the forwarding cache.
+type EntryView struct {
+	SG       SG
+	Kind     EntryKind
+	IIF      string
+	OIFs     []string // in order of VIF
+	Counters Counters
+	Age      time.Duration // since this daemon installed it
+}
+
+// GroupView is a membership. In [Snapshot.Joined] If is the link's name.
+type GroupView struct {
+	Match Match
+	If    string
+}
+
+// LinkView is a link and its numbers in the two tables.
+type LinkView struct {
+	Link
+	VIF, MIF VIF // NoVIF if none
+}
+
+// PendingKind is the directive that a pending line was written with.
+type PendingKind string
+
+// The kinds of pending lines.
+const (
+	PendingRoute PendingKind = "mroute"
+	PendingGroup PendingKind = "mgroup"
+)
+
+// PendingView is a rule or membership that waits for an interface.
+type PendingView struct {
+	Kind   PendingKind
+	From   IfPattern
+	Match  Match
+	Scopes ScopeMask
+	Except []netip.Prefix
+	To     []IfPattern
+	Reason string // what is missing, as a sentence
+	Origin Origin
+}
