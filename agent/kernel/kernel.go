@@ -72,7 +72,11 @@ type Kernel interface {
 type Event interface{ isEvent() }
 
 // LinksChanged says that Links would answer differently now, perhaps.
-type LinksChanged struct{}
+type LinksChanged struct {
+	// Gone are the ifindexes of links that left the namespace. Their VIFs went
+	// with them, even if a link with that very index is back by now.
+	Gone []int
+}
 
 // Upcalls are questions of the kernel, in order of arrival.
 type Upcalls []mroute.Upcall

@@ -18,9 +18,6 @@ type Layer struct {
 	// in order that covers a flow gives all its outputs, as in smcroute.conf.
 	// Clear: the outputs of all that cover it are united.
 	FirstMatch bool
-
-	// Removals take away from the layers before this one.
-	Removals []Removal
 }
 
 // Route is a rule: packets that arrive on From and fall under Match leave
@@ -66,16 +63,6 @@ type Phyint struct {
 	MRDisc    bool      // send multicast router advertisements (RFC 4286)
 	Threshold Threshold // of the interface as an output; 0: not said
 	Origin    Origin
-}
-
-// Removal takes a rule, some of its outputs, or a membership away from the
-// layers before the one it stands in.
-type Removal struct {
-	Join   bool // a membership, not a route
-	From   IfPattern
-	Match  Match
-	To     []IfPattern // outputs; none: the whole rule
-	Origin Origin
 }
 
 // Origin tells where an intent comes from, for messages and status.
