@@ -49,14 +49,17 @@ func (m Match) String() string {
 
 // FormatPrefix returns p without its length if that is the full one, and * if
 // p is zero or of length 0.
-func FormatPrefix(p netip.Prefix) string {
+func FormatPrefix(p netip.Prefix) string { return string(AppendPrefix(nil, p)) }
+
+// AppendPrefix appends what [FormatPrefix] returns to dst.
+func AppendPrefix(dst []byte, p netip.Prefix) []byte {
 	switch {
 	case !p.IsValid(), p.Bits() == 0:
-		return "*"
+		return append(dst, '*')
 	case p.IsSingleIP():
-		return p.Addr().String()
+		return p.Addr().AppendTo(dst)
 	}
-	return p.String()
+	return p.AppendTo(dst)
 }
 
 // ScopeMask limits a (*,*) rule of IPv6 to groups of certain scopes: bit s of
