@@ -1,0 +1,44 @@
+package show
+
+import "github.com/smcroute/kube-smcroute/agent/mroute"
+
+// interfacesText lists all links of the namespace with their numbers in the
+// two tables.
+func interfacesText(snap *mroute.Snapshot) string {
+	if len(snap.Links) == 0 {
+		return ""
+	}
+	width := len("PHYINT")
+	for i := range snap.Links {
+		width = max(width, len(snap.Links[i].Name))
+	}
+	t := make(table, 0, (len(snap.Links)+1)*(width+20))
+	t.text(" INDEX ")
+	start := len(t)
+	t.text("PHYINT")
+	t.pad(start, width)
+	t.text("  VIF  MIF")
+	t.endHeading()
+	for i := range snap.Links {
+		l := &snap.Links[i]
+		t.number(uint64(l.Index), 6)
+		t.text(" ")
+		start := len(t)
+		t.name(l.Name)
+		t.pad(start, width)
+		t.text(" ")
+		t.vif(l.VIF)
+		t.text(" ")
+		t.vif(l.MIF)
+		t.endRow()
+	}
+	return string(t)
+}
+
+func (t *table) vif(v mroute.VIF) {
+	if v == mroute.NoVIF {
+		t.right("N/A", 4)
+		return
+	}
+	t.number(uint64(v), 4)
+}

@@ -1,0 +1,243 @@
+package show
+
+import (
+	"encoding/json"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// jsonText is JSON under construction. It is written by hand because a table
+// of 100,000 routes goes through here.
+type jsonText []byte
+
+func (j *jsonText) text(s string) { *j = append(*j, s...) }
+
+// sep appends a comma unless i is 0.
+func (j *jsonText) sep(i int) {
+	if i > 0 {
+		*j = append(*j, ',')
+	}
+}
+
+func (j *jsonText) routes(snap *mroute.Snapshot) {
+	*j = make(jsonText, 0, (len(snap.Rules)+len(snap.Entries)+1)*192)
+	j.text(`{"routes":{"asm":[`)
+	n := 0
+	for i := range snap.Rules {
+		if r := &snap.Rules[i]; !r.Match.IsExact() {
+			j.sep(n)
+			n++
+			j.route(ruleRow(r))
+			j.template(r)
+			j.text("}")
+		}
+	}
+	j.text(`],"ssm":[`)
+	n = 0
+	for i := range snap.Rules {
+		if r := &snap.Rules[i]; r.Match.IsExact() {
+			j.sep(n)
+			n++
+			j.route(ruleRow(r))
+			j.counters(&r.Counters, r.Age)
+			j.text("}")
+		}
+	}
+	j.text(`],"kernel":[`)
+	for i := range snap.Entries {
+		e := &snap.Entries[i]
+		j.sep(i)
+		j.route(entryRow(e))
+		j.counters(&e.Counters, e.Age)
+		j.text(`,"kind":"`)
+		j.text(e.Kind.String())
+		j.text(`"}`)
+	}
+	j.text(`]}}`)
+}
+
+// route opens an object with the keys that all routes have.
+func (j *jsonText) route(r routeRow) {
+	j.match(r.match)
+	j.text(`,"iif":`)
+	j.str(r.iif)
+	j.text(`,"oifs":`)
+	strs(j, r.oifs)
+}
+
+// template adds what only templates have.
+func (j *jsonText) template(r *mroute.RuleView) {
+	j.except(r.Except)
+	j.scopes(r.Scopes)
+}
+
+func (j *jsonText) except(except []netip.Prefix) {
+	if len(except) == 0 {
+		return
+	}
+	j.text(`,"except":[`)
+	for i, p := range except {
+		j.sep(i)
+		j.prefix(p)
+	}
+	j.text(`]`)
+}
+
+func (j *jsonText) scopes(s mroute.ScopeMask) {
+	if s.Set {
+		j.text(`,"scope_mask":`)
+		*j = strconv.AppendUint(*j, uint64(s.Bits), 10)
+	}
+}
+
+func (j *jsonText) counters(c *mroute.Counters, age time.Duration) {
+	j.text(`,"packets":`)
+	*j = strconv.AppendUint(*j, c.Packets, 10)
+	j.text(`,"bytes":`)
+	*j = strconv.AppendUint(*j, c.Bytes, 10)
+	j.text(`,"wrong_if":`)
+	*j = strconv.AppendUint(*j, c.WrongIf, 10)
+	j.text(`,"age":`)
+	j.seconds(age)
+	j.text(`,"idle":`)
+	j.seconds(c.Idle)
+}
+
+// seconds appends d in seconds with at most three decimals, or null if d is
+// negative, which means unknown.
+func (j *jsonText) seconds(d time.Duration) {
+	if d < 0 {
+		j.text("null")
+		return
+	}
+	ms := uint64(d / time.Millisecond)
+	*j = strconv.AppendUint(*j, ms/1000, 10)
+	if frac := ms % 1000; frac > 0 {
+		*j = append(*j, '.', byte('0'+frac/100), byte('0'+frac/10%10), byte('0'+frac%10))
+	}
+}
+
+func (j *jsonText) groups(snap *mroute.Snapshot) {
+	j.text(`{"groups":{"conf":`)
+	j.memberships(snap.Groups)
+	j.text(`,"kernel":`)
+	j.memberships(snap.Joined)
+	j.text(`}}`)
+}
+
+func (j *jsonText) memberships(groups []mroute.GroupView) {
+	j.text(`[`)
+	for i := range groups {
+		j.sep(i)
+		j.match(groups[i].Match)
+		j.text(`,"iif":`)
+		j.str(groups[i].If)
+		j.text(`}`)
+	}
+	j.text(`]`)
+}
+
+func (j *jsonText) interfaces(snap *mroute.Snapshot) {
+	j.text(`{"interfaces":[`)
+	for i := range snap.Links {
+		l := &snap.Links[i]
+		j.sep(i)
+		j.text(`{"index":`)
+		*j = strconv.AppendInt(*j, int64(l.Index), 10)
+		j.text(`,"name":`)
+		j.str(l.Name)
+		j.text(`,"vif":`)
+		j.vif(l.VIF)
+		j.text(`,"mif":`)
+		j.vif(l.MIF)
+		j.text(`}`)
+	}
+	j.text(`]}`)
+}
+
+func (j *jsonText) vif(v mroute.VIF) {
+	if v == mroute.NoVIF {
+		j.text("null")
+		return
+	}
+	*j = strconv.AppendUint(*j, uint64(v), 10)
+}
+
+func (j *jsonText) pending(snap *mroute.Snapshot) {
+	j.text(`{"pending":[`)
+	for i := range snap.Pending {
+		p := &snap.Pending[i]
+		j.sep(i)
+		j.text(`{"kind":`)
+		j.str(string(p.Kind))
+		j.text(`,"iif":`)
+		j.str(string(p.From))
+		j.text(`,`)
+		j.pair(p.Match)
+		j.text(`,"oifs":`)
+		strs(j, p.To)
+		j.except(p.Except)
+		j.scopes(p.Scopes)
+		j.text(`,"reason":`)
+		j.str(p.Reason)
+		j.text(`}`)
+	}
+	j.text(`]}`)
+}
+
+// match opens an object with a source and a group.
+func (j *jsonText) match(m mroute.Match) {
+	j.text(`{`)
+	j.pair(m)
+}
+
+func (j *jsonText) pair(m mroute.Match) {
+	j.text(`"source":`)
+	if anySource(m) {
+		j.text("null")
+	} else {
+		j.prefix(m.Source)
+	}
+	j.text(`,"group":`)
+	j.prefix(m.Group)
+}
+
+// prefix appends p as a string, without its length if that is the full one.
+func (j *jsonText) prefix(p netip.Prefix) {
+	*j = append(*j, '"')
+	if p.IsSingleIP() {
+		*j = p.Addr().AppendTo(*j)
+	} else {
+		*j = p.AppendTo(*j)
+	}
+	*j = append(*j, '"')
+}
+
+func strs[S ~string](j *jsonText, list []S) {
+	j.text(`[`)
+	for i, s := range list {
+		j.sep(i)
+		j.str(string(s))
+	}
+	j.text(`]`)
+}
+
+// str appends s as a JSON string.
+func (j *jsonText) str(s string) {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			quoted, err := json.Marshal(s)
+			if err != nil {
+				panic("a string that encoding/json refuses: " + err.Error())
+			}
+			*j = append(*j, quoted...)
+			return
+		}
+	}
+	*j = append(*j, '"')
+	*j = append(*j, s...)
+	*j = append(*j, '"')
+}
