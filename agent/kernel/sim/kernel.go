@@ -17,6 +17,7 @@ type Kernel struct {
 	members map[membership]bool
 	upcalls [2][]mroute.Upcall // the sockets' receive queues
 	news    bool               // links have changed since Watch told so
+	gone    []int              // ifindexes of those that left meanwhile
 	wake    chan struct{}      // has room for one
 	closed  bool
 }
@@ -83,6 +84,7 @@ func (k *Kernel) clone(h *Host) *Kernel {
 		members: cloneMap(k.members),
 		upcalls: [2][]mroute.Upcall{slices.Clone(k.upcalls[0]), slices.Clone(k.upcalls[1])},
 		news:    k.news,
+		gone:    slices.Clone(k.gone),
 		wake:    make(chan struct{}, 1),
 	}
 }

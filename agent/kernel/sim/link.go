@@ -34,7 +34,7 @@ func (h *Host) insert(l mroute.Link) int {
 	h.next = max(h.next, l.Index+1)
 	at, _ := slices.BinarySearchFunc(h.links, l.Index, byIndex)
 	h.links = slices.Insert(h.links, at, l)
-	h.linksChanged()
+	h.linksChanged(0)
 	return l.Index
 }
 
@@ -65,7 +65,7 @@ func (h *Host) DeleteLink(name string) {
 			delete(h.sent, d)
 		}
 	}
-	h.linksChanged()
+	h.linksChanged(index)
 }
 
 // RenameLink gives a link another name. VIFs and memberships stay.
@@ -93,7 +93,7 @@ func (h *Host) change(name string, f func(*mroute.Link)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f(&h.links[h.find(name)])
-	h.linksChanged()
+	h.linksChanged(0)
 }
 
 // Links lists the links by index.
@@ -103,10 +103,13 @@ func (h *Host) Links() []mroute.Link {
 	return slices.Clone(h.links)
 }
 
-// linksChanged tells every Watch.
-func (h *Host) linksChanged() {
+// linksChanged tells every Watch; gone is the ifindex of a link that left, or 0.
+func (h *Host) linksChanged(gone int) {
 	for _, k := range h.kernels {
 		k.news = true
+		if gone != 0 {
+			k.gone = append(k.gone, gone)
+		}
 		k.wakeup()
 	}
 }

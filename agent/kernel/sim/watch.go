@@ -31,8 +31,8 @@ func (k *Kernel) take() []kernel.Event {
 	defer k.host.mu.Unlock()
 	var events []kernel.Event
 	if k.news {
-		k.news = false
-		events = append(events, kernel.LinksChanged{})
+		events = append(events, kernel.LinksChanged{Gone: k.gone})
+		k.news, k.gone = false, nil
 	}
 	for i := range k.upcalls {
 		if len(k.upcalls[i]) > 0 {
