@@ -1,0 +1,152 @@
+package conf
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// The arguments of smcroutectl's commands:
+//
+//	add     IIF [SRC[/LEN]] GRP[/LEN] [OIF...]    IIF :: :: MASK [OIF...]
+//	remove  IIF [SRC[/LEN]] GRP[/LEN] [OIF...]    IIF :: :: [MASK] [OIF...]
+//	join    IIF [SRC[/LEN]] GRP[/LEN]
+//	leave   IIF [SRC[/LEN]] GRP[/LEN]
+//
+// The errors of the functions below are sentences for the user of the client.
+
+// ParseEdit reads the arguments of the command that asks for kind. What it
+// returns has no Origin.
+func ParseEdit(kind mroute.EditKind, args []string) (mroute.Edit, error) {
+	edit := mroute.Edit{Kind: kind}
+	var err error
+	switch kind {
+	case mroute.AddRoute:
+		edit.Route, err = ParseRoute(args)
+	case mroute.RemoveRoute:
+		edit.Route, err = parseRoute(args, false)
+	case mroute.AddJoin, mroute.RemoveJoin:
+		edit.Join, err = ParseJoin(args)
+	default:
+		err = errors.New("unknown kind of edit")
+	}
+	if err != nil {
+		return mroute.Edit{}, err
+	}
+	return edit, nil
+}
+
+// ParseRoute reads the arguments of "add". The Route has no Origin.
+func ParseRoute(args []string) (mroute.Route, error) { return parseRoute(args, true) }
+
+// parseRoute reads the arguments of "add", or of "remove", where the mask of a
+// (*,*) rule may be absent.
+func parseRoute(args []string, needMask bool) (mroute.Route, error) {
+	from, match, rest, err := parseArgs(args)
+	if err != nil {
+		return mroute.Route{}, err
+	}
+	route := mroute.Route{From: from, Match: match}
+	if match.Group.Bits() == 0 && (needMask || len(rest) > 0 && isNumber(rest[0])) {
+		mask := ""
+		if len(rest) > 0 {
+			mask, rest = rest[0], rest[1:]
+		}
+		if route.Scopes, err = parseScopeMask(mask); err != nil {
+			return mroute.Route{}, err
+		}
+	}
+	if route.To, err = parseOutputs(rest); err != nil {
+		return mroute.Route{}, err
+	}
+	return route, nil
+}
+
+func isNumber(word string) bool {
+	_, digits := leadingNumber(word, MaxScopeMask)
+	return digits > 0 && digits == len(word)
+}
+
+// ParseJoin reads the arguments of "join", and of "leave", which must be those
+// of the join. The Join has no Origin.
+func ParseJoin(args []string) (mroute.Join, error) {
+	name, match, rest, err := parseArgs(args)
+	if err != nil {
+		return mroute.Join{}, err
+	}
+	if len(rest) > 0 {
+		return mroute.Join{}, errors.New("unexpected word " + quote(rest[0]) + ": expected nothing behind the group")
+	}
+	if err := joinable(match); err != nil {
+		return mroute.Join{}, err
+	}
+	return mroute.Join{If: name, Match: match}, nil
+}
+
+// parseArgs reads interface, source and group, and returns what is left. The
+// second argument is the group if its address is multicast, else the source.
+func parseArgs(args []string) (from mroute.IfPattern, m mroute.Match, rest []string, err error) {
+	if len(args) == 0 {
+		return "", m, nil, errors.New("no arguments: expected an interface, a source if wanted, and a group")
+	}
+	if from, err = parseName(args[0]); err != nil {
+		return "", m, nil, err
+	}
+	args = args[1:]
+	source := ""
+	if len(args) > 0 && !startsWithGroup(args[0]) {
+		source, args = args[0], args[1:]
+	}
+	if len(args) == 0 {
+		if source != "" {
+			// One address alone was meant as the group.
+			if _, _, err = parseGroup(source); err != nil {
+				return "", m, nil, err
+			}
+		}
+		return "", m, nil, errors.New("no group: expected a multicast address behind the interface or the source")
+	}
+	if m.Group, _, err = parseGroup(args[0]); err != nil {
+		return "", m, nil, err
+	}
+	if source != "" {
+		if m.Source, _, err = parseSource(source, m.Group); err != nil {
+			return "", m, nil, err
+		}
+	}
+	return from, m, args[1:], nil
+}
+
+func startsWithGroup(word string) bool {
+	text, _, _ := strings.Cut(word, "/")
+	a, err := parseAddress(kwGroup, text)
+	return err == nil && a.addr.IsMulticast()
+}
+
+// parseOutputs reads interface patterns, and drops those which came before.
+func parseOutputs(words []string) ([]mroute.Output, error) {
+	var list []mroute.Output
+	seen := make(map[string]bool, len(words))
+	for _, word := range words {
+		name, err := parseName(word)
+		if err != nil {
+			return nil, err
+		}
+		if !seen[word] {
+			seen[word] = true
+			list = append(list, mroute.Output{If: name})
+		}
+	}
+	return list, nil
+}
+
+func parseName(word string) (mroute.IfPattern, error) {
+	if word == "" {
+		return "", errors.New("an empty interface name: expected one like eth0, or eth+ for all that begin with eth")
+	}
+	if reason := impossible(word); reason != "" {
+		return "", errors.New(reason)
+	}
+	return mroute.IfPattern(word), nil
+}

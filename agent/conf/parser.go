@@ -1,0 +1,147 @@
+package conf
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// parser is the state of one Parse over all files.
+type parser struct {
+	opt         Options
+	layer       mroute.Layer
+	diagnostics []Diagnostic
+	seq         int
+
+	// The place being read.
+	name string
+	line int
+
+	open []string            // names of the files being read, outermost first
+	read map[string]position // where each file was included
+
+	names names
+	lists map[string]outputList // by the text behind "to"
+	list  int32                 // number of the list of outputs being read
+
+	exact  map[sgKey]int32 // first route of each exact (S,G), by index
+	joined map[joinKey]int32
+}
+
+type position struct {
+	file string
+	line int
+}
+
+// sgKey is an (S,G) without pointers, which keeps large maps cheap. No IPv4
+// group maps to an IPv6 one, so the family is implied.
+type sgKey struct{ source, group [16]byte }
+
+func keyOf(source, group netip.Addr) sgKey {
+	k := sgKey{group: group.As16()}
+	if source.IsValid() {
+		k.source = source.As16()
+	}
+	return k
+}
+
+// minRouteLine is the length of the shortest mroute line.
+const minRouteLine = len("mroute from a group ff::\n")
+
+// file reads one file, and those it includes where it includes them.
+func (p *parser) file(src Source) {
+	outer, outerLine := p.name, p.line
+	p.name, p.line = src.Name, 0
+	p.open = append(p.open, src.Name)
+
+	if p.layer.Routes == nil {
+		if n := min(bytes.Count(src.Text, []byte{'\n'})+1, len(src.Text)/minRouteLine); n > 0 {
+			p.layer.Routes = make([]mroute.Route, 0, n)
+		}
+	}
+	for text := string(src.Text); text != ""; {
+		var l line
+		l.text, text, _ = strings.Cut(text, "\n")
+		p.line++
+		p.directive(&l)
+	}
+
+	p.open = p.open[:len(p.open)-1]
+	p.name, p.line = outer, outerLine
+	if len(p.open) == 0 && len(p.layer.Routes) == 0 {
+		p.layer.Routes = nil
+	}
+}
+
+// directive reads one line.
+func (p *parser) directive(l *line) {
+	word, column := l.next()
+	switch {
+	case word == "", comment(word):
+	case is(word, kwMRoute):
+		p.mroute(l, column)
+	case is(word, kwMGroup), is(word, kwSSMGroup):
+		p.mgroup(l, column)
+	case is(word, kwPhyint):
+		p.phyint(l)
+	case is(word, kwInclude):
+		p.include(l)
+	default:
+		p.error(column, "unknown directive "+quote(word)+": expected phyint, mgroup, mroute or include")
+	}
+}
+
+// origin numbers the next item of the layer.
+func (p *parser) origin() mroute.Origin {
+	p.seq++
+	return mroute.Origin{Ref: p.name, Line: p.line, Seq: p.seq}
+}
+
+// clause is a keyword's value and where it stands. The zero clause is absent.
+type clause struct {
+	word   string
+	column int
+}
+
+func (c clause) given() bool { return c.column != 0 }
+
+// value reads the word behind a keyword. It returns false, with an error
+// reported, if the line ends there.
+func (p *parser) value(l *line, c *clause, keyword, expected string) bool {
+	word, column := l.next()
+	if word == "" {
+		p.error(column, keyword+" at the end of the line: expected "+expected+" behind it")
+		return false
+	}
+	if c.given() {
+		p.warn(column, keyword+" twice on this line, with "+quote(c.word)+" and "+quote(word)+": the later one counts")
+	}
+	*c = clause{word, column}
+	return true
+}
+
+// unknown reports a word that is no keyword.
+func (p *parser) unknown(word string, column int, expected string) {
+	p.warn(column, "unknown word "+quote(word)+" ignored: expected "+expected)
+}
+
+// iface interns the name of an interface, and reports what is odd about it.
+func (p *parser) iface(word string, column int) nameID {
+	id := p.names.intern(word)
+	if oddity := p.names.list[id].oddity; oddity != "" {
+		p.warn(column, oddity)
+	}
+	return id
+}
+
+func (p *parser) error(column int, message string) { p.report(column, Error, message) }
+func (p *parser) warn(column int, message string)  { p.report(column, Warning, message) }
+func (p *parser) info(column int, message string)  { p.report(column, Info, message) }
+
+func (p *parser) report(column int, severity Severity, message string) {
+	p.diagnostics = append(p.diagnostics, Diagnostic{
+		File: p.name, Line: p.line, Column: column, Severity: severity, Message: message,
+	})
+}

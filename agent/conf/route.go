@@ -1,0 +1,168 @@
+package conf
+
+import (
+	"strings"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+const routeKeywords = "from, source, group, except or to"
+
+// mroute reads the line behind the word mroute, which stands at column.
+func (p *parser) mroute(l *line, column int) {
+	var (
+		r      rule
+		except clause
+		to     clause // its word is "to" itself
+		good   = true
+	)
+words:
+	for {
+		word, column := l.next()
+		if word == "" || comment(word) {
+			break
+		}
+		known, ok := p.ruleClause(l, &r, word)
+		switch {
+		case known:
+			good = good && ok
+		case is(word, kwTo):
+			to = clause{word, column}
+			break words
+		case is(word, kwExcept):
+			good = p.value(l, &except, kwExcept, "the sources to leave out") && good
+		default:
+			p.unknown(word, column, routeKeywords)
+		}
+	}
+	if !good || !p.complete(&r, kwMRoute, column) {
+		return
+	}
+	match, ok := p.match(&r)
+	if !ok {
+		return
+	}
+	route := mroute.Route{Match: match}
+	if except.given() {
+		if match.IsExact() {
+			p.error(except.column, "except with one source and one group: expected it only where sources are learned, with a prefix or no source")
+			return
+		}
+		var err error
+		if route.Except, err = parseExcept(except.word, match.Family()); err != nil {
+			p.error(except.column, err.Error())
+			return
+		}
+	}
+	tail := *l
+	if match.Group.Bits() == 0 {
+		maskColumn := r.group.column
+		mask := ""
+		if to.given() {
+			mask, maskColumn = tail.next()
+		}
+		var err error
+		if route.Scopes, err = parseScopeMask(mask); err != nil {
+			p.error(maskColumn, err.Error())
+			return
+		}
+	} else if to.given() && tail.atEnd() {
+		p.warn(to.column, "to without an interface behind it: this is a stop rule, as if to were not there")
+	}
+
+	from := p.iface(r.from.word, r.from.column)
+	route.From = p.names.list[from].pattern
+	if to.given() {
+		route.To = p.outputs(tail, from)
+	}
+	if neverForwarded(match.Group) {
+		p.warn(r.group.column, "group "+mroute.FormatPrefix(match.Group)+" is link-local: the kernel never forwards it")
+	}
+	route.Origin = p.origin()
+	p.layer.Routes = append(p.layer.Routes, route)
+	if match.IsExact() {
+		p.noteExact(&r)
+	}
+}
+
+// noteExact remembers the (S,G) of the last route, and warns if one before it
+// has the same on another interface.
+func (p *parser) noteExact(r *rule) {
+	last := len(p.layer.Routes) - 1
+	route := &p.layer.Routes[last]
+	sg := route.Match.SG()
+	key := keyOf(sg.Source, sg.Group)
+	other, ok := p.exact[key]
+	if !ok {
+		if p.exact == nil {
+			p.exact = make(map[sgKey]int32)
+		}
+		p.exact[key] = int32(last)
+		return
+	}
+	if first := &p.layer.Routes[other]; first.From != route.From {
+		p.warn(r.from.column, sg.String()+" from "+string(route.From)+" is also from "+string(first.From)+" at "+first.Origin.String()+
+			": the kernel holds one of them at a time, the one on whose interface packets arrive")
+	}
+}
+
+// outputList is what the words behind "to" mean.
+type outputList struct {
+	outputs []mroute.Output
+	plain   bool // nothing to report about it
+}
+
+// outputs reads the rest of a line as interfaces, each once. Routes whose lines
+// end alike share one slice.
+func (p *parser) outputs(l line, from nameID) []mroute.Output {
+	text := l.text[l.pos:]
+	list, ok := p.lists[text]
+	if !ok || !list.plain {
+		list = p.readOutputs(l)
+		if p.lists == nil {
+			p.lists = make(map[string]outputList)
+		}
+		if !ok {
+			p.lists[strings.Clone(text)] = list
+		}
+	}
+	if in := p.names.list[from].pattern; !in.IsWildcard() {
+		for i := range list.outputs {
+			if list.outputs[i].If == in {
+				p.info(columnOf(l, string(in)), string(in)+" is inbound and output of this route: packets go out where they came in")
+			}
+		}
+	}
+	return list.outputs
+}
+
+// columnOf is where word stands in the rest of l.
+func columnOf(l line, word string) int {
+	for {
+		if w, column := l.next(); w == word || w == "" {
+			return column
+		}
+	}
+}
+
+func (p *parser) readOutputs(l line) outputList {
+	p.list++
+	list := outputList{plain: true}
+	before := len(p.diagnostics)
+	for {
+		word, column := l.next()
+		if word == "" {
+			break
+		}
+		id := p.iface(word, column)
+		n := &p.names.list[id]
+		if n.seen == p.list {
+			p.info(column, "output "+quote(word)+" twice on this line: once is enough")
+			continue
+		}
+		n.seen = p.list
+		list.outputs = append(list.outputs, mroute.Output{If: n.pattern})
+	}
+	list.plain = len(p.diagnostics) == before
+	return list
+}
