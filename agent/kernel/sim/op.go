@@ -47,14 +47,10 @@ func (k *Kernel) addVIF(t *table, op mroute.Op) error {
 	if t.has(op.VIF) {
 		return refuse(op, syscall.EADDRINUSE, nil)
 	}
-	l, ok := k.host.link(op.Link.Index)
-	if !ok {
+	if _, ok := k.host.link(op.Link.Index); !ok {
 		return refuse(op, syscall.EADDRNOTAVAIL, kernel.ErrNoLink)
 	}
-	if !l.Multicast {
-		return refuse(op, syscall.EADDRNOTAVAIL, nil)
-	}
-	t.vifs[op.VIF] = vif{link: l.Index, static: t.owner != k}
+	t.vifs[op.VIF] = vif{link: op.Link.Index, static: t.owner != k}
 	return nil
 }
 
