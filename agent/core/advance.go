@@ -1,0 +1,191 @@
+package core
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// maxOps bounds one Apply, and with it the memory for it.
+const maxOps = 4096
+
+// advance goes on with the round of changes until something must be applied,
+// or nothing is left to do.
+func (s *State) advance() []Effect {
+	var out []Effect
+	for {
+		var ops []mroute.Op
+		switch s.stage {
+		case idle:
+			if !s.work.any() {
+				return out
+			}
+			s.round++
+			s.stage = scrubbing
+			if s.work.vifs {
+				ops = s.scrub()
+			}
+		case scrubbing:
+			s.stage = adding
+			if s.work.vifs {
+				ops = s.addVIFs()
+			}
+		case adding:
+			s.stage = setting
+			s.enumerate()
+		case setting:
+			if s.work.finishing {
+				s.work = work{joins: s.groups.left && s.groups.failed > 0}
+				s.groups.left = false
+				s.stage = idle
+				out = append(out, s.settled()...)
+				continue
+			}
+			ops = s.sets()
+			if len(ops) == 0 {
+				s.work.finishing = true
+				ops = append(s.groupOps(), s.work.dels...)
+			}
+		}
+		if len(ops) > 0 {
+			s.inflight = ops
+			return append(out, Apply{ops})
+		}
+	}
+}
+
+func (w *work) any() bool {
+	return w.vifs || w.all || w.joins || len(w.sgs) > 0 || len(w.some) > 0
+}
+
+// enumerate lists every (S,G) that may differ.
+func (s *State) enumerate() {
+	if !s.work.all {
+		return
+	}
+	sgs := s.work.sgs
+	for _, t := range s.tables {
+		if len(t.cells) == 0 {
+			t.cells = make(map[mroute.SG]*cell, s.in.Routes())
+		}
+	}
+	sgs = slices.Grow(sgs, s.in.Routes())
+	s.in.Exact(func(sg mroute.SG) { sgs = append(sgs, sg) })
+	all := func(mroute.SG) bool { return true }
+	for _, t := range s.tables {
+		sgs = appendSorted(sgs, maps.Keys(t.flows), all)
+		// Most cells are in the list already; the rest may have lost their rule.
+		sgs = appendSorted(sgs, maps.Keys(t.cells), func(sg mroute.SG) bool {
+			return t.flows[sg] == nil && !s.in.HasExact(sg)
+		})
+	}
+	s.work.sgs = sgs
+}
+
+// sets returns the next entries to set, and notes those to delete at the end.
+func (s *State) sets() []mroute.Op {
+	var ops []mroute.Op
+	for i, sg := range s.work.sgs {
+		if len(ops) == maxOps {
+			s.work.sgs = s.work.sgs[i:]
+			return ops
+		}
+		if op, ok := s.compare(sg); ok {
+			ops = append(ops, op)
+		}
+	}
+	s.work.sgs = nil
+	return ops
+}
+
+// compare returns the SetMFC that sg needs, if any.
+func (s *State) compare(sg mroute.SG) (mroute.Op, bool) {
+	t := s.table(sg.Family())
+	if t == nil {
+		return mroute.Op{}, false
+	}
+	c := t.cells[sg]
+	if c != nil && c.round == s.round {
+		return mroute.Op{}, false
+	}
+	want, wanted := s.res.Entry(sg, t.arrival(sg), &t.vifs)
+	switch {
+	case c == nil && !wanted:
+		return mroute.Op{}, false
+	case c == nil:
+		c = &cell{entry: want, unknown: true}
+		t.cells[sg] = c
+	case !wanted:
+		c.round = s.round
+		s.work.dels = append(s.work.dels, mroute.Op{Kind: mroute.DelMFC, Family: t.family, SG: sg})
+		return mroute.Op{}, false
+	case !c.unknown && c.entry.Forwards(want):
+		c.round = s.round
+		c.entry.Kind = want.Kind
+		return mroute.Op{}, false
+	}
+	c.round = s.round
+	return mroute.Op{Kind: mroute.SetMFC, Family: t.family, SG: sg, Entry: want}, true
+}
+
+// applied takes over into the belief what the kernel did.
+func (s *State) applied(errs []error, now time.Time) []Effect {
+	var news FlowsChanged
+	for i := range s.inflight {
+		op := &s.inflight[i]
+		var err error
+		if errs != nil {
+			err = errs[i]
+		}
+		if err != nil {
+			s.trouble.note(err)
+		}
+		switch op.Kind {
+		case mroute.AddVIF, mroute.DelVIF:
+			s.appliedVIF(op, err)
+		case mroute.SetMFC:
+			if ch, ok := s.appliedSet(op, err, now); ok {
+				news = append(news, ch)
+			}
+		case mroute.DelMFC:
+			t := s.table(op.Family)
+			if err != nil {
+				if c := t.cells[op.SG]; c != nil {
+					c.unknown = true
+				}
+			} else {
+				delete(t.cells, op.SG)
+			}
+		case mroute.JoinGroup, mroute.LeaveGroup:
+			s.groups.applied(op, err)
+		}
+	}
+	s.inflight = nil
+	if len(news) > 0 {
+		return []Effect{news}
+	}
+	return nil
+}
+
+func (s *State) appliedSet(op *mroute.Op, err error, now time.Time) (FlowChange, bool) {
+	t := s.table(op.Family)
+	c := t.cells[op.SG]
+	if err != nil {
+		c.unknown = true
+		return FlowChange{}, false
+	}
+	if !c.installed() {
+		t.seq++
+		c.seq, c.since = t.seq, now
+	}
+	c.entry, c.unknown = op.Entry, false
+	f := t.flows[op.SG]
+	if f == nil || !f.news {
+		return FlowChange{}, false
+	}
+	f.news = false
+	l, _ := s.res.Link(f.ifindex)
+	return FlowChange{SG: op.SG, Kind: op.Entry.Kind, Link: l.Name, Moved: f.moved}, true
+}

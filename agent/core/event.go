@@ -1,0 +1,103 @@
+package core
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// Event is something that happened.
+type Event interface{ isEvent() }
+
+type (
+	// SetLayer replaces the layer of that name. If it drops edits, what
+	// clients changed goes with what it replaces.
+	SetLayer struct {
+		Layer     mroute.Layer
+		DropEdits bool
+	}
+
+	// LinksRead is the full list of links, by index. Those in Gone left the
+	// namespace since the last one, even if they are listed again.
+	LinksRead struct {
+		Links []mroute.Link
+		Gone  []int
+	}
+
+	// Upcalls are the kernel's questions, in order.
+	Upcalls []mroute.Upcall
+
+	// Applied tells how the ops of the last [Apply] went: nil if all
+	// succeeded, else an error or nil for each.
+	Applied struct{ Errs []error }
+
+	// CountersRead answers a [ReadCounters].
+	CountersRead struct {
+		Family   mroute.Family
+		SGs      []mroute.SG
+		Counters []mroute.Counters
+		Err      error
+	}
+
+	// Expire starts a round of expiry: flows whose count did not change for
+	// Age are forgotten. The first visit of a flow only notes its count.
+	Expire struct{ Age time.Duration }
+
+	// Retry tries again what failed, if its time has come.
+	Retry struct{}
+)
+
+func (SetLayer) isEvent()     {}
+func (LinksRead) isEvent()    {}
+func (Upcalls) isEvent()      {}
+func (Applied) isEvent()      {}
+func (CountersRead) isEvent() {}
+func (Expire) isEvent()       {}
+func (Retry) isEvent()        {}
+
+// Effect is something to do.
+type Effect interface{ isEffect() }
+
+type (
+	// Apply wants ops carried out in order, and an [Applied] as the very next
+	// event.
+	Apply struct{ Ops []mroute.Op }
+
+	// ReadCounters wants a [CountersRead].
+	ReadCounters struct {
+		Family mroute.Family
+		SGs    []mroute.SG
+	}
+
+	// FlowsChanged tells of entries installed or moved because of upcalls.
+	FlowsChanged []FlowChange
+
+	// MRDisc is the set of links to send router advertisements on.
+	MRDisc struct{ Links []mroute.Link }
+
+	// Log is one line for the log: one for each transition, none for
+	// repetition.
+	Log struct {
+		Level   slog.Level
+		Message string
+	}
+
+	// Wake wants a [Retry] after that time.
+	Wake struct{ After time.Duration }
+)
+
+func (Apply) isEffect()        {}
+func (ReadCounters) isEffect() {}
+func (FlowsChanged) isEffect() {}
+func (MRDisc) isEffect()       {}
+func (Log) isEffect()          {}
+func (Wake) isEffect()         {}
+
+// FlowChange is an entry that was installed or moved because packets arrived.
+type FlowChange struct {
+	SG    mroute.SG
+	Kind  mroute.EntryKind
+	Link  string // where they arrive
+	Moved bool   // from another interface
+}

@@ -1,0 +1,35 @@
+package core
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// Target is what the intent asks for, given the VIFs there are and the flows
+// that are known, worked out at once for every (S,G) that occurs.
+func (s *State) Target() map[string]string {
+	fw := make(map[string]string)
+	add := func(t *table, sg mroute.SG) {
+		e, ok := s.res.Entry(sg, t.arrival(sg), &t.vifs)
+		if !ok || e.OIFs.Empty() {
+			return
+		}
+		l, _ := s.res.Link(t.vifs.Link(e.IIF))
+		names := s.res.Names(e.OIFs, &t.vifs)
+		slices.Sort(names)
+		fw[l.Name+" "+sg.String()] = strings.Join(names, " ")
+	}
+	s.in.Exact(func(sg mroute.SG) {
+		if t := s.table(sg.Family()); t != nil {
+			add(t, sg)
+		}
+	})
+	for _, t := range s.tables {
+		for sg := range t.flows {
+			add(t, sg)
+		}
+	}
+	return fw
+}

@@ -1,0 +1,158 @@
+package core
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// scrub returns the ops that clear entries of VIFs which are going, and then
+// delete these. Deleting a link takes its VIF along but leaves its bit in the
+// entries, where the next link with that number would inherit the traffic: so
+// this comes first, and a number is not given out again until it has succeeded.
+func (s *State) scrub() []mroute.Op {
+	wanted := make(map[int]bool)
+	for _, l := range s.res.WantVIFs() {
+		wanted[l.Index] = !s.work.again[l.Index]
+	}
+	var ops []mroute.Op
+	for _, m := range s.groups.on(s.work.again) {
+		ops = append(ops, m.op(mroute.LeaveGroup, s.res))
+	}
+	for _, t := range s.tables {
+		var going []mroute.VIF
+		for n := range mroute.VIF(mroute.MaxVIFs) {
+			if ifindex := t.vifs.Link(n); ifindex != 0 && !wanted[ifindex] {
+				going = append(going, n)
+			}
+		}
+		if len(going) == 0 {
+			continue
+		}
+		s.work.all = true
+		t.dropFlowsOn(going)
+		ops = append(ops, t.scrub(going)...)
+		for _, n := range going {
+			ifindex := t.vifs.Link(n)
+			l, _ := s.res.Link(ifindex)
+			ops = append(ops, mroute.Op{
+				Kind: mroute.DelVIF, Family: t.family, VIF: n,
+				Link: mroute.LinkRef{Index: ifindex, Name: l.Name},
+			})
+		}
+	}
+	s.work.again = nil
+	return ops
+}
+
+func (t *table) dropFlowsOn(going []mroute.VIF) {
+	for sg, f := range t.flows {
+		if vif, ok := t.vifs.Of(f.ifindex); !ok || slices.Contains(going, vif) {
+			t.dropFlow(sg)
+		}
+	}
+}
+
+func (t *table) scrub(going []mroute.VIF) []mroute.Op {
+	var sets, dels []mroute.Op
+	for sg, c := range t.cells {
+		if !slices.ContainsFunc(going, c.names) {
+			continue
+		}
+		if slices.Contains(going, c.entry.IIF) || !c.installed() {
+			dels = append(dels, mroute.Op{Kind: mroute.DelMFC, Family: t.family, SG: sg})
+			continue
+		}
+		e := c.entry
+		for _, n := range going {
+			e.OIFs[n] = 0
+		}
+		sets = append(sets, mroute.Op{Kind: mroute.SetMFC, Family: t.family, SG: sg, Entry: e})
+	}
+	bySG := func(a, b mroute.Op) int { return a.SG.Compare(b.SG) }
+	slices.SortFunc(sets, bySG)
+	slices.SortFunc(dels, bySG)
+	return append(dels, sets...)
+}
+
+// addVIFs returns the ops that give numbers to links which have none: to each
+// in the order in which they are first named the lowest free one.
+func (s *State) addVIFs() []mroute.Op {
+	var ops []mroute.Op
+	want := s.res.WantVIFs()
+	for _, t := range s.tables {
+		free := t.vifs
+		taken := func(n mroute.VIF) bool {
+			return free.Link(n) != 0 || slices.ContainsFunc(ops, func(op mroute.Op) bool { return op.Family == t.family && op.VIF == n })
+		}
+		var noRoom []string
+		n := mroute.VIF(0)
+		for _, l := range want {
+			if _, ok := t.vifs.Of(l.Index); ok {
+				continue
+			}
+			for n < mroute.MaxVIFs && taken(n) {
+				n++
+			}
+			if n == mroute.MaxVIFs {
+				noRoom = append(noRoom, l.Name)
+				continue
+			}
+			ops = append(ops, mroute.Op{
+				Kind: mroute.AddVIF, Family: t.family, VIF: n,
+				Link: mroute.LinkRef{Index: l.Index, Name: l.Name},
+			})
+		}
+		t.noRoom.set(strings.Join(noRoom, " "))
+	}
+	return ops
+}
+
+func (s *State) appliedVIF(op *mroute.Op, err error) {
+	t := s.table(op.Family)
+	s.work.all = true
+	switch {
+	case op.Kind == mroute.AddVIF && err == nil:
+		t.vifs.Set(op.VIF, op.Link.Index)
+	case op.Kind == mroute.DelVIF:
+		named := err != nil
+		for _, c := range t.cells {
+			named = named || c.names(op.VIF)
+		}
+		if named {
+			t.vifs.Reserve(op.VIF)
+		} else {
+			t.vifs.Clear(op.VIF)
+		}
+	}
+}
+
+// noteLacking logs which interfaces began or ceased to be missing.
+func (s *State) noteLacking() []Effect {
+	var out []Effect
+	now := s.res.Lacking()
+	for _, p := range sortedKeys(now) {
+		if why := now[p]; s.lacking[p] != why {
+			out = append(out, Log{LevelNotice, "waiting: " + why})
+		}
+	}
+	for _, p := range sortedKeys(s.lacking) {
+		if now[p] == "" {
+			out = append(out, Log{slog.LevelInfo, fmt.Sprintf("no longer waiting for interface %s", p)})
+		}
+	}
+	s.lacking = now
+	return out
+}
+
+func sortedKeys(m map[mroute.IfPattern]string) []mroute.IfPattern {
+	ks := make([]mroute.IfPattern, 0, len(m))
+	for k := range m {
+		ks = append(ks, k)
+	}
+	slices.Sort(ks)
+	return ks
+}

@@ -1,0 +1,486 @@
+package core_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/smcroute/kube-smcroute/agent/core"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// The world of the property tests is small on purpose, so that things collide.
+var (
+	linkNames = []string{"a0", "a1", "a2", "b0", "b1"}
+	patterns  = []mroute.IfPattern{"a0", "a1", "a2", "b0", "b1", "a+", "b+", "+"}
+	universe  = func() (sgs []mroute.SG) {
+		for _, s := range []string{"10.0.0.1", "10.0.1.1"} {
+			for _, g := range []string{"225.0.0.1", "225.0.0.2", "225.1.0.1"} {
+				sgs = append(sgs, mroute.SG{Source: netip.MustParseAddr(s), Group: netip.MustParseAddr(g)})
+			}
+		}
+		for _, g := range []string{"ff04::1", "ff05::1"} {
+			sgs = append(sgs, mroute.SG{Source: netip.MustParseAddr("2001:db8::1"), Group: netip.MustParseAddr(g)})
+		}
+		return sgs
+	}()
+	templates = []string{
+		"* 225.0.0.1", "* 225.0.0.0/24", "* 225.0.0.0/8", "10.0.0.0/24 225.0.0.0/24", "10.0.0.1 225.0.0.0/24",
+		"10.0.0.0/16 225.0.0.1", "* ff04::1", "* ff00::/8", "2001:db8::/32 ff05::1",
+	}
+)
+
+func match(s string) mroute.Match {
+	src, grp, _ := strings.Cut(s, " ")
+	prefix := func(s string) netip.Prefix {
+		if p, err := netip.ParsePrefix(s); err == nil {
+			return p
+		}
+		a := netip.MustParseAddr(s)
+		return netip.PrefixFrom(a, a.BitLen())
+	}
+	m := mroute.Match{Group: prefix(grp)}
+	if src != "*" {
+		m.Source = prefix(src)
+	}
+	return m
+}
+
+func genMatch(t *rapid.T) mroute.Match {
+	if rapid.Bool().Draw(t, "exact") {
+		return mroute.MatchSG(rapid.SampledFrom(universe).Draw(t, "sg"))
+	}
+	return match(rapid.SampledFrom(templates).Draw(t, "template"))
+}
+
+func genRoute(t *rapid.T) mroute.Route {
+	r := mroute.Route{
+		From:  rapid.SampledFrom(patterns).Draw(t, "from"),
+		Match: genMatch(t),
+	}
+	for _, p := range rapid.SliceOfNDistinct(rapid.SampledFrom(patterns), 0, 3, rapid.ID[mroute.IfPattern]).Draw(t, "to") {
+		r.To = append(r.To, mroute.Output{If: p, Threshold: rapid.SampledFrom([]mroute.Threshold{0, 0, 3}).Draw(t, "ttl")})
+	}
+	if !r.Match.IsExact() && rapid.IntRange(0, 4).Draw(t, "except?") == 0 && r.Match.Family() == mroute.IPv4 {
+		r.Except = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}
+	}
+	return r
+}
+
+func genJoin(t *rapid.T) mroute.Join {
+	j := mroute.Join{
+		If:    rapid.SampledFrom(patterns).Draw(t, "join if"),
+		Match: match(rapid.SampledFrom([]string{"* 225.0.0.1", "* 225.0.0.0/30", "10.0.0.1 232.0.0.1", "* ff05::1"}).Draw(t, "join match")),
+	}
+	return j
+}
+
+func genLayer(t *rapid.T) mroute.Layer {
+	l := mroute.Layer{Name: "file", FirstMatch: rapid.Bool().Draw(t, "first match")}
+	for seq := range rapid.IntRange(0, 8).Draw(t, "lines") {
+		o := mroute.Origin{Ref: "conf", Line: seq + 1, Seq: seq + 1}
+		switch rapid.IntRange(0, 5).Draw(t, "line") {
+		case 0:
+			l.Phyints = append(l.Phyints, mroute.Phyint{
+				If:        rapid.SampledFrom(patterns).Draw(t, "phyint"),
+				State:     rapid.SampledFrom([]mroute.PhyintState{mroute.PhyintEnabled, mroute.PhyintDisabled}).Draw(t, "state"),
+				Threshold: rapid.SampledFrom([]mroute.Threshold{0, 2, 5}).Draw(t, "threshold"),
+				Origin:    o,
+			})
+		case 1:
+			j := genJoin(t)
+			j.Origin = o
+			l.Joins = append(l.Joins, j)
+		default:
+			r := genRoute(t)
+			r.Origin = o
+			l.Routes = append(l.Routes, r)
+		}
+	}
+	return l
+}
+
+// history plays random events to a router, checking on the way.
+type history struct {
+	*router
+	rt *rapid.T
+}
+
+func (h history) actions() map[string]func(*rapid.T) {
+	pick := func(t *rapid.T, has bool) (string, bool) {
+		var names []string
+		for _, n := range linkNames {
+			if h.has(n) == has {
+				names = append(names, n)
+			}
+		}
+		if len(names) == 0 {
+			return "", false
+		}
+		return rapid.SampledFrom(names).Draw(t, "link"), true
+	}
+	return map[string]func(*rapid.T){
+		"layer": func(t *rapid.T) {
+			h.step(core.SetLayer{Layer: genLayer(t), DropEdits: rapid.Bool().Draw(t, "drop edits")})
+		},
+		"edit": func(t *rapid.T) {
+			ed := mroute.Edit{Kind: rapid.SampledFrom([]mroute.EditKind{mroute.AddRoute, mroute.AddRoute, mroute.RemoveRoute, mroute.AddJoin, mroute.RemoveJoin}).Draw(t, "kind")}
+			switch ed.Kind {
+			case mroute.AddRoute, mroute.RemoveRoute:
+				ed.Route = genRoute(t)
+				ed.Route.Except = nil
+			default:
+				ed.Join = genJoin(t)
+			}
+			_ = h.edit(ed)
+		},
+		"add link": func(t *rapid.T) {
+			if n, ok := pick(t, false); ok {
+				h.host.AddLink(n)
+				h.readLinks()
+			}
+		},
+		"delete link": func(t *rapid.T) {
+			if n, ok := pick(t, true); ok {
+				h.del(n)
+				h.readLinks()
+			}
+		},
+		"replace link": func(t *rapid.T) {
+			if n, ok := pick(t, true); ok {
+				h.del(n)
+				h.host.AddLink(n)
+				h.readLinks()
+			}
+		},
+		"reborn link": func(t *rapid.T) { // same index, as if moved to another namespace and back
+			n, ok := pick(t, true)
+			if !ok {
+				return
+			}
+			for _, l := range h.host.Links() {
+				if l.Name == n {
+					h.del(n)
+					h.host.Insert(l)
+				}
+			}
+			h.readLinks()
+		},
+		"rename link": func(t *rapid.T) {
+			from, ok1 := pick(t, true)
+			to, ok2 := pick(t, false)
+			if ok1 && ok2 {
+				h.host.RenameLink(from, to)
+				h.readLinks()
+			}
+		},
+		"multicast flag": func(t *rapid.T) {
+			if n, ok := pick(t, true); ok {
+				h.host.SetMulticast(n, rapid.Bool().Draw(t, "on"))
+				h.readLinks()
+			}
+		},
+		"packet": func(t *rapid.T) {
+			if n, ok := pick(t, true); ok {
+				h.send(n, rapid.SampledFrom(universe).Draw(t, "sg"))
+			}
+		},
+		"flush": func(*rapid.T) { h.step(core.Expire{}) },
+	}
+}
+
+// forwarding is where packets would leave, from every link, for every flow.
+func (r *router) forwarding() map[string]string {
+	fw := make(map[string]string)
+	for _, n := range linkNames {
+		for _, sg := range universe {
+			if o := r.out(n, sg); o != "-" {
+				fw[n+" "+sg.String()] = o
+			}
+		}
+	}
+	return fw
+}
+
+// expected is where the state says that packets leave.
+func (r *router) expected() map[string]string {
+	fw := make(map[string]string)
+	for _, e := range r.state.Snapshot(r.now, nil).Entries {
+		oifs := slices.Clone(e.OIFs)
+		slices.Sort(oifs)
+		if len(oifs) > 0 {
+			fw[e.IIF+" "+e.SG.String()] = strings.Join(oifs, " ")
+		}
+	}
+	return fw
+}
+
+func equal(a, b map[string]string) string {
+	for k, v := range a {
+		if b[k] != v {
+			return fmt.Sprintf("%s: %q and %q", k, v, b[k])
+		}
+	}
+	for k, v := range b {
+		if a[k] != v {
+			return fmt.Sprintf("%s: %q and %q", k, a[k], v)
+		}
+	}
+	return ""
+}
+
+// TestI1ReachesTheTarget: after a plan is applied, forwarding equals the target.
+func TestI1ReachesTheTarget(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := history{newRouter(rt, "a0", "a1", "b0"), rt}
+		acts := h.actions()
+		acts[""] = func(rt *rapid.T) {
+			if d := equal(h.forwarding(), h.expected()); d != "" {
+				rt.Fatalf("kernel and state differ: %s\n%v", d, h.host)
+			}
+			for _, n := range linkNames {
+				if got, want := h.host.Memberships(n), h.joined(n); h.has(n) && !slices.Equal(got, want) {
+					rt.Fatalf("memberships on %s: %v, want %v", n, got, want)
+				}
+			}
+		}
+		rt.Repeat(acts)
+	})
+}
+
+func (r *router) joined(link string) (sgs []mroute.SG) {
+	for _, g := range r.state.Snapshot(r.now, nil).Joined {
+		if g.If == link {
+			sg := g.Match.SG()
+			if !g.Match.Source.IsValid() {
+				sg.Source = netip.Addr{}
+			}
+			sgs = append(sgs, sg)
+		}
+	}
+	slices.SortFunc(sgs, mroute.SG.Compare)
+	return slices.Compact(sgs)
+}
+
+// TestI2NothingToDo: the diff of a reached target is empty.
+func TestI2NothingToDo(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := history{newRouter(rt, "a0", "a1", "b0"), rt}
+		layer := genLayer(rt)
+		acts := h.actions()
+		acts["layer"] = func(rt *rapid.T) { layer = genLayer(rt); h.step(core.SetLayer{Layer: layer}) }
+		h.step(core.SetLayer{Layer: layer})
+		acts[""] = func(rt *rapid.T) {
+			h.takeOps()
+			h.step(core.SetLayer{Layer: layer})
+			if ops := h.takeOps(); len(ops) > 0 {
+				rt.Fatalf("the same again gives\n%s", format(ops))
+			}
+		}
+		rt.Repeat(acts)
+	})
+}
+
+// TestI3NoStrayPackets: at no step does a flow leave an interface that neither
+// the old nor the new target lists.
+func TestI3NoStrayPackets(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := history{newRouter(rt, "a0", "a1", "b0"), rt}
+		// Outputs are told apart by ifindex, since names come and go.
+		type hop struct{ in, out int }
+		type flows map[string]map[hop]bool
+		index := func(name string) int {
+			for _, l := range h.host.Links() {
+				if l.Name == name {
+					return l.Index
+				}
+			}
+			return 0
+		}
+		look := func() flows {
+			fl := make(flows)
+			for k, o := range h.forwarding() {
+				in, sg, _ := strings.Cut(k, " ")
+				if fl[sg] == nil {
+					fl[sg] = make(map[hop]bool)
+				}
+				for _, n := range strings.Fields(o) {
+					fl[sg][hop{index(in), index(n)}] = true
+				}
+			}
+			return fl
+		}
+		before := look()
+		var between []flows
+		var steps []string
+		h.after = func(op mroute.Op) {
+			between = append(between, look())
+			steps = append(steps, format([]mroute.Op{op}))
+		}
+		acts := h.actions()
+		acts[""] = func(rt *rapid.T) {
+			after := look()
+			for i, fl := range between {
+				for sg, hops := range fl {
+					for hp := range hops {
+						if !before[sg][hp] && !after[sg][hp] {
+							rt.Fatalf("after %s%s goes from %d to %d\n%v", steps[i], sg, hp.in, hp.out, h.host)
+						}
+					}
+				}
+			}
+			before, between, steps = after, nil, nil
+		}
+		rt.Repeat(acts)
+	})
+}
+
+// TestI4NeverDeletedAndAddedAgain: an entry whose IIF lives on is never deleted
+// and re-added: counters and packets would be lost.
+func TestI4NeverDeletedAndAddedAgain(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := history{newRouter(rt, "a0", "a1", "b0"), rt}
+		acts := h.actions()
+		acts[""] = func(rt *rapid.T) {
+			deleted := make(map[mroute.SG]bool)
+			going := make(map[mroute.VIF]bool)
+			for _, op := range h.takeOps() {
+				switch op.Kind {
+				case mroute.DelMFC:
+					deleted[op.SG] = true
+				case mroute.DelVIF:
+					going[op.VIF] = true
+				case mroute.SetMFC:
+					if deleted[op.SG] && len(going) == 0 {
+						rt.Fatalf("%v was deleted and added again", op.SG)
+					}
+				}
+			}
+		}
+		rt.Repeat(acts)
+	})
+}
+
+// TestI5SameInputsSamePlan: the same events give the same ops, byte for byte.
+func TestI5SameInputsSamePlan(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		a, b := newRouter(rt, linkNames...), newRouter(rt, linkNames...)
+		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+			switch rapid.IntRange(0, 3).Draw(rt, "what") {
+			case 0:
+				ev := core.SetLayer{Layer: genLayer(rt)}
+				a.step(ev)
+				b.step(ev)
+			case 1:
+				ed := mroute.Edit{Kind: mroute.AddRoute, Route: genRoute(rt)}
+				_, _ = a.edit(ed), b.edit(ed)
+			case 2:
+				n, sg := rapid.SampledFrom(linkNames).Draw(rt, "link"), rapid.SampledFrom(universe).Draw(rt, "sg")
+				a.send(n, sg)
+				b.send(n, sg)
+			case 3:
+				a.step(core.Expire{})
+				b.step(core.Expire{})
+			}
+			if x, y := format(a.takeOps()), format(b.takeOps()); x != y {
+				rt.Fatalf("one router did\n%sand the other\n%s", x, y)
+			}
+		}
+	})
+}
+
+// TestI6FailuresStayLocal: a failed op blocks only what depends on it, and what
+// failed is made good once it can be.
+func TestI6FailuresStayLocal(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := history{newRouter(rt, linkNames...), rt}
+		victim := rapid.SampledFrom(universe).Draw(rt, "victim")
+		failing := true
+		h.host.Fail(func(op mroute.Op) error {
+			if failing && (op.Kind == mroute.SetMFC || op.Kind == mroute.DelMFC) && op.SG == victim {
+				return errors.New("no")
+			}
+			return nil
+		})
+		acts := h.actions()
+		acts[""] = func(rt *rapid.T) {
+			got, want := h.forwarding(), h.state.Target()
+			for _, fw := range []map[string]string{got, want} {
+				maps.DeleteFunc(fw, func(k, _ string) bool { return strings.HasSuffix(k, victim.String()) })
+			}
+			if d := equal(got, want); d != "" {
+				rt.Fatalf("%s, though only %v fails\n%v", d, victim, h.host)
+			}
+		}
+		rt.Repeat(acts)
+		failing = false
+		h.step(core.Retry{})
+		if d := equal(h.forwarding(), h.state.Target()); d != "" {
+			rt.Fatalf("not made good: %s\n%v", d, h.host)
+		}
+	})
+}
+
+// TestI7HistoryDoesNotMatter: any sequence of events, then quiet, reaches the
+// state of the last inputs alone.
+func TestI7HistoryDoesNotMatter(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := history{newRouter(rt, "a0", "a1", "b0"), rt}
+		rt.Repeat(h.actions())
+		// The last inputs: a layer, and the links there are.
+		layer := genLayer(rt)
+		h.step(core.SetLayer{Layer: layer, DropEdits: true})
+		h.step(core.Expire{}) // notes
+		h.now = h.now.Add(time.Hour)
+		h.step(core.Expire{}) // forgets the flows
+
+		fresh := newRouter(rt)
+		for _, l := range h.host.Links() {
+			if l.Name != "lo" {
+				fresh.host.Insert(mroute.Link{Name: l.Name, Up: true, Multicast: l.Multicast})
+			}
+		}
+		fresh.readLinks()
+		fresh.step(core.SetLayer{Layer: layer})
+		if d := equal(h.forwarding(), fresh.forwarding()); d != "" {
+			rt.Fatalf("old and new router differ: %s\nold %v\nnew %v", d, h.host, fresh.host)
+		}
+		for _, n := range linkNames {
+			if h.has(n) && !slices.Equal(h.host.Memberships(n), fresh.host.Memberships(n)) {
+				rt.Fatalf("memberships on %s: old %v, new %v", n, h.host.Memberships(n), fresh.host.Memberships(n))
+			}
+		}
+	})
+}
+
+// TestI8StableVIFs: a link's VIF index never changes while the link lives and
+// is wanted.
+func TestI8StableVIFs(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := history{newRouter(rt, "a0", "a1", "b0"), rt}
+		before := make(map[int]mroute.VIF)
+		acts := h.actions()
+		delete(acts, "reborn link") // another link, though it has the same index
+		acts[""] = func(rt *rapid.T) {
+			now := make(map[int]mroute.VIF)
+			for _, l := range h.state.Snapshot(h.now, nil).Links {
+				if l.VIF == mroute.NoVIF {
+					continue
+				}
+				now[l.Index] = l.VIF
+				if was, ok := before[l.Index]; ok && was != l.VIF {
+					rt.Fatalf("VIF of link %d was %d and is %d", l.Index, was, l.VIF)
+				}
+			}
+			before = now
+		}
+		rt.Repeat(acts)
+	})
+}

@@ -1,0 +1,165 @@
+package core_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/core"
+	"github.com/smcroute/kube-smcroute/agent/kernel/sim"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// tb is what *testing.T and *rapid.T share.
+type tb interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Logf(format string, args ...any)
+}
+
+// router is a State on a simulated kernel, without an engine: effects are
+// carried out at once, and op by op so that a test can look in between.
+type router struct {
+	t      tb
+	host   *sim.Host
+	kernel *sim.Kernel
+	state  *core.State
+	now    time.Time
+	gone   []int
+
+	ops    []mroute.Op // all that were applied
+	flows  []core.FlowChange
+	logs   []string
+	wake   time.Duration
+	mrdisc []mroute.Link
+	after  func(op mroute.Op) // called after each op
+}
+
+func newRouter(t tb, links ...string) *router {
+	t.Helper()
+	r := &router{t: t, host: sim.New(), now: time.Unix(1_700_000_000, 0)}
+	for _, l := range links {
+		r.host.AddLink(l)
+	}
+	k, err := r.host.Open(0)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	r.kernel = k
+	r.state = core.New(mroute.IPv4, mroute.IPv6)
+	r.readLinks()
+	return r
+}
+
+func (r *router) step(ev core.Event) { r.perform(r.state.Step(ev, r.now)) }
+
+func (r *router) edit(ed mroute.Edit) error {
+	effects, err := r.state.Edit(ed)
+	r.perform(effects)
+	return err
+}
+
+func (r *router) readLinks() {
+	links, err := r.kernel.Links()
+	if err != nil {
+		r.t.Fatalf("links: %v", err)
+	}
+	gone := r.gone
+	r.gone = nil
+	r.step(core.LinksRead{Links: links, Gone: gone})
+}
+
+// del deletes a link; the router hears of it at the next readLinks.
+func (r *router) del(name string) {
+	for _, l := range r.host.Links() {
+		if l.Name == name {
+			r.gone = append(r.gone, l.Index)
+		}
+	}
+	r.host.DeleteLink(name)
+}
+
+func (r *router) send(link string, sg mroute.SG) []string {
+	r.now = r.now.Add(5 * time.Second)
+	out := r.host.Send(link, sg, 64, r.now)
+	r.answer()
+	return out
+}
+
+// answer lets the router see the kernel's questions.
+func (r *router) answer() {
+	if ups := r.host.Upcalls(); len(ups) > 0 {
+		r.step(core.Upcalls(ups))
+	}
+}
+
+func (r *router) perform(effects []core.Effect) {
+	for _, eff := range effects {
+		switch eff := eff.(type) {
+		case core.Apply:
+			r.apply(eff.Ops)
+		case core.ReadCounters:
+			cs := make([]mroute.Counters, len(eff.SGs))
+			err := r.kernel.Counters(eff.Family, eff.SGs, cs)
+			r.step(core.CountersRead{Family: eff.Family, SGs: eff.SGs, Counters: cs, Err: err})
+		case core.FlowsChanged:
+			r.flows = append(r.flows, eff...)
+		case core.Log:
+			r.logs = append(r.logs, eff.Message)
+		case core.Wake:
+			r.wake = eff.After
+		case core.MRDisc:
+			r.mrdisc = eff.Links
+		}
+	}
+}
+
+func (r *router) apply(ops []mroute.Op) {
+	var errs []error
+	for i, op := range ops {
+		if e := r.kernel.Apply([]mroute.Op{op}); e != nil {
+			if errs == nil {
+				errs = make([]error, len(ops))
+			}
+			errs[i] = e[0]
+		}
+		r.ops = append(r.ops, op)
+		if r.after != nil {
+			r.after(op)
+		}
+	}
+	r.step(core.Applied{Errs: errs})
+}
+
+// out says where a packet would leave, "-" for nowhere.
+func (r *router) out(link string, sg mroute.SG) string {
+	if !r.has(link) {
+		return "-"
+	}
+	o := r.host.Outputs(link, sg, 64)
+	if len(o) == 0 {
+		return "-"
+	}
+	slices.Sort(o)
+	return strings.Join(o, " ")
+}
+
+func (r *router) has(name string) bool {
+	return slices.ContainsFunc(r.host.Links(), func(l mroute.Link) bool { return l.Name == name })
+}
+
+// takeOps returns the ops since the last call.
+func (r *router) takeOps() []mroute.Op {
+	ops := r.ops
+	r.ops = nil
+	return ops
+}
+
+func format(ops []mroute.Op) string {
+	var b strings.Builder
+	for _, op := range ops {
+		fmt.Fprintf(&b, "%v %v vif=%d link=%d sg=%v iif=%d oifs=%v\n", op.Family, op.Kind, op.VIF, op.Link.Index, op.SG, op.Entry.IIF, op.Entry.OIFs)
+	}
+	return b.String()
+}

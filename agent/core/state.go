@@ -1,0 +1,214 @@
+package core
+
+import (
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/plan"
+)
+
+// State is a router. Its zero value is not usable: see [New].
+type State struct {
+	in     *plan.Intent
+	res    *plan.Resolver
+	tables []*table
+	groups memberships
+
+	round    uint
+	stage    stage
+	work     work
+	inflight []mroute.Op
+
+	expiry  expiry
+	trouble trouble
+	lacking map[mroute.IfPattern]string
+	mrdisc  []mroute.Link
+}
+
+// stage is how far the current round of changes has come.
+type stage uint8
+
+const (
+	idle      stage = iota
+	scrubbing       // entries cleared of going VIFs, VIFs deleted
+	adding          // VIFs added
+	setting         // entries set, then groups joined and left, entries deleted
+)
+
+// work is what the current round has yet to compare.
+type work struct {
+	vifs      bool
+	again     map[int]bool // ifindexes whose VIF died with a link of the same index
+	all       bool         // every (S,G)
+	sgs       []mroute.SG
+	joins     bool // every membership
+	some      []plan.Membership
+	dels      []mroute.Op
+	finishing bool // the last ops of the round are out
+}
+
+// New returns a router that wants nothing, with a table for each of the
+// families.
+func New(families ...mroute.Family) *State {
+	s := &State{in: plan.NewIntent(), groups: newMemberships()}
+	for _, f := range families {
+		s.tables = append(s.tables, newTable(f))
+	}
+	s.res = plan.NewResolver(s.in, nil)
+	return s
+}
+
+func (s *State) table(f mroute.Family) *table {
+	for _, t := range s.tables {
+		if t.family == f {
+			return t
+		}
+	}
+	return nil
+}
+
+// vifs returns the family's interface list, empty if there is no such table.
+func (s *State) vifs(f mroute.Family) *plan.VIFs {
+	if t := s.table(f); t != nil {
+		return &t.vifs
+	}
+	return &plan.VIFs{}
+}
+
+// Step takes one event and returns what should be done, in order. After an
+// [Apply] the next event must be its [Applied].
+func (s *State) Step(ev Event, now time.Time) []Effect {
+	var out, later []Effect
+	switch ev := ev.(type) {
+	case Applied:
+		out = s.applied(ev.Errs, now)
+	case SetLayer:
+		s.in.SetLayer(ev.Layer)
+		if ev.DropEdits {
+			s.in.DropEdits()
+		}
+		out = s.lookAgain(s.res.Links())
+	case LinksRead:
+		out = s.linksRead(ev)
+	case Upcalls:
+		for _, u := range ev {
+			s.upcall(u)
+		}
+	case Expire:
+		later = s.expire(ev.Age)
+	case CountersRead:
+		later = s.countersRead(ev, now)
+	case Retry:
+		s.retry()
+	}
+	return append(append(out, s.advance()...), later...)
+}
+
+// Edit applies one change of a client. On an error nothing is changed.
+func (s *State) Edit(ed mroute.Edit) ([]Effect, error) {
+	if err := s.in.Edit(ed); err != nil {
+		return nil, err
+	}
+	s.work.vifs = true
+	switch ed.Kind {
+	case mroute.AddRoute, mroute.RemoveRoute:
+		s.touch(ed.Route.Match)
+	case mroute.AddJoin, mroute.RemoveJoin:
+		s.touchJoin(ed.Join)
+	}
+	return append(s.noteLacking(), s.advance()...), nil
+}
+
+// touch marks the flows that a change to rules with match m may concern.
+func (s *State) touch(m mroute.Match) {
+	t := s.table(m.Family())
+	switch {
+	case t == nil:
+	case m.IsExact():
+		s.work.sgs = append(s.work.sgs, m.SG())
+	case m.Group.IsSingleIP():
+		s.work.sgs = appendSorted(s.work.sgs, maps.Keys(t.groups[groupKey{Group: m.Group.Addr()}]), m.Contains)
+	default:
+		s.work.sgs = appendSorted(s.work.sgs, maps.Keys(t.flows), m.Contains)
+	}
+}
+
+// appendSorted adds those of more for which keep is true, in order, so that the
+// same inputs give the same plan.
+func appendSorted(sgs []mroute.SG, more iter.Seq[mroute.SG], keep func(mroute.SG) bool) []mroute.SG {
+	n := len(sgs)
+	for sg := range more {
+		if keep(sg) {
+			sgs = append(sgs, sg)
+		}
+	}
+	slices.SortFunc(sgs[n:], mroute.SG.Compare)
+	return sgs
+}
+
+// lookAgain compares everything, on those links.
+func (s *State) lookAgain(links []mroute.Link) []Effect {
+	s.res = plan.NewResolver(s.in, links)
+	s.work.vifs, s.work.all, s.work.joins = true, true, true
+	out := s.noteLacking()
+	if on := s.res.MRDisc(); !slices.Equal(on, s.mrdisc) {
+		s.mrdisc = on
+		out = append(out, MRDisc{on})
+	}
+	return out
+}
+
+func (s *State) linksRead(ev LinksRead) []Effect {
+	if len(ev.Gone) == 0 && slices.EqualFunc(ev.Links, s.res.Links(), sameForRouting) {
+		s.groups.retry()
+		s.work.joins = s.work.joins || s.groups.failed > 0
+		return nil
+	}
+	for _, ifindex := range ev.Gone {
+		if s.work.again == nil {
+			s.work.again = make(map[int]bool)
+		}
+		s.work.again[ifindex] = true
+	}
+	s.groups.retry()
+	return s.lookAgain(ev.Links)
+}
+
+func sameForRouting(a, b mroute.Link) bool {
+	return a.Index == b.Index && a.Name == b.Name && a.Multicast == b.Multicast
+}
+
+// upcall notes where packets arrive.
+func (s *State) upcall(u mroute.Upcall) {
+	t := s.table(u.SG.Family())
+	if t == nil {
+		return
+	}
+	ifindex := t.vifs.Link(u.VIF)
+	if ifindex <= 0 {
+		return
+	}
+	c := t.cells[u.SG]
+	switch u.Kind {
+	case mroute.NoCache:
+		if c != nil && c.installed() {
+			// The question is older than our answer, or the entry is gone
+			// behind our back. Setting it again is right in both cases.
+			c.unknown = true
+		} else {
+			t.addFlow(u.SG, ifindex)
+		}
+	case mroute.WrongVIF, mroute.WrVIFWhole:
+		if c == nil || c.entry.IIF == u.VIF || !s.res.Covers(u.SG, ifindex, &t.vifs) {
+			return
+		}
+		t.addFlow(u.SG, ifindex)
+		t.flows[u.SG].moved = true
+	default:
+		return
+	}
+	s.work.sgs = append(s.work.sgs, u.SG)
+}

@@ -1,0 +1,100 @@
+package core
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// LevelNotice lies between slog's Info and Warn, like syslog's LOG_NOTICE.
+const LevelNotice = slog.LevelInfo + 2
+
+// First and longest wait before what failed is tried again.
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
+// trouble keeps what failed in the current round, and since when.
+type trouble struct {
+	failed  int
+	first   error
+	logged  string
+	backoff time.Duration
+}
+
+func (tr *trouble) note(err error) {
+	if tr.first == nil {
+		tr.first = err
+	}
+	tr.failed++
+}
+
+// text is a transition-wise log line: set keeps it, take gives it once.
+type text struct{ now, logged string }
+
+func (t *text) set(s string) { t.now = s }
+
+// settled ends a round: it logs what changed for better or worse, and asks to
+// be woken if something failed.
+func (s *State) settled() []Effect {
+	var out []Effect
+	for _, t := range s.tables {
+		if t.noRoom.now != t.noRoom.logged {
+			t.noRoom.logged = t.noRoom.now
+			if t.noRoom.now != "" {
+				out = append(out, Log{slog.LevelWarn, fmt.Sprintf(
+					"the %v table holds %d VIFs at most: no room for %s", t.family, mroute.MaxVIFs, t.noRoom.now)})
+			} else {
+				out = append(out, Log{LevelNotice, fmt.Sprintf("the %v table has room for all interfaces again", t.family)})
+			}
+		}
+	}
+	tr := &s.trouble
+	if tr.failed == 0 {
+		if tr.logged != "" && s.asWanted() {
+			out = append(out, Log{LevelNotice, "what had failed in the kernel works now"})
+			tr.logged, tr.backoff = "", 0
+		}
+		return out
+	}
+	line := tr.first.Error()
+	if line != tr.logged {
+		tr.logged = line
+		if tr.failed > 1 {
+			line += fmt.Sprintf(" (and %d more failures)", tr.failed-1)
+		}
+		out = append(out, Log{slog.LevelError, line})
+	}
+	tr.failed, tr.first = 0, nil
+	tr.backoff = min(max(2*tr.backoff, firstRetry), lastRetry)
+	return append(out, Wake{tr.backoff})
+}
+
+// retry marks for comparison whatever is not known to be as wanted.
+func (s *State) retry() {
+	s.work.vifs = true
+	s.groups.retry()
+	s.work.joins = true
+	for _, t := range s.tables {
+		s.work.sgs = appendSorted(s.work.sgs, maps.Keys(t.cells), func(sg mroute.SG) bool { return t.cells[sg].unknown })
+	}
+}
+
+// asWanted reports whether nothing waits for a retry.
+func (s *State) asWanted() bool {
+	if s.groups.failed > 0 {
+		return false
+	}
+	for _, t := range s.tables {
+		for _, c := range t.cells {
+			if c.unknown {
+				return false
+			}
+		}
+	}
+	return true
+}

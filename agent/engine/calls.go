@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/core"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// call runs f on the engine's goroutine and waits for its end. It fails with
+// [ErrStopped] or ctx's error if f was not run.
+func (e *Engine) call(ctx context.Context, f func()) error {
+	ran := make(chan struct{})
+	select {
+	case e.calls <- func() { f(); close(ran) }:
+		<-ran
+		return nil
+	case <-e.done:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// SetLayer replaces a layer, on the interfaces there are now, and returns when
+// the kernel has it. With dropEdits, what clients changed goes.
+func (e *Engine) SetLayer(ctx context.Context, l mroute.Layer, dropEdits bool) error {
+	var err error
+	if cerr := e.call(ctx, func() {
+		if err = e.readLinks(nil); err == nil {
+			e.step(core.SetLayer{Layer: l, DropEdits: dropEdits})
+		}
+	}); cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+// Edit applies a client's change, and returns when the kernel has it.
+func (e *Engine) Edit(ctx context.Context, ed mroute.Edit) error {
+	var err error
+	if cerr := e.call(ctx, func() {
+		var effects []core.Effect
+		effects, err = e.state.Edit(ed)
+		e.perform(effects)
+	}); cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+// Flush forgets flows whose count has not changed since the last flush or
+// expiry looked at it.
+func (e *Engine) Flush(ctx context.Context) error {
+	return e.call(ctx, func() {
+		e.drain()
+		e.step(core.Expire{})
+		e.drain()
+	})
+}
+
+func (e *Engine) drain() {
+	for len(e.deferred) > 0 {
+		e.runDeferred()
+	}
+}
+
+// Snapshot returns the state, with the kernel's counters if asked for: they
+// take about 1 µs an entry, during which nothing else is done.
+func (e *Engine) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot, error) {
+	var snap *mroute.Snapshot
+	err := e.call(ctx, func() {
+		var read core.ReadFunc
+		if counters {
+			read = e.counters
+		}
+		snap = e.state.Snapshot(time.Now(), read)
+	})
+	return snap, err
+}
+
+// counters reads for a snapshot. What cannot be read shows as zero.
+func (e *Engine) counters(f mroute.Family, sgs []mroute.SG) []mroute.Counters {
+	out := make([]mroute.Counters, len(sgs))
+	if err := e.o.Kernel.Counters(f, sgs, out); err != nil {
+		e.o.Logger.Warn("cannot read counters: " + err.Error())
+	}
+	return out
+}

@@ -1,0 +1,216 @@
+// Package engine runs a router: it owns the state, feeds it with what happens
+// in the kernel and what callers ask for, and carries out what it decides.
+//
+// One goroutine, that of Run, touches the state and the kernel's tables. All
+// others send to it.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/core"
+	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// Options configure an engine.
+type Options struct {
+	Kernel kernel.Kernel // used, not closed
+
+	// FlushInterval is the period of the expiry of idle flows, and how long
+	// they must have been idle. 0: never.
+	FlushInterval time.Duration
+
+	Logger *slog.Logger
+
+	// OnFlow is called when an entry was learned, or moved to another inbound
+	// interface. OnMRDisc is called with the links on which multicast router
+	// advertisements are wanted, when they change. Neither may block. Both may
+	// be nil.
+	OnFlow   func(mroute.SG)
+	OnMRDisc func([]mroute.Link)
+}
+
+// Engine is a running router.
+type Engine struct {
+	o     Options
+	state *core.State
+	calls chan func()
+	done  chan struct{}
+
+	// Work that may wait for events and calls: a chunk of an expiry round.
+	deferred []func()
+	wake     *time.Timer
+}
+
+// ErrStopped is the answer to calls when Run has returned.
+var ErrStopped = errors.New("the router is shutting down")
+
+// New returns an engine that does nothing until Run.
+func New(o Options) *Engine {
+	var families []mroute.Family
+	for _, f := range mroute.Families {
+		if o.Kernel.FamilyErr(f) == nil {
+			families = append(families, f)
+		}
+	}
+	return &Engine{
+		o:     o,
+		state: core.New(families...),
+		calls: make(chan func()),
+		done:  make(chan struct{}),
+	}
+}
+
+// Run works until ctx is done, and returns nil then. Any other return is a
+// failure to hear from the kernel.
+func (e *Engine) Run(ctx context.Context) error {
+	defer close(e.done)
+	e.wake = time.NewTimer(time.Hour)
+	e.wake.Stop()
+	var flush <-chan time.Time
+	if e.o.FlushInterval > 0 {
+		t := time.NewTicker(e.o.FlushInterval)
+		defer t.Stop()
+		flush = t.C
+	}
+
+	if err := e.readLinks(nil); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	events := make(chan kernel.Event)
+	watch := make(chan error, 1)
+	go func() { watch <- e.o.Kernel.Watch(ctx, events) }()
+	watching := true
+	defer func() {
+		cancel()
+		if watching {
+			<-watch
+		}
+	}()
+
+	for {
+		var idle <-chan struct{}
+		if len(e.deferred) > 0 {
+			idle = always
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-watch:
+			watching = false
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("no more events from the kernel: %w", err)
+		case ev := <-events:
+			if err := e.event(ev); err != nil {
+				return err
+			}
+		case call := <-e.calls:
+			call()
+		case <-flush:
+			e.step(core.Expire{Age: e.o.FlushInterval})
+		case <-e.wake.C:
+			e.step(core.Retry{})
+		case <-idle:
+			e.runDeferred()
+		}
+	}
+}
+
+// always can be received from at any time.
+var always = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+func (e *Engine) runDeferred() {
+	f := e.deferred[0]
+	e.deferred = e.deferred[1:]
+	f()
+}
+
+func (e *Engine) event(ev kernel.Event) error {
+	switch ev := ev.(type) {
+	case kernel.LinksChanged:
+		return e.readLinks(ev.Gone)
+	case kernel.Upcalls:
+		e.step(core.Upcalls(ev))
+	}
+	return nil
+}
+
+func (e *Engine) readLinks(gone []int) error {
+	links, err := e.o.Kernel.Links()
+	if err != nil {
+		return fmt.Errorf("listing interfaces: %w", err)
+	}
+	e.step(core.LinksRead{Links: links, Gone: gone})
+	return nil
+}
+
+func (e *Engine) step(ev core.Event) { e.perform(e.state.Step(ev, time.Now())) }
+
+// perform carries out effects. The result of an Apply is the next event, and
+// what follows from it is done before what came behind the Apply.
+func (e *Engine) perform(effects []core.Effect) {
+	for _, eff := range effects {
+		switch eff := eff.(type) {
+		case core.Apply:
+			e.step(core.Applied{Errs: e.o.Kernel.Apply(eff.Ops)})
+		case core.ReadCounters:
+			e.deferred = append(e.deferred, func() { e.readCounters(eff) })
+		case core.FlowsChanged:
+			for _, ch := range eff {
+				e.flow(ch)
+			}
+		case core.MRDisc:
+			if e.o.OnMRDisc != nil {
+				e.o.OnMRDisc(eff.Links)
+			}
+		case core.Log:
+			e.o.Logger.Log(context.Background(), eff.Level, eff.Message)
+		case core.Wake:
+			e.wake.Reset(eff.After)
+		}
+	}
+}
+
+func (e *Engine) readCounters(r core.ReadCounters) {
+	ev := core.CountersRead{Family: r.Family, SGs: r.SGs, Counters: make([]mroute.Counters, len(r.SGs))}
+	ev.Err = e.o.Kernel.Counters(r.Family, r.SGs, ev.Counters)
+	if ev.Err != nil {
+		e.o.Logger.Warn("cannot read counters: " + ev.Err.Error())
+	}
+	e.step(ev)
+}
+
+func (e *Engine) flow(ch core.FlowChange) {
+	level := slog.LevelInfo
+	if ch.Moved {
+		level = core.LevelNotice
+	}
+	if ctx := context.Background(); e.o.Logger.Enabled(ctx, level) {
+		e.o.Logger.Log(ctx, level, describe(ch))
+	}
+	if e.o.OnFlow != nil && (ch.Kind == mroute.Learned || ch.Moved) {
+		e.o.OnFlow(ch.SG)
+	}
+}
+
+func describe(ch core.FlowChange) string {
+	switch {
+	case ch.Moved:
+		return fmt.Sprintf("Moved %v to inbound interface %s, where its packets arrive", ch.SG, ch.Link)
+	case ch.Kind == mroute.StopFilter:
+		return fmt.Sprintf("no rule for %v from %s: stop filter installed", ch.SG, ch.Link)
+	}
+	return fmt.Sprintf("learned %v from %s", ch.SG, ch.Link)
+}

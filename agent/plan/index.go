@@ -1,0 +1,174 @@
+package plan
+
+import (
+	"math/bits"
+	"net/netip"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// index finds the routes of one layer by what they match.
+type index struct {
+	layer  mroute.Layer
+	head   map[mroute.Match]int32 // masked match -> first of its routes
+	next   []int32                // -> next route with that match, ascending, or none
+	shapes shapes                 // of templates
+	uses   []use                  // patterns in order of first mention
+}
+
+const none int32 = -1
+
+// use is a pattern that a layer names, and where it does so last.
+type use struct {
+	pattern mroute.IfPattern
+	lastSeq int
+}
+
+func newIndex(l mroute.Layer) *index {
+	x := &index{
+		layer: l,
+		head:  make(map[mroute.Match]int32, len(l.Routes)),
+		next:  make([]int32, len(l.Routes)),
+	}
+	// Backwards, so that each chain ascends without a list of tails.
+	for i := len(l.Routes) - 1; i >= 0; i-- {
+		m := masked(l.Routes[i].Match)
+		first, ok := x.head[m]
+		if !ok {
+			first = none
+			if !m.IsExact() {
+				x.shapes.add(shapeOf(m))
+			}
+		}
+		x.next[i] = first
+		x.head[m] = int32(i)
+	}
+	x.collectUses()
+	return x
+}
+
+// collectUses merges phyints, routes and joins, each ascending by Seq, so that
+// VIFs are numbered in the order in which the layer names their interfaces.
+func (x *index) collectUses() {
+	at := make(map[mroute.IfPattern]int)
+	mention := func(p mroute.IfPattern, seq int) {
+		i, ok := at[p]
+		if !ok {
+			i = len(x.uses)
+			at[p] = i
+			x.uses = append(x.uses, use{pattern: p})
+		}
+		x.uses[i].lastSeq = seq
+	}
+	phyints, joins := x.layer.Phyints, x.layer.Joins
+	before := func(seq int) {
+		for len(phyints) > 0 && phyints[0].Origin.Seq <= seq {
+			if phyints[0].State == mroute.PhyintEnabled {
+				mention(phyints[0].If, phyints[0].Origin.Seq)
+			}
+			phyints = phyints[1:]
+		}
+		for len(joins) > 0 && joins[0].Origin.Seq <= seq {
+			mention(joins[0].If, joins[0].Origin.Seq)
+			joins = joins[1:]
+		}
+	}
+	for i := range x.layer.Routes {
+		r := &x.layer.Routes[i]
+		before(r.Origin.Seq)
+		mention(r.From, r.Origin.Seq)
+		for _, o := range r.To {
+			mention(o.If, r.Origin.Seq)
+		}
+	}
+	before(int(^uint(0) >> 1))
+}
+
+// chain calls f for each route whose masked match is m, in order.
+func (x *index) chain(m mroute.Match, f func(i int32, r *mroute.Route) bool) {
+	i, ok := x.head[m]
+	if !ok {
+		return
+	}
+	for ; i != none; i = x.next[i] {
+		if !f(i, &x.layer.Routes[i]) {
+			return
+		}
+	}
+}
+
+// shape is the pair of prefix lengths of a match. A table has few of them, so
+// that looking a flow up is a few map accesses however many templates there are.
+type shape struct {
+	family        mroute.Family
+	anySource     bool
+	source, group uint8
+}
+
+func shapeOf(m mroute.Match) shape {
+	s := shape{family: m.Family(), group: uint8(m.Group.Bits()), anySource: !m.Source.IsValid()}
+	if !s.anySource {
+		s.source = uint8(m.Source.Bits())
+	}
+	return s
+}
+
+// of returns the masked match of that shape which contains sg.
+func (s shape) of(sg mroute.SG) mroute.Match {
+	m := mroute.Match{Group: mask(sg.Group, s.group)}
+	if !s.anySource {
+		m.Source = mask(sg.Source, s.source)
+	}
+	return m
+}
+
+func mask(a netip.Addr, bits uint8) netip.Prefix {
+	return netip.PrefixFrom(a, int(bits)).Masked()
+}
+
+func masked(m mroute.Match) mroute.Match {
+	m.Group = m.Group.Masked()
+	if m.Source.IsValid() {
+		m.Source = m.Source.Masked()
+	}
+	return m
+}
+
+// shapes counts the templates of each shape.
+type shapes []shapeCount
+
+type shapeCount struct {
+	shape
+	n int
+}
+
+func (s *shapes) add(sh shape) {
+	for i := range *s {
+		if (*s)[i].shape == sh {
+			(*s)[i].n++
+			return
+		}
+	}
+	*s = append(*s, shapeCount{sh, 1})
+}
+
+func (s *shapes) remove(sh shape) {
+	for i := range *s {
+		if (*s)[i].shape == sh {
+			if (*s)[i].n--; (*s)[i].n == 0 {
+				*s = append((*s)[:i], (*s)[i+1:]...)
+			}
+			return
+		}
+	}
+}
+
+// PrefixSize is the number of addresses under p, or more than limit if it
+// exceeds that.
+func PrefixSize(p netip.Prefix, limit uint64) uint64 {
+	host := p.Addr().BitLen() - p.Bits()
+	if host > bits.Len64(limit) {
+		return limit + 1
+	}
+	return 1 << host
+}
