@@ -200,11 +200,16 @@ func (r *Resolver) GroupsOn(joined func(Membership) bool) []mroute.GroupView {
 	return gs
 }
 
-// Pending returns the rules and memberships for which an interface is missing.
+// Pending returns the rules and memberships for which an interface is missing,
+// or its VIF. With a nil vifs only interfaces count.
 func (r *Resolver) Pending(vifs func(mroute.Family) *VIFs) []mroute.PendingView {
 	var ps []mroute.PendingView
 	route := func(li int, rt *mroute.Route) {
-		missing := r.missing(li, rt, vifs(rt.Match.Family()))
+		var v *VIFs
+		if vifs != nil {
+			v = vifs(rt.Match.Family())
+		}
+		missing := r.missing(li, rt, v)
 		if len(missing) == 0 {
 			return
 		}
@@ -249,6 +254,9 @@ func (r *Resolver) missing(li int, rt *mroute.Route, v *VIFs) []string {
 	check := func(p mroute.IfPattern) {
 		if w := r.lacks(p); w != "" {
 			why = append(why, w)
+			return
+		}
+		if v == nil {
 			return
 		}
 		for _, pos := range r.match(p) {

@@ -1,0 +1,159 @@
+// Package agent is everything that a node does: one router, told what to do by
+// a configuration file and by clients, and the servants around it. It is what
+// smcrouted runs.
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/engine"
+	"github.com/smcroute/kube-smcroute/agent/hook"
+	"github.com/smcroute/kube-smcroute/agent/ipc"
+	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/mrdisc"
+)
+
+// Options configure an agent. The callbacks may be nil; they are called from
+// Run's goroutine, but for OnKill, and must not block.
+type Options struct {
+	Kernel kernel.Kernel // closed by Run
+
+	ConfFile       string // "": none
+	DefaultDisable bool   // phyint lines without enable or disable mean disable
+	Socket         string // of smcroutectl; "": none
+
+	FlushInterval  time.Duration // see [engine.Options]
+	MRDiscInterval time.Duration // 4 s to 180 s; 0: 20 s
+	NetNS          string        // path of Kernel's network namespace; "": this one
+	Script         string        // see [hook.New]; "": none
+
+	Logger *slog.Logger
+
+	OnReady     func() // the whole configuration is in the kernel
+	OnReloading func() // a reload begins
+	OnReloaded  func() // it is done
+	OnKill      func() // a client asks the program to end
+}
+
+// Agent is a router and its servants.
+type Agent struct {
+	o      Options
+	log    *slog.Logger
+	engine *engine.Engine
+	mrdisc *mrdisc.Announcer
+	hook   *hook.Runner
+
+	reloads chan chan struct{}
+}
+
+// New puts an agent together. Nothing happens before Run.
+func New(o Options) *Agent {
+	a := &Agent{o: o, log: o.Logger, reloads: make(chan chan struct{})}
+	a.hook = hook.New(o.Script, o.Logger)
+	a.mrdisc = mrdisc.New(mrdisc.Options{Interval: o.MRDiscInterval, NetNS: o.NetNS, Logger: o.Logger})
+	a.engine = engine.New(engine.Options{
+		Kernel:        o.Kernel,
+		FlushInterval: o.FlushInterval,
+		Logger:        o.Logger,
+		OnFlow:        a.hook.Install,
+		OnMRDisc:      a.mrdisc.Set,
+	})
+	return a
+}
+
+// Run works until ctx is done, and returns nil then, when the kernel's tables
+// are empty. Any other return is a failure to start, or to hear from the kernel.
+func (a *Agent) Run(ctx context.Context) (err error) {
+	defer a.hook.Close()
+	defer func() {
+		if cerr := a.o.Kernel.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+
+	// Clients can connect from here on; they wait until there is something
+	// to tell.
+	var clients *ipc.Server
+	if a.o.Socket != "" {
+		if clients, err = ipc.Listen(a.o.Socket, ipc.Options{Logger: a.log}); err != nil {
+			return fmt.Errorf("client socket: %w", err)
+		}
+	}
+	failed := make(chan error, 3)
+	servant := func(what string, run func(context.Context) error) {
+		wg.Go(func() {
+			if err := run(ctx); err != nil {
+				failed <- fmt.Errorf("%s: %w", what, err)
+			}
+		})
+	}
+	servant("router", a.engine.Run)
+	servant("router advertisements", a.mrdisc.Run)
+	a.load(ctx, "start")
+	if clients != nil {
+		servant("client socket", func(ctx context.Context) error { return clients.Serve(ctx, a) })
+	}
+	call(a.o.OnReady)
+
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		case done := <-a.reloads:
+			call(a.o.OnReloading)
+			a.load(ctx, "reload")
+			a.mrdisc.Refresh()
+			call(a.o.OnReloaded)
+			close(done)
+		}
+	}
+}
+
+func call(f func()) {
+	if f != nil {
+		f()
+	}
+}
+
+// load puts the configuration file into the kernel. If it cannot be read, what
+// is there stays.
+func (a *Agent) load(ctx context.Context, occasion string) {
+	if a.o.ConfFile == "" {
+		return
+	}
+	layer, clean := a.loadConf(ctx)
+	if layer != nil {
+		if err := a.engine.SetLayer(ctx, *layer, true); err != nil && ctx.Err() == nil {
+			a.log.Error(occasion + ": " + err.Error())
+			return
+		}
+	}
+	if clean {
+		a.hook.Reload()
+	}
+}
+
+// Reload reads the configuration again, drops what clients changed, and
+// returns when that is done or ctx is.
+func (a *Agent) Reload(ctx context.Context) {
+	done := make(chan struct{})
+	select {
+	case a.reloads <- done:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}

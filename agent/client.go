@@ -1,0 +1,60 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/smcroute/kube-smcroute/agent/conf"
+	"github.com/smcroute/kube-smcroute/agent/core"
+	"github.com/smcroute/kube-smcroute/agent/ipc"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/show"
+)
+
+var edits = map[ipc.Command]mroute.EditKind{
+	ipc.Add:    mroute.AddRoute,
+	ipc.Remove: mroute.RemoveRoute,
+	ipc.Join:   mroute.AddJoin,
+	ipc.Leave:  mroute.RemoveJoin,
+}
+
+// Handle implements [ipc.Handler]: it carries out a command of smcroutectl, and
+// returns when its effect is in the kernel.
+func (a *Agent) Handle(ctx context.Context, req ipc.Request) (string, error) {
+	switch req.Command {
+	case ipc.Show, ipc.ShowDetail, ipc.ShowJSON:
+		return a.show(ctx, req)
+	case ipc.Flush:
+		return "", a.engine.Flush(ctx)
+	case ipc.Reload:
+		a.log.Log(ctx, core.LevelNotice, "reload, asked for by a client")
+		a.Reload(ctx)
+		return "", ctx.Err()
+	case ipc.Kill:
+		a.log.Log(ctx, core.LevelNotice, "ending, asked for by a client")
+		call(a.o.OnKill)
+		return "", nil
+	}
+	kind, ok := edits[req.Command]
+	if !ok {
+		return "", fmt.Errorf("unknown command %v", req.Command)
+	}
+	ed, err := conf.ParseEdit(kind, req.Args)
+	if err != nil {
+		return "", err
+	}
+	ed.Route.Origin.Ref, ed.Join.Origin.Ref = "client", "client"
+	return "", a.engine.Edit(ctx, ed)
+}
+
+func (a *Agent) show(ctx context.Context, req ipc.Request) (string, error) {
+	snap, err := a.engine.Snapshot(ctx, req.Command != ipc.Show)
+	if err != nil {
+		return "", err
+	}
+	what := show.ParseWhat(req.Args)
+	if req.Command == ipc.ShowJSON {
+		return show.JSON(snap, what), nil
+	}
+	return show.Text(snap, what, req.Command == ipc.ShowDetail), nil
+}
