@@ -22,7 +22,7 @@ func (s *sender) close() { _ = unix.Close(s.fd) }
 func (s *sender) write(frame []byte) error {
 	for {
 		_, err := unix.Write(s.fd, frame)
-		if err != unix.EINTR { //nolint:errorlint // a bare errno
+		if err != unix.EINTR {
 			return err
 		}
 	}

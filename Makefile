@@ -1,0 +1,134 @@
+# kube-smcroute. "make" alone lists what can be made.
+#
+# Needed: GNU make and Go. What a target needs beyond that it installs with
+# apt-get when run by root, or else leaves out with a sentence that says so.
+
+# Where "make install" puts things. DESTDIR is for packagers.
+PREFIX      ?= /usr/local
+SYSCONFDIR  ?= /etc
+RUNSTATEDIR ?= /run
+SBINDIR     ?= $(PREFIX)/sbin
+MANDIR      ?= $(PREFIX)/share/man
+DOCDIR      ?= $(PREFIX)/share/doc/kube-smcroute
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+DESTDIR     ?=
+
+VERSION ?= $(patsubst v%,%,$(or $(shell git describe --tags --always --dirty 2>/dev/null),devel))
+
+SHELL := /bin/bash
+GO    ?= go
+export GO
+BIN   := bin
+
+MODULE  := github.com/smcroute/kube-smcroute
+NETLAB  := $(MODULE)/test/netlab
+LDFLAGS := -s -w \
+	-X $(MODULE)/cmd/internal/install.Version=$(VERSION) \
+	-X $(MODULE)/cmd/internal/install.SysConfDir=$(SYSCONFDIR) \
+	-X $(MODULE)/cmd/internal/install.RunStateDir=$(RUNSTATEDIR)
+TOOL := $(GO) tool -modfile=hack/tools/go.mod
+
+# Packages whose tests make network namespaces, and those whose tests don't.
+# Expanded when used, so "make help" does not wait for them.
+uses_netlab = $(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if eq . "$(NETLAB)"}}{{$$p}} {{end}}{{end}}{{range .XTestImports}}{{if eq . "$(NETLAB)"}}{{$$p}} {{end}}{{end}}' ./...
+netlab_pkgs = $(sort $(shell $(uses_netlab)) $(NETLAB))
+driven_pkgs = $(addprefix $(MODULE)/test/,script interop bench)
+kernel_pkgs = $(filter-out $(driven_pkgs),$(netlab_pkgs))
+unit_pkgs   = $(filter-out $(driven_pkgs) $(kernel_pkgs),$(shell $(GO) list ./...))
+race        = $(shell GO="$(GO)" hack/race)
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
+	@echo
+	@echo "Variables: PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) RUNSTATEDIR=$(RUNSTATEDIR) DESTDIR=$(DESTDIR)"
+
+# A sentence instead of "go: command not found".
+.PHONY: go
+go:
+	@command -v $(GO) >/dev/null || { \
+		echo "make: there is no '$(GO)' in PATH: install Go $$(sed -n 's/^go //p' go.mod) or later (https://go.dev/dl), or name it with GO=/path/to/go" >&2; exit 1; }
+
+##@ Build
+
+.PHONY: build
+build: go ## build the static binaries smcrouted and smcroutectl into bin/
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/smcrouted ./cmd/smcroutectl
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN) dist
+
+##@ Test
+
+.PHONY: test
+test: go lint ## all tests and checks, with the race detector where it works
+	@hack/smcroute
+	$(GO) test $(race) -count=1 -timeout=15m ./...
+
+.PHONY: test-unit
+test-unit: go ## tests that need nothing of the system
+	$(GO) test $(race) $(unit_pkgs)
+
+.PHONY: test-kernel
+test-kernel: go ## tests on the real kernel, in namespaces of their own; no root needed
+	$(GO) test $(race) -count=1 $(kernel_pkgs)
+
+.PHONY: test-script
+test-script: go ## scenarios that drive the real binaries in namespaces
+	$(GO) test $(race) -count=1 ./test/script
+
+.PHONY: test-interop
+test-interop: go ## with the original smcrouted and smcroutectl of Debian
+	@hack/smcroute
+	@if [ -d test/interop ]; then $(GO) test -count=1 -v ./test/interop; \
+	else echo "test-interop: there are no interoperability tests yet"; fi
+
+.PHONY: lint
+lint: go ## gofmt, go vet and staticcheck; import rules are in hack/imports
+	@files=$$(git ls-files -- '*.go' 2>/dev/null | xargs -r ls 2>/dev/null); files=$$(gofmt -l $${files:-.}); \
+	if [ -n "$$files" ]; then echo "not formatted, run gofmt -w on:" >&2; echo "$$files" >&2; exit 1; fi
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+
+.PHONY: fuzz
+fuzz: go ## every fuzz target for a short time (FUZZTIME=10s)
+	hack/fuzz
+
+.PHONY: bench
+bench: go ## benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+##@ Try
+
+.PHONY: demo
+demo: build ## send multicast through a router in namespaces and show what happens
+	$(GO) run -buildvcs=false ./hack/demo -bin $(BIN)
+
+.PHONY: lab
+lab: build ## a shell on that router, with send and recv at hand
+	$(GO) run -buildvcs=false ./hack/demo -bin $(BIN) -shell
+
+##@ Install
+
+.PHONY: install
+install: build ## binaries, manual pages, systemd unit, defaults and example
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
+		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(SYSCONFDIR)/default
+	install -m 755 $(BIN)/smcrouted $(BIN)/smcroutectl $(DESTDIR)$(SBINDIR)
+	install -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5
+	install -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8
+	install -m 644 hack/install/smcroute.conf $(DESTDIR)$(DOCDIR)
+	sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' \
+		hack/install/smcroute.service.in >$(DESTDIR)$(UNITDIR)/smcroute.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/smcroute.service
+	@# The administrator's file is not overwritten.
+	[ -e $(DESTDIR)$(SYSCONFDIR)/default/smcroute ] || \
+		install -m 644 hack/install/smcroute.default $(DESTDIR)$(SYSCONFDIR)/default/smcroute
+
+.PHONY: uninstall
+uninstall: ## remove what install put there, but no configuration
+	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,smcrouted smcroutectl) \
+		$(addprefix $(DESTDIR)$(MANDIR)/,man5/smcroute.conf.5 man8/smcrouted.8 man8/smcroutectl.8) \
+		$(DESTDIR)$(UNITDIR)/smcroute.service
+	rm -rf $(DESTDIR)$(DOCDIR)
