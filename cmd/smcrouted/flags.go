@@ -1,0 +1,159 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/smcroute/kube-smcroute/agent/mrdisc"
+	"github.com/smcroute/kube-smcroute/cmd/internal/install"
+)
+
+// maxTable is the highest number of a multicast routing table: the kernel
+// names its devices pimregID and has room for 9 digits.
+const maxTable = 999_999_999
+
+// flags are the options of the command line.
+type flags struct {
+	flush     time.Duration // -c; 0: never
+	delay     time.Duration // -d
+	exitAfter time.Duration // -D; 0: never
+	script    string        // -e
+	conf      string        // -f
+	check     string        // -F
+	help      bool          // -h
+	ident     string        // -i, -I
+	level     slog.Level    // -l
+	levelSet  bool
+	mrdisc    time.Duration // -m
+	foreground,
+	noPhyint bool // -n, -N
+	user    string // -p
+	pidfile string // -P
+	syslog  bool   // -s
+	table   uint32 // -t
+	socket  string // -u
+	version bool   // -v
+}
+
+// parseFlags reads the command line. Relative paths become absolute, because
+// the daemon leaves its directory. Doubts go to warn. The error is a *usageError if
+// the usage text should follow it, else an *exitError.
+func parseFlags(args []string, warn io.Writer) (flags, error) {
+	var f flags
+	var flush, delay, exitAfter, level, interval, table string
+	set := pflag.NewFlagSet(install.Ident, pflag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.Usage = func() {}
+	set.StringVarP(&flush, "flush", "c", "60", "")
+	set.StringVarP(&delay, "delay", "d", "0", "")
+	set.StringVarP(&exitAfter, "exit-after", "D", "0", "")
+	set.StringVarP(&f.script, "exec", "e", "", "")
+	set.StringVarP(&f.conf, "file", "f", "", "")
+	set.StringVarP(&f.check, "check", "F", "", "")
+	set.BoolVarP(&f.help, "help", "h", false, "")
+	set.StringVarP(&f.ident, "ident", "i", install.Ident, "")
+	set.StringVarP(&f.ident, "old-ident", "I", install.Ident, "")
+	set.StringVarP(&level, "log-level", "l", "notice", "")
+	set.StringVarP(&interval, "mrdisc-interval", "m", "20", "")
+	set.BoolVarP(&f.foreground, "foreground", "n", false, "")
+	set.BoolVarP(&f.noPhyint, "no-phyint", "N", false, "")
+	set.StringVarP(&f.user, "user", "p", "", "")
+	set.StringVarP(&f.pidfile, "pid-file", "P", "", "")
+	set.BoolVarP(&f.syslog, "syslog", "s", false, "")
+	set.StringVarP(&table, "table", "t", "0", "")
+	set.StringVarP(&f.socket, "socket", "u", "", "")
+	set.BoolVarP(&f.version, "version", "v", false, "")
+	if err := set.Parse(args); err != nil {
+		return f, &usageError{complaint(err)}
+	}
+
+	num := func(option, s string) int {
+		n, clean := number(s)
+		if !clean {
+			fmt.Fprintf(warn, "smcrouted: -%s %q is not a number, using %d.\n", option, s, n)
+		}
+		return n
+	}
+	seconds := func(option, s string) time.Duration {
+		return time.Duration(max(0, num(option, s))) * time.Second
+	}
+	f.flush = seconds("c", flush)
+	f.delay = seconds("d", delay)
+	f.exitAfter = seconds("D", exitAfter)
+
+	var clean bool
+	f.levelSet = set.Changed("log-level")
+	if f.level, clean = parseLevel(level); !clean {
+		fmt.Fprintf(warn, "smcrouted: -l %q is neither the name nor the number of a log level, using emerg.\n", level)
+	}
+
+	f.mrdisc = time.Duration(num("m", interval)) * time.Second
+	if f.mrdisc < mrdisc.MinInterval || f.mrdisc > mrdisc.MaxInterval {
+		return f, &exitError{exitFailure, fmt.Errorf("-m %s is not a valid announcement interval: expected 4 to 180 seconds", interval)}
+	}
+	id := num("t", table)
+	if id < 0 || id > maxTable {
+		return f, &usageError{fmt.Sprintf("-t %s is not a multicast routing table: expected 0 to %d", table, maxTable)}
+	}
+	f.table = uint32(id)
+	if f.ident == "" || strings.ContainsAny(f.ident, "/\x00") {
+		return f, &usageError{fmt.Sprintf("-i %q cannot be part of a file name", f.ident)}
+	}
+	return f, f.resolvePaths()
+}
+
+// resolvePaths fills in default paths and makes the others absolute.
+func (f *flags) resolvePaths() error {
+	switch {
+	case f.pidfile == "":
+		f.pidfile = install.PIDPath(f.ident)
+	case !filepath.IsAbs(f.pidfile):
+		f.pidfile = install.PIDPath(f.pidfile)
+	}
+	if f.conf == "" {
+		f.conf = install.ConfPath(f.ident)
+	}
+	if f.socket == "" {
+		f.socket = install.SocketPath(f.ident)
+	}
+	for _, path := range []*string{&f.conf, &f.socket, &f.script} {
+		if *path == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*path)
+		if err != nil {
+			return &exitError{exitOSErr, err}
+		}
+		*path = abs
+	}
+	return nil
+}
+
+// usageError is a command line that cannot be understood.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// complaint puts an error of pflag in the words of getopt.
+func complaint(err error) string {
+	var unknown *pflag.NotExistError
+	var noValue *pflag.ValueRequiredError
+	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
+		return fmt.Sprintf("invalid option -- '%s'", unknown.GetSpecifiedName())
+	case errors.As(err, &unknown):
+		return fmt.Sprintf("unrecognized option '--%s'", unknown.GetSpecifiedName())
+	case errors.As(err, &noValue) && noValue.GetSpecifiedShortnames() != "":
+		return fmt.Sprintf("option requires an argument -- '%s'", noValue.GetFlag().Shorthand)
+	case errors.As(err, &noValue):
+		return fmt.Sprintf("option '--%s' requires an argument", noValue.GetSpecifiedName())
+	}
+	return err.Error()
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+)
+
+// run is the whole program: it returns the exit code.
+func run(args []string, stdout, stderr io.Writer, p parts) int {
+	f, err := parseFlags(args[1:], stderr)
+	var usage *usageError
+	switch {
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "smcrouted: %v\n", err)
+		printUsage(stdout)
+		return exitUsage
+	case err != nil:
+		return complain(stderr, err)
+	case f.help:
+		printUsage(stdout)
+		return exitOK
+	case f.version:
+		printVersion(stdout)
+		return exitOK
+	case f.check != "":
+		return check(f, stdout, p)
+	}
+
+	var who *account
+	if f.user != "" {
+		if who, err = lookupAccount(f.user); err != nil {
+			return complain(stderr, &exitError{exitFailure, err})
+		}
+	}
+	if err := checkCapabilities(); err != nil {
+		return complain(stderr, err)
+	}
+
+	var up *startup
+	if !f.foreground {
+		if up = inheritStartup(); up == nil {
+			return daemonize(args, stderr)
+		}
+		// Not to keep a file system from being unmounted.
+		if err := os.Chdir("/"); err != nil {
+			up.fail(err)
+			return exitCode(err)
+		}
+	}
+	logger, closeLog := openLog(f, stderr)
+	defer closeLog()
+	s := &service{flags: f, who: who, startup: up, parts: p, log: logger}
+	if err := s.serve(); err != nil {
+		logger.Error(err.Error())
+		up.fail(err)
+		return exitCode(err)
+	}
+	return exitOK
+}
+
+// complain prints an error that comes before there is a log.
+func complain(stderr io.Writer, err error) int {
+	fmt.Fprintf(stderr, "smcrouted: %v\n", err)
+	return exitCode(err)
+}
+
+// openLog chooses where messages go: to the system log, and in the foreground
+// to stderr too, unless -s says that the system log is enough.
+func openLog(f flags, stderr io.Writer) (logger *slog.Logger, closeLog func()) {
+	system := newSyslogSink(f.ident)
+	h := &lineHandler{min: f.level, sinks: []sink{system}}
+	if f.foreground && !f.syslog {
+		h.sinks = append(h.sinks, &stderrSink{ident: f.ident, w: stderr})
+	}
+	return slog.New(h), system.close
+}
+
+// service is one run of the daemon.
+type service struct {
+	flags   flags
+	who     *account // nil: stay who we are
+	startup *startup
+	parts   parts
+	log     *slog.Logger
+
+	pid     pidfile
+	notify  notifier
+	stop    context.CancelFunc
+	trouble error // of the last step of the start
+}
+
+// serve runs the daemon until a signal or a client ends it.
+func (s *service) serve() error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	s.stop = stop
+	s.pid = pidfile{path: s.flags.pidfile, uid: -1, gid: -1}
+	if s.who != nil {
+		s.pid.uid, s.pid.gid = s.who.uid, s.who.gid
+	}
+	reload := make(chan struct{}, 1)
+	defer handleSignals(func() { offer(reload) }, s.end)()
+	if s.flags.exitAfter > 0 {
+		defer time.AfterFunc(s.flags.exitAfter, s.end).Stop()
+	}
+
+	s.log.Log(ctx, levelNotice, versionLine())
+	if s.flags.delay > 0 {
+		// Whoever started us won't want to wait for it too.
+		s.startup.succeed()
+		if !sleep(ctx, s.flags.delay) {
+			return nil
+		}
+	}
+	k, err := s.parts.open(s.flags.table)
+	if err != nil {
+		return err
+	}
+	s.startup.succeed()
+
+	e := s.parts.engine(options{
+		Kernel:         k,
+		ConfFile:       s.flags.conf,
+		DefaultDisable: s.flags.noPhyint,
+		Socket:         s.flags.socket,
+		FlushInterval:  s.flags.flush,
+		Script:         s.flags.script,
+		MRDiscInterval: s.flags.mrdisc,
+		Logger:         s.log,
+		OnReady:        s.ready,
+		OnReloading:    s.reloading,
+		OnReloaded:     s.reloaded,
+		OnKill:         s.end,
+	})
+	go func() {
+		for {
+			select {
+			case <-reload:
+				e.Reload()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	err = e.Run(ctx)
+	if rmErr := s.pid.remove(); rmErr != nil {
+		s.log.Warn("The PID file could not be removed", "error", rmErr)
+	}
+	if err = errors.Join(s.trouble, err); err != nil {
+		return err
+	}
+	s.log.Log(ctx, levelNotice, "Exiting.")
+	return nil
+}
+
+// ready is called when the configuration is in force.
+func (s *service) ready() {
+	if err := s.pid.write(); err != nil {
+		s.log.Warn("The PID file could not be written", "error", err)
+	}
+	if s.who != nil {
+		if err := s.who.become(); err != nil {
+			// Never go on with more privileges than were asked for.
+			s.trouble = &exitError{exitOSErr, err}
+			s.end()
+			return
+		}
+		s.log.Info("Privileges dropped", "user", s.who.name)
+	}
+	s.told(s.notify.ready())
+}
+
+func (s *service) reloading() { s.told(s.notify.reloading()) }
+
+func (s *service) reloaded() {
+	if err := s.pid.touch(); err != nil {
+		s.log.Warn("The PID file could not be touched", "error", err)
+	}
+	s.told(s.notify.ready())
+}
+
+// end begins the end.
+func (s *service) end() {
+	s.told(s.notify.stopping())
+	s.stop()
+}
+
+func (s *service) told(err error) {
+	if err != nil {
+		s.log.Debug("The service manager was not told", "error", err)
+	}
+}
+
+// offer leaves a token, unless one is there already.
+func offer(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// sleep waits, and reports whether it was let.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

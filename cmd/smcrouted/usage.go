@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/smcroute/kube-smcroute/cmd/internal/install"
+)
+
+// printUsage writes the text of -h.
+func printUsage(w io.Writer) {
+	fmt.Fprintf(w, `Usage:
+  smcrouted [-hnNsv] [-c SEC] [-d SEC] [-e CMD] [-f FILE] [-F FILE] [-i NAME]
+            [-l LVL] [-m SEC] [-p USER[:GROUP]] [-P FILE] [-t ID] [-u FILE]
+
+Options:
+  -c SEC            Forget learned routes that were idle for SEC seconds,
+                    default 60; 0: never
+  -d SEC            Wait SEC seconds before looking at interfaces
+  -e CMD            Script to call on start and reload, and when a route for a
+                    new flow is installed
+  -f FILE           Configuration file, default %[1]s
+  -F FILE           Check FILE and exit: 0 if it is fine, 78 if not
+  -h                Show this text
+  -i NAME           Identity: names of the .conf, .pid and .sock files, and in
+                    the system log; default %[2]s
+  -l LVL            Log level: none, err, warning, notice*, info, debug
+  -m SEC            Interval of multicast router discovery, 4-180, default 20
+  -n                Stay in the foreground, and log to stderr too
+  -N                Interfaces with a phyint line have no VIF, unless it says
+                    enable
+  -p USER[:GROUP]   Change to USER and GROUP after start
+  -P FILE           PID file, default %[3]s
+  -s                Log to the system log only, also with -n
+  -t ID             Multicast routing table, 0-%[5]d, default 0
+  -u FILE           Socket for smcroutectl, default %[4]s
+  -v                Show the version
+
+`, install.ConfPath(install.Ident), install.Ident,
+		install.PIDPath(install.Ident), install.SocketPath(install.Ident), maxTable)
+}
+
+// versionLine is the first line of -v, and of the log.
+func versionLine() string { return "smcrouted v" + install.Version }
+
+// printVersion writes the text of -v.
+func printVersion(w io.Writer) {
+	fmt.Fprintf(w, "%s\n\nBug report address: %s\nProject homepage:   %s\n",
+		versionLine(), install.BugAddress, install.Homepage)
+}
