@@ -34,7 +34,7 @@ func parseAddress(what, word string) (address, error) {
 	n, digits := leadingNumber(length, addr.BitLen())
 	if digits == 0 || n > addr.BitLen() {
 		return address{}, errors.New(what + " " + text + " has the prefix length " + quote(length) +
-			": expected a number from 0 to " + strconv.Itoa(addr.BitLen()))
+			": expected a number up to " + strconv.Itoa(addr.BitLen()))
 	}
 	a := address{addr: addr, bits: n}
 	if digits < len(length) {

@@ -42,7 +42,7 @@ func (p *parser) mgroup(l *line, column int) {
 		return
 	}
 	if p.joined == nil {
-		p.joined = make(map[joinKey]int32)
+		p.joined = make(map[joinKey]int32, cap(p.layer.Joins))
 	}
 	p.joined[key] = int32(len(p.layer.Joins))
 	p.layer.Joins = append(p.layer.Joins, mroute.Join{If: p.names.list[name].pattern, Match: match, Origin: p.origin()})
@@ -56,10 +56,14 @@ type joinKey struct {
 }
 
 func keyOfJoin(name nameID, m mroute.Match) joinKey {
+	source := m.Source
+	if source.IsValid() {
+		source = source.Masked() // allocates an error if it is not valid
+	}
 	return joinKey{
 		name: name,
-		sg:   keyOf(m.Source.Masked().Addr(), m.Group.Masked().Addr()),
-		sLen: int16(m.Source.Bits()),
+		sg:   keyOf(source.Addr(), m.Group.Masked().Addr()),
+		sLen: int16(source.Bits()),
 		gLen: int16(m.Group.Bits()),
 	}
 }

@@ -46,6 +46,9 @@ func oddity(word string) string {
 	if reason := impossible(word); reason != "" {
 		return reason
 	}
+	if comment(word) {
+		return quote(word) + " is taken as the name of an interface here: expected a comment on a line of its own"
+	}
 	if looksMisplaced(word) {
 		return quote(word) + " is taken as the name of an interface here"
 	}

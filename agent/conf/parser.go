@@ -3,6 +3,7 @@ package conf
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -26,8 +27,9 @@ type parser struct {
 	lists map[string]outputList // by the text behind "to"
 	list  int32                 // number of the list of outputs being read
 
-	exact  map[sgKey]int32 // first route of each exact (S,G), by index
-	joined map[joinKey]int32
+	exact   map[sgKey]int32   // first route of each exact (S,G), by index
+	joined  map[joinKey]int32 // joins, by index
+	sources int               // about how many exact routes there are
 }
 
 type position struct {
@@ -47,19 +49,14 @@ func keyOf(source, group netip.Addr) sgKey {
 	return k
 }
 
-// minRouteLine is the length of the shortest mroute line.
-const minRouteLine = len("mroute from a group ff::\n")
-
 // file reads one file, and those it includes where it includes them.
 func (p *parser) file(src Source) {
 	outer, outerLine := p.name, p.line
 	p.name, p.line = src.Name, 0
 	p.open = append(p.open, src.Name)
 
-	if p.layer.Routes == nil {
-		if n := min(bytes.Count(src.Text, []byte{'\n'})+1, len(src.Text)/minRouteLine); n > 0 {
-			p.layer.Routes = make([]mroute.Route, 0, n)
-		}
+	if len(p.open) == 1 {
+		p.reserve(src.Text)
 	}
 	for text := string(src.Text); text != ""; {
 		var l line
@@ -70,9 +67,17 @@ func (p *parser) file(src Source) {
 
 	p.open = p.open[:len(p.open)-1]
 	p.name, p.line = outer, outerLine
-	if len(p.open) == 0 && len(p.layer.Routes) == 0 {
-		p.layer.Routes = nil
-	}
+}
+
+// reserve makes room for about what text holds, to spare the copying of large
+// slices that grow.
+func (p *parser) reserve(text []byte) {
+	lines := bytes.Count(text, []byte{'\n'}) + 1
+	count := func(word string) int { return min(bytes.Count(text, []byte(word)), lines) }
+	p.layer.Phyints = slices.Grow(p.layer.Phyints, count(kwPhyint))
+	p.layer.Routes = slices.Grow(p.layer.Routes, count(kwMRoute))
+	p.layer.Joins = slices.Grow(p.layer.Joins, count(kwMGroup))
+	p.sources = min(count(kwSource), cap(p.layer.Routes))
 }
 
 // directive reads one line.

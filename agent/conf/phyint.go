@@ -42,9 +42,11 @@ func (p *parser) phyint(l *line) {
 			p.flag(&mrdisc, clause{word, column})
 			phyint.MRDisc = true
 		case is(word, kwTTL):
-			if !p.value(l, &ttl, kwTTL, "a number from 1 to 255") {
-				return
+			if l.atEnd() {
+				p.warn(column, "ttl-threshold ignored at the end of the line: expected a number from 1 to 255 behind it")
+				break
 			}
+			p.value(l, &ttl, kwTTL, "a number from 1 to 255")
 		default:
 			p.unknown(word, column, phyintKeywords)
 		}

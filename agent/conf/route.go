@@ -95,7 +95,7 @@ func (p *parser) noteExact(r *rule) {
 	other, ok := p.exact[key]
 	if !ok {
 		if p.exact == nil {
-			p.exact = make(map[sgKey]int32)
+			p.exact = make(map[sgKey]int32, p.sources)
 		}
 		p.exact[key] = int32(last)
 		return

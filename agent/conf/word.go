@@ -68,11 +68,11 @@ const (
 func is(word, keyword string) bool { return strings.HasPrefix(word, keyword) }
 
 // looksMisplaced reports whether a word that stands as an interface name was
-// probably meant as a keyword or a comment.
+// probably meant as a keyword.
 func looksMisplaced(word string) bool {
 	switch word {
 	case kwFrom, kwSource, kwGroup, kwExcept, kwTo, kwEnable, kwDisable, kwMRDisc, kwTTL:
 		return true
 	}
-	return comment(word)
+	return false
 }
