@@ -9,7 +9,7 @@ import (
 )
 
 // maxOps bounds one Apply, and with it the memory for it.
-const maxOps = 4096
+const maxOps = 2048
 
 // advance goes on with the round of changes until something must be applied,
 // or nothing is left to do.
@@ -86,7 +86,8 @@ func (s *State) enumerate() {
 
 // sets returns the next entries to set, and notes those to delete at the end.
 func (s *State) sets() []mroute.Op {
-	var ops []mroute.Op
+	ops := s.buffer[:0]
+	defer func() { s.buffer = ops }()
 	for i, sg := range s.work.sgs {
 		if len(ops) == maxOps {
 			s.work.sgs = s.work.sgs[i:]
@@ -97,8 +98,14 @@ func (s *State) sets() []mroute.Op {
 		}
 	}
 	s.work.sgs = nil
+	if len(ops) == 0 && cap(ops) > smallBuffer {
+		ops = nil // the end of something big
+	}
 	return ops
 }
+
+// smallBuffer is how many ops' room is kept between rounds.
+const smallBuffer = 64
 
 // compare returns the SetMFC that sg needs, if any.
 func (s *State) compare(sg mroute.SG) (mroute.Op, bool) {

@@ -61,7 +61,7 @@ type Effect interface{ isEffect() }
 
 type (
 	// Apply wants ops carried out in order, and an [Applied] as the very next
-	// event.
+	// event. Ops is valid until then.
 	Apply struct{ Ops []mroute.Op }
 
 	// ReadCounters wants a [CountersRead].

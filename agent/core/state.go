@@ -21,6 +21,7 @@ type State struct {
 	stage    stage
 	work     work
 	inflight []mroute.Op
+	buffer   []mroute.Op // for inflight
 
 	expiry  expiry
 	trouble trouble

@@ -30,9 +30,8 @@ func (r *Resolver) Entry(sg mroute.SG, arrival int, v *VIFs) (mroute.Entry, bool
 			return mroute.Entry{IIF: vif, OIFs: o, Kind: mroute.Learned}, true
 		}
 	}
-	if pos, ok := r.exactInbound(sg, v); ok {
+	if pos, o, ok := r.exactElsewhere(sg, v); ok {
 		vif, _ := v.Of(r.links[pos].Index)
-		o, _ := r.exact(sg, pos, v)
 		return mroute.Entry{IIF: vif, OIFs: o, Kind: mroute.Static}, true
 	}
 	if arrived {
@@ -196,32 +195,43 @@ func (r *Resolver) addOutputs(o *mroute.OIFs, li int, rt *mroute.Route, ed *rout
 	}
 }
 
-// exactInbound returns the inbound link of sg's exact rules while nothing is
-// known of where packets arrive: that of the last rule.
-func (r *Resolver) exactInbound(sg mroute.SG, v *VIFs) (int, bool) {
+// exactElsewhere returns the inbound link and the outputs of sg's exact rules
+// while nothing is known of where packets arrive: those of the last rule's link.
+func (r *Resolver) exactElsewhere(sg mroute.SG, v *VIFs) (pos int, o mroute.OIFs, found bool) {
 	m := mroute.MatchSG(sg)
-	best, found := 0, false
-	try := func(from mroute.IfPattern, ok func(pos int) bool) {
-		for _, pos := range r.match(from) {
-			if _, has := v.Of(r.links[pos].Index); has && ok(pos) {
-				best, found = pos, true
-				return
+	rules := 0
+	try := func(li int, rt *mroute.Route) {
+		for _, p := range r.match(rt.From) {
+			if _, ok := v.Of(r.links[p].Index); !ok {
+				continue
 			}
+			var ed *routeEdit
+			if li != client {
+				var ok bool
+				if ed, ok = r.covers(li, rt, sg, p); !ok {
+					continue
+				}
+			}
+			rules++
+			if pos, found = p, true; rules == 1 {
+				r.addOutputs(&o, li, rt, ed, p, v)
+			}
+			return
 		}
 	}
 	for li, x := range r.in.layers {
 		x.chain(m, func(_ int32, rt *mroute.Route) bool {
-			try(rt.From, func(pos int) bool {
-				_, ok := r.covers(li, rt, sg, pos)
-				return ok
-			})
+			try(li, rt)
 			return true
 		})
 	}
 	for _, c := range r.in.edits.routes[m] {
 		if c.added {
-			try(c.route.From, func(int) bool { return true })
+			try(client, &c.route)
 		}
 	}
-	return best, found
+	if rules > 1 {
+		o, _ = r.exact(sg, pos, v)
+	}
+	return pos, o, found
 }

@@ -1,0 +1,132 @@
+package core_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/core"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// run carries out effects on a kernel that agrees to everything at once.
+func run(s *core.State, effects []core.Effect, now time.Time) (ops int) {
+	for _, eff := range effects {
+		if a, ok := eff.(core.Apply); ok {
+			ops += len(a.Ops) + run(s, s.Step(core.Applied{}, now), now)
+		}
+	}
+	return ops
+}
+
+func exactRoutes(n int) mroute.Layer {
+	l := mroute.Layer{Name: "file", FirstMatch: true}
+	to := []mroute.Output{{If: "b0"}, {If: "b1"}}
+	for i := range n {
+		l.Routes = append(l.Routes, mroute.Route{
+			From: "a0",
+			Match: mroute.MatchSG(mroute.SG{
+				Source: netip.AddrFrom4([4]byte{10, 0, 0, byte(1 + i%250)}),
+				Group:  netip.AddrFrom4([4]byte{225, byte(i >> 16), byte(i >> 8), byte(i)}),
+			}),
+			To:     to,
+			Origin: mroute.Origin{Ref: "conf", Line: i + 1, Seq: i + 1},
+		})
+	}
+	return l
+}
+
+var benchLinks = core.LinksRead{Links: []mroute.Link{
+	{Index: 2, Name: "a0", Up: true, Multicast: true},
+	{Index: 3, Name: "b0", Up: true, Multicast: true},
+	{Index: 4, Name: "b1", Up: true, Multicast: true},
+}}
+
+var sizes = []int{100, 10_000, 100_000}
+
+func BenchmarkStart(b *testing.B) {
+	for _, n := range sizes {
+		layer := exactRoutes(n)
+		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				s := core.New(mroute.IPv4, mroute.IPv6)
+				run(s, s.Step(benchLinks, time.Now()), time.Now())
+				if got := run(s, s.Step(core.SetLayer{Layer: layer}, time.Now()), time.Now()); got < n {
+					b.Fatalf("%d ops for %d routes", got, n)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/route")
+		})
+	}
+}
+
+func started(b *testing.B, n int) (*core.State, mroute.Layer) {
+	s, layer := core.New(mroute.IPv4, mroute.IPv6), exactRoutes(n)
+	run(s, s.Step(benchLinks, time.Now()), time.Now())
+	run(s, s.Step(core.SetLayer{Layer: layer}, time.Now()), time.Now())
+	return s, layer
+}
+
+func BenchmarkReloadUnchanged(b *testing.B) {
+	for _, n := range sizes {
+		s, layer := started(b, n)
+		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if got := run(s, s.Step(core.SetLayer{Layer: layer}, time.Now()), time.Now()); got != 0 {
+					b.Fatalf("%d ops", got)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/route")
+		})
+	}
+}
+
+func BenchmarkAddAndRemoveOne(b *testing.B) {
+	for _, n := range sizes {
+		s, _ := started(b, n)
+		ed := mroute.Edit{Route: mroute.Route{
+			From:  "a0",
+			Match: mroute.MatchSG(mroute.SG{Source: netip.MustParseAddr("10.9.9.9"), Group: netip.MustParseAddr("239.1.1.1")}),
+			To:    []mroute.Output{{If: "b0"}},
+		}}
+		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, ed.Kind = range []mroute.EditKind{mroute.AddRoute, mroute.RemoveRoute} {
+					effects, err := s.Edit(ed)
+					if got := run(s, effects, time.Now()); err != nil || got != 1 {
+						b.Fatalf("%d ops, %v", got, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkLearn(b *testing.B) {
+	for _, n := range sizes {
+		s, layer := started(b, n)
+		layer.Routes = append(layer.Routes, mroute.Route{
+			From: "a0", Match: match("* 239.0.0.0/8"), To: []mroute.Output{{If: "b0"}},
+			Origin: mroute.Origin{Ref: "conf", Line: n + 1, Seq: n + 1},
+		})
+		run(s, s.Step(core.SetLayer{Layer: layer}, time.Now()), time.Now())
+		i := 0
+		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				i++
+				u := mroute.Upcall{Kind: mroute.NoCache, SG: mroute.SG{
+					Source: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}),
+					Group:  netip.AddrFrom4([4]byte{239, 0, byte(i >> 24), 1}),
+				}}
+				if got := run(s, s.Step(core.Upcalls{u}, time.Now()), time.Now()); got != 1 {
+					b.Fatalf("%d ops", got)
+				}
+			}
+		})
+	}
+}
