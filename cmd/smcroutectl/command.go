@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/smcroute/kube-smcroute/agent/ipc"
+)
+
+// command is a word that the program knows.
+type command struct {
+	name    string
+	letter  ipc.Command // 0: not for the daemon
+	minArgs int
+	args    string // synopsis
+	text    string // what it does, one line
+	example string // arguments
+}
+
+// commands are in the order in which an abbreviation finds them.
+var commands = []command{
+	{"help", 0, 0, "[COMMAND]", "Explain a command, or list all", "add"},
+	{"version", 0, 0, "", "Print the version and where to report bugs", ""},
+	{"flush", ipc.Flush, 0, "", "Forget learned routes that have been idle", ""},
+	{"kill", ipc.Kill, 0, "", "End the daemon", ""},
+	{"reload", ipc.Reload, 0, "", "Read the configuration file again, as SIGHUP does", ""},
+	{"restart", ipc.Reload, 0, "", "Same as reload", ""},
+	{"show", ipc.Show, 0, "[groups | interfaces | pending | routes]", "List routes or something else", "groups"},
+	{"add", ipc.Add, 3, "IIF [SOURCE[/LEN]] GROUP[/LEN] OIF...", "Add a route, or outbound interfaces to a route", "eth0 192.0.2.42 225.1.2.3 eth1 eth2"},
+	{"remove", ipc.Remove, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF...]", "Remove a route, or some of its outbound interfaces", "eth0 192.0.2.42 225.1.2.3"},
+	{"del", ipc.Remove, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF...]", "Same as remove", "eth0 192.0.2.42 225.1.2.3"},
+	{"join", ipc.Join, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN]", "Join a group on an interface", "eth0 225.1.2.3"},
+	{"leave", ipc.Leave, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN]", "Leave a group that was joined with the same arguments", "eth0 225.1.2.3"},
+}
+
+// findCommand returns the first command that word abbreviates. As in SMCRoute
+// a word that is longer will do, too: "showing" is show.
+func findCommand(word string) (*command, error) {
+	i := slices.IndexFunc(commands, func(c command) bool {
+		n := min(len(word), len(c.name))
+		return n > 0 && word[:n] == c.name[:n]
+	})
+	if i < 0 {
+		return nil, fmt.Errorf("unknown command %q, try \"%s help\"", word, program)
+	}
+	return &commands[i], nil
+}
+
+// check returns an error if there are too few arguments.
+func (c *command) check(args []string) error {
+	if len(args) < c.minArgs {
+		return fmt.Errorf("not enough arguments to command %s: found %d, expected %d at least", c.name, len(args), c.minArgs)
+	}
+	return nil
+}
+
+// request is what the daemon gets to hear.
+func (c *command) request(args []string, o *options) ipc.Request {
+	r := ipc.Request{Command: c.letter, Args: args}
+	switch {
+	case r.Command != ipc.Show:
+	case o.json:
+		r.Command = ipc.ShowJSON
+	case o.detail:
+		r.Command = ipc.ShowDetail
+	}
+	return r
+}
