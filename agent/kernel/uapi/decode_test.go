@@ -194,6 +194,24 @@ func TestDecodeLink(t *testing.T) {
 	}
 }
 
+func TestDecodeGone(t *testing.T) {
+	msg := func(typ uint16, family byte) []byte {
+		return cat(u32(1000), u16(typ), u16(0), u32(0), u32(0), []byte{family, 0}, u16(1), u32(42), u32(0), u32(0))
+	}
+	if ifindex, ok := DecodeGone(msg(RTMDelLink, 0)); !ok || ifindex != 42 {
+		t.Errorf("got %d %v, want 42", ifindex, ok)
+	}
+	for name, in := range map[string][]byte{
+		"RTM_NEWLINK":         msg(RTMNewLink, 0),
+		"a port of a bridge":  msg(RTMDelLink, 7), // AF_BRIDGE
+		"a message cut short": msg(RTMDelLink, 0)[:31],
+	} {
+		if _, ok := DecodeGone(in); ok {
+			t.Errorf("accepted %s", name)
+		}
+	}
+}
+
 func TestDecodeVIFs(t *testing.T) {
 	vif := func(id, ifindex uint32) []byte {
 		return attr(ipmraVIF, attr(ipmraVIFAIfindex, u32(ifindex)), attr(ipmraVIFAID, u32(id)))
@@ -240,6 +258,7 @@ func FuzzNetlink(f *testing.F) {
 			}
 			b = rest
 			_, _ = m.Errno()
+			_, _ = DecodeGone(b)
 			var r Route
 			if err := DecodeRoute(m.Payload, &r); err == nil && r.Src.BitLen() != r.Dst.BitLen() {
 				t.Errorf("families mixed: %+v", r)

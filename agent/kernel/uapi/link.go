@@ -152,3 +152,13 @@ func eachAttr(b []byte, f func(Attr) error) error {
 	}
 	return nil
 }
+
+// DecodeGone reads the ifindex from an RTM_DELLINK message, of which b needs to
+// be the beginning only. It is false for other messages, and for those with
+// which a bridge tells that a port leaves it while the link is still there.
+func DecodeGone(b []byte) (int32, bool) {
+	if len(b) < sizeNlmsghdr+sizeIfinfo || binary.NativeEndian.Uint16(b[4:]) != RTMDelLink || b[sizeNlmsghdr] != 0 {
+		return 0, false
+	}
+	return int32(binary.NativeEndian.Uint32(b[sizeNlmsghdr+4:])), true
+}

@@ -10,6 +10,7 @@ const (
 	NLMsgError  = 2  // NLMSG_ERROR
 	NLMsgDone   = 3  // NLMSG_DONE
 	RTMNewLink  = 16 // RTM_NEWLINK
+	RTMDelLink  = 17 // RTM_DELLINK
 	RTMGetLink  = 18 // RTM_GETLINK
 	RTMNewRoute = 24 // RTM_NEWROUTE
 	RTMDelRoute = 25 // RTM_DELROUTE

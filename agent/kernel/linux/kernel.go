@@ -1,0 +1,169 @@
+package linux
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// Options say which table of which namespace to open.
+type Options struct {
+	// NetNS is the path of a network namespace, /run/netns/NAME or
+	// /proc/PID/ns/net; "" is the one that this process is in.
+	NetNS string
+
+	// Table is the id of the multicast routing table, 0 to 999,999,999
+	// (MRT_TABLE). 0 is the default table, to which packets go unless a rule
+	// says otherwise.
+	Table uint32
+
+	// Log gets warnings about what is missing but not needed. nil: none.
+	Log *slog.Logger
+}
+
+// Kernel implements [kernel.Kernel].
+type Kernel struct {
+	ns     *namespace
+	table  uint32
+	owners [len(mroute.Families)]owner
+	groups [len(mroute.Families)]groups
+
+	// Of the goroutine which calls the methods of kernel.Table:
+
+	cmd     *netlinkSocket
+	request []byte // requests to cmd
+	value   []byte // of a socket option
+	batch   []int  // see Apply
+	answers answers
+
+	linksMu sync.Mutex // guards links: Observer may be called from elsewhere
+	links   *netlinkSocket
+
+	notices *notices // of changed links
+}
+
+var _ kernel.Kernel = (*Kernel)(nil)
+
+// Open claims the table, each family by itself. It fails if no family could be
+// claimed; the error unwraps to the *kernel.Error of each. A family that
+// failed alone is told by FamilyErr.
+func Open(opt Options) (*Kernel, error) {
+	if opt.Table > uapi.MaxTable {
+		return nil, fmt.Errorf("table %d: expected 0 to %d", opt.Table, uapi.MaxTable)
+	}
+	ns, err := openNamespace(opt.NetNS)
+	if err != nil {
+		return nil, err
+	}
+	k := &Kernel{ns: ns, table: opt.Table}
+	if err := ns.do(func() error { return k.open(opt) }); err != nil {
+		k.Close()
+		return nil, err
+	}
+	return k, nil
+}
+
+// open runs inside the namespace.
+func (k *Kernel) open(opt Options) error {
+	log := opt.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	// Before anything is read: no change of a link may go unnoticed.
+	var err error
+	if k.notices, err = openNotices(); err != nil {
+		return err
+	}
+	if k.cmd, err = openNetlink(); err != nil {
+		return err
+	}
+	if k.links, err = openNetlink(); err != nil {
+		return err
+	}
+	var errs []error
+	for i, f := range mroute.Families {
+		k.groups[i] = groups{family: f, ns: k.ns}
+		o := &k.owners[i]
+		o.family = f
+		if o.err = o.claim(opt.Table, log); o.err != nil {
+			errs = append(errs, o.err)
+		}
+	}
+	if len(errs) == len(mroute.Families) {
+		return errors.Join(errs...)
+	}
+	return nil
+}
+
+// FamilyErr implements [kernel.Table].
+func (k *Kernel) FamilyErr(f mroute.Family) error {
+	if err := k.owner(f).err; err != nil {
+		return err
+	}
+	return nil
+}
+
+// Close implements [kernel.Table]. It also ends Watch.
+func (k *Kernel) Close() error {
+	var errs []error
+	for i := range mroute.Families {
+		k.groups[i].close()
+		errs = append(errs, k.owners[i].close())
+	}
+	if k.cmd != nil {
+		k.cmd.close()
+	}
+	k.linksMu.Lock()
+	defer k.linksMu.Unlock()
+	if k.links != nil {
+		k.links.close()
+	}
+	if k.notices != nil {
+		k.notices.close()
+	}
+	k.ns.close()
+	return errors.Join(errs...)
+}
+
+func familyIndex(f mroute.Family) int {
+	if f == mroute.IPv6 {
+		return 1
+	}
+	return 0
+}
+
+func (k *Kernel) owner(f mroute.Family) *owner { return &k.owners[familyIndex(f)] }
+
+// tableID is the number by which rtnetlink knows the table.
+func (k *Kernel) tableID(f mroute.Family) uint32 {
+	switch {
+	case k.table != 0:
+		return k.table
+	case f == mroute.IPv6:
+		return uapi.DefaultTable6
+	}
+	return uapi.DefaultTable4
+}
+
+// level is that of a family's socket options.
+func level(f mroute.Family) int {
+	if f == mroute.IPv6 {
+		return unix.IPPROTO_IPV6
+	}
+	return unix.IPPROTO_IP
+}
+
+// domain is the address family of a family's sockets.
+func domain(f mroute.Family) int {
+	if f == mroute.IPv6 {
+		return unix.AF_INET6
+	}
+	return unix.AF_INET
+}

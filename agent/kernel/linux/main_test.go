@@ -1,0 +1,9 @@
+package linux
+
+import (
+	"testing"
+
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+func TestMain(m *testing.M) { netlab.Main(m) }

@@ -1,0 +1,118 @@
+package linux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+const (
+	upcallBatch = 256
+	upcallSize  = 128 // an upcall without the packet that some carry
+)
+
+// Watch implements [kernel.Observer]. Only one may run at a time. It also
+// returns nil when the kernel is closed.
+func (k *Kernel) Watch(ctx context.Context, events chan<- kernel.Event) error {
+	files := []*os.File{k.notices.file}
+	readers := []func(context.Context, chan<- kernel.Event) error{k.notices.watch}
+	for i := range k.owners {
+		if o := &k.owners[i]; o.file != nil {
+			files = append(files, o.file)
+			readers = append(readers, upcallReader(o.family, o.raw))
+		}
+	}
+	for _, f := range files {
+		if err := f.SetReadDeadline(time.Time{}); err != nil {
+			return err
+		}
+	}
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(inner, func() {
+		for _, f := range files {
+			_ = f.SetReadDeadline(time.Unix(1, 0)) // ends the reads
+		}
+	})
+	defer stop()
+	var wg sync.WaitGroup
+	for _, read := range readers {
+		wg.Go(func() {
+			if err := read(inner, events); err != nil {
+				cancel(err) // and end the others
+			}
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(inner); ctx.Err() == nil && !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// send is false if ctx ended first.
+func send(ctx context.Context, events chan<- kernel.Event, e kernel.Event) bool {
+	select {
+	case events <- e:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// upcallReader reads the upcalls of one family, as many at a time as there are.
+// The receive buffer stays as it is: its size limits how many flows may wait
+// for an answer, and the kernel searches them for every packet of another.
+func upcallReader(f mroute.Family, raw syscall.RawConn) func(context.Context, chan<- kernel.Event) error {
+	decode := uapi.DecodeUpcall4
+	if f == mroute.IPv6 {
+		decode = uapi.DecodeUpcall6
+	}
+	return func(ctx context.Context, events chan<- kernel.Event) error {
+		rx := newMmsg(upcallBatch, upcallSize)
+		for {
+			var n int
+			var errno syscall.Errno
+			err := raw.Read(func(fd uintptr) bool {
+				n, errno = rx.recv(int(fd))
+				return errno != unix.EAGAIN
+			})
+			switch {
+			case err != nil:
+				return err
+			case errno == unix.ENOBUFS: // some were dropped; they come again
+				continue
+			case errno != 0:
+				return fmt.Errorf("%v upcalls: %w", f, errno)
+			}
+			if ups := decodeUpcalls(rx, n, decode); len(ups) > 0 && !send(ctx, events, ups) {
+				return nil
+			}
+		}
+	}
+}
+
+func decodeUpcalls(rx *mmsg, n int, decode func([]byte) (uapi.Upcall, bool)) kernel.Upcalls {
+	ups := make(kernel.Upcalls, 0, n)
+	for i := range n {
+		b, _ := rx.msg(i)
+		if u, ok := decode(b); ok {
+			ups = append(ups, mroute.Upcall{
+				Kind: mroute.UpcallKind(u.Type),
+				SG:   mroute.SG{Source: u.Src, Group: u.Dst},
+				VIF:  mroute.VIF(u.VIF),
+			})
+		}
+	}
+	return ups
+}
