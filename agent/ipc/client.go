@@ -98,7 +98,7 @@ func (c *Client) Do(ctx context.Context, req Request, out io.Writer) error {
 	if _, err := c.conn.Write(frame); err != nil && !gone(err) {
 		return err
 	}
-	if req.Command.Shows() {
+	if c.isListing(req.Command) {
 		return c.reply(out)
 	}
 	var text refusalText
@@ -108,6 +108,16 @@ func (c *Client) Do(ctx context.Context, req Request, out io.Writer) error {
 	default:
 		return err
 	}
+}
+
+// isListing reports whether the reply to cmd is what it asked for, or at least
+// cannot be told from that. A daemon that has no JSON answers with a sentence.
+func (c *Client) isListing(cmd Command) bool {
+	if cmd == ShowJSON {
+		first, err := c.r.Peek(1)
+		return err != nil || first[0] == '{' || first[0] == 0
+	}
+	return cmd.Shows()
 }
 
 // reply copies the reply to out, up to the NUL.

@@ -54,7 +54,10 @@ func TestDo(t *testing.T) {
 		{"empty listing", Show, "\x00", "", nil, ""},
 		{"listing cut short", Show, "a\nb\n", "a\nb\n", ErrNoReply, ""},
 		{"closed without a reply", Flush, "", "", ErrNoReply, ""},
-		{"huge listing", ShowJSON, strings.Repeat("x", 1<<20) + "\x00", strings.Repeat("x", 1<<20), nil, ""},
+		{"huge listing", ShowDetail, strings.Repeat("x", 1<<20) + "\x00", strings.Repeat("x", 1<<20), nil, ""},
+		{"JSON", ShowJSON, "{}\n\x00", "{}\n", nil, ""},
+		{"no JSON", ShowJSON, "\x00", "", nil, ""},
+		{"daemon without JSON", ShowJSON, "Unknown message 'J'\x00", "", nil, "Unknown message 'J'"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := Dial(t.Context(), scripted(t, tt.reply))
