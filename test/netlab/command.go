@@ -15,9 +15,9 @@ const (
 	envExecPath = "NETLAB_EXEC_PATH" // the program
 )
 
-// Command is like [exec.Command], for a program that runs inside ns. It is
-// killed when this process ends, unless it changes its credentials or forks
-// itself into the background. Add to the Env of the result, do not replace it.
+// Command is like [exec.Command], for a program that runs inside ns. The caller
+// ends it; what it forgets is killed when this process has ended, see [Isolate].
+// Add to the Env of the result, do not replace it.
 func (ns *NS) Command(name string, args ...string) *exec.Cmd {
 	// Nothing in package exec enters a namespace. So start this program again:
 	// its init does so, and becomes the program asked for.
@@ -51,9 +51,6 @@ func execInside() {
 	}
 	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
 		fail("entering "+ns, err)
-	}
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		fail("prctl", err)
 	}
 	fail("starting "+path, syscall.Exec(path, os.Args, os.Environ()))
 }

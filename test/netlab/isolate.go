@@ -1,12 +1,15 @@
 package netlab
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -39,8 +42,8 @@ func Main(m interface{ Run() int }) {
 // Isolate returns nil when the process is in namespaces of its own. To get
 // there it runs the program again, with the same arguments, in a new network
 // and mount namespace if it is root's, else in a new user namespace as well;
-// that call never returns, and passes on the exit code. An error says what the
-// system refuses.
+// that call never returns: at the end it kills what the program left running,
+// and passes on its exit code. An error says what the system refuses.
 func Isolate() error {
 	if os.Getenv(envInside) != "" {
 		return probe()
@@ -74,6 +77,10 @@ func rerun(attr *syscall.SysProcAttr) error {
 	cmd.Env = append(os.Environ(), envInside+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = attr
+	// Orphans become children of this process, so that it can find them.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("prctl(PR_SET_CHILD_SUBREAPER): %w", err)
+	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -85,12 +92,38 @@ func rerun(attr *syscall.SysProcAttr) error {
 		}
 	}()
 	_ = cmd.Wait() // the state says it all
+	killOrphans()
 	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if status.Signaled() {
 		os.Exit(128 + int(status.Signal()))
 	}
 	os.Exit(status.ExitStatus())
 	return nil
+}
+
+// killOrphans ends the processes that the isolated program left behind.
+func killOrphans() {
+	for {
+		killed := false
+		processes, _ := filepath.Glob("/proc/[0-9]*/stat")
+		for _, file := range processes {
+			stat, err := os.ReadFile(file)
+			if err != nil {
+				continue // it has just ended
+			}
+			// "PID (NAME) STATE PPID ...", and NAME may hold anything.
+			fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			if len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid()) {
+				_ = unix.Kill(pid, unix.SIGKILL)
+				_, _ = unix.Wait4(pid, nil, 0, nil)
+				killed = true
+			}
+		}
+		if !killed { // else its own children are orphans now
+			return
+		}
+	}
 }
 
 // probe tells whether the namespaces are of use: some systems let anybody make

@@ -1,10 +1,13 @@
 package netlab
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -261,6 +264,34 @@ func TestCommand(t *testing.T) {
 	}
 	if err := a.Command("no-such-program").Run(); err == nil {
 		t.Error("starting a program that does not exist succeeded")
+	}
+}
+
+// What a program leaves running does not outlive it.
+func TestIsolateKillsOrphans(t *testing.T) {
+	if os.Getenv("NETLAB_ORPHAN") != "" { // in the program started below
+		a := New(t)
+		// The shell ends at once, so that its child is an orphan.
+		out, err := a.Command("sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("orphan %s\n", bytes.TrimSpace(out))
+		return
+	}
+	New(t) // skips where namespaces are not to be had
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, envInside+"=") }), "NETLAB_ORPHAN=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var pid int
+	if _, err := fmt.Sscanf(string(out), "orphan %d", &pid); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := unix.Kill(pid, 0); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("process %d still runs: %v", pid, err)
 	}
 }
 

@@ -97,8 +97,8 @@ func (ns *NS) Path() string { return fmt.Sprintf("/proc/self/fd/%d", ns.fd) }
 
 // Do calls f on a thread inside ns and returns its error. Sockets that f opens
 // stay in ns and work from everywhere. Goroutines that f starts run outside.
-// The thread is thrown away afterwards: f must not start child processes that
-// ask for a signal at their parent's death.
+// The thread is thrown away afterwards, so no child process of this one should
+// ask for a signal at the death of its parent: to the kernel that is a thread.
 func (ns *NS) Do(f func() error) error {
 	return onThread(func() error {
 		if err := unix.Setns(ns.fd, unix.CLONE_NEWNET); err != nil {

@@ -1,0 +1,49 @@
+// Package script holds scenarios that drive the real smcrouted and smcroutectl
+// in network namespaces. Each is a file in testdata: a drawing of its network
+// and the story of the packets, the commands, and below "-- NAME --" the files
+// that they use.
+//
+// The language is that of [github.com/rogpeppe/go-internal/testscript] ("exec",
+// "stdout", "cmp", "!" before a command that must fail, and so on) with these
+// commands added. NS:IF is an interface IF in the namespace NS.
+//
+//	netns NS...                       make namespaces
+//	veth NS:IF NS:IF                  make a veth pair, both ends up
+//	bridge NS:IF [NS:IF...]           make a bridge with these ports
+//	addr NS:IF ADDR/LEN               add an address
+//	link up|down|delete NS:IF         change an interface
+//	link rename NS:IF NAME
+//	link multicast on|off NS:IF       the flag IFF_MULTICAST
+//	sysctl NS PATH VALUE              for example ipv4/conf/all/mc_forwarding
+//	in NS PROGRAM [ARG...]            run a program in a namespace
+//	exits CODE NS PROGRAM [ARG...]    the same; its exit code must be CODE
+//
+//	smcrouted NS [ARG...]             start the daemon, wait until it is ready
+//	smcroutectl NS [ARG...]           run the client of that daemon
+//	reload NS                         SIGHUP, wait until the reload is done
+//	signal NS NAME                    send a signal, for example USR1
+//	stop NS                           SIGTERM; the exit code must be 0
+//	kill NS                           SIGKILL
+//	log NS                            print what the daemon logged
+//
+//	capture NS:IF...                  count the packets that arrive from now on
+//	send NS:IF S G [ttl=N] [count=N]  send UDP packets from S to group G
+//	recv NS:IF S G N [ttl=T]          wait until N more arrived, with that TTL
+//	members NS:IF                     print the groups joined there, "(S, G)"
+//	await [-not] REGEXP COMMAND...    repeat one of the commands above until it
+//	                                  succeeds and prints what matches
+//
+// The daemon runs with -n, configuration NS.conf, PID file NS.pid and socket
+// NS.sock in the script's directory. What is still running at the end of the
+// script is stopped, and must end with exit code 0; logs are shown if the
+// script failed.
+//
+// Each recv accounts for packets that a capture saw. More than the N it names
+// is an error, and so are packets that no recv accounts for at the end of the
+// script: nothing arrives unnoticed. To show that a packet is not forwarded
+// send it before one that is: when that one is there, so would be the other.
+//
+// Conditions: [root] is true for the real root, false in a user namespace;
+// [ours] is true unless SMCROUTED_DIR names a directory with other binaries,
+// such as /usr/sbin with Debian's, to try the scripts on.
+package script
