@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -141,6 +142,8 @@ func (a *Agent) load(ctx context.Context, occasion string) {
 	if clean {
 		a.hook.Reload()
 	}
+	// What reading took is several times what stays. Nobody waits for this.
+	go debug.FreeOSMemory()
 }
 
 // Reload reads the configuration again, drops what clients changed, and
