@@ -26,7 +26,7 @@ func (ns *NS) Command(name string, args ...string) *exec.Cmd {
 		return cmd // Start will say that there is no such program
 	}
 	cmd.Env = append(os.Environ(),
-		fmt.Sprintf("%s=/proc/%d/fd/%d", envExecNS, os.Getpid(), ns.fd),
+		envExecNS+"="+ns.ProcPath(),
 		envExecPath+"="+cmd.Path)
 	cmd.Path = "/proc/self/exe"
 	return cmd

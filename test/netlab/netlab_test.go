@@ -225,6 +225,16 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+func TestAt(t *testing.T) {
+	a, b := pair(t)
+	got := b.Capture("eth0")
+	At(t, a.ProcPath()).Send("eth0", Packet{Src: flow4.Source, Group: flow4.Group})
+	got.Await(flow4, 1, deadline)
+	if err := Run(func(tb TB) { At(tb, "/proc/self/no-such-file") }); err == nil {
+		t.Error("no error for a file that does not exist")
+	}
+}
+
 func TestStream(t *testing.T) {
 	a, b := pair(t)
 	got := b.Capture("eth0")

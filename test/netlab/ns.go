@@ -39,6 +39,27 @@ func New(tb TB) *NS {
 	return ns
 }
 
+// At gives access to a namespace that exists, by the path of a file that stands
+// for it: of [NS.ProcPath], /proc/PID/ns/net, /run/netns/NAME. It is of use to
+// the children of a program that made the namespace.
+func At(tb TB, path string) *NS {
+	tb.Helper()
+	ns := &NS{tb: tb, fd: -1, senders: map[string]*sender{}}
+	tb.Cleanup(ns.close)
+	var err error
+	if ns.fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		tb.Fatalf("netlab: opening network namespace %s: %v", path, err)
+	}
+	err = ns.Do(func() (err error) {
+		ns.nl, err = netlink.NewHandle(unix.NETLINK_ROUTE)
+		return err
+	})
+	if err != nil {
+		tb.Fatalf("netlab: network namespace %s: %v", path, err)
+	}
+	return ns
+}
+
 // open makes a namespace without a TB.
 func open() (*NS, error) {
 	ns := &NS{fd: -1, senders: map[string]*sender{}}
@@ -91,9 +112,12 @@ func (ns *NS) close() {
 	}
 }
 
-// Path names the namespace to setns and to other code of this process. For a
-// child process see [NS.Command].
+// Path names the namespace to setns and to other code of this process.
 func (ns *NS) Path() string { return fmt.Sprintf("/proc/self/fd/%d", ns.fd) }
+
+// ProcPath names the namespace to other processes, as long as this one lives.
+// To start a program inside there is [NS.Command].
+func (ns *NS) ProcPath() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), ns.fd) }
 
 // Do calls f on a thread inside ns and returns its error. Sockets that f opens
 // stay in ns and work from everywhere. Goroutines that f starts run outside.

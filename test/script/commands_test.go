@@ -54,7 +54,7 @@ func init() { // not a literal, because await refers to it
 		"reload":      {"NS", 1, runReload},
 		"signal":      {"NS NAME", 2, runSignal},
 		"stop":        {"NS", 1, runStop},
-		"kill":        {"NS", 1, runKill},
+		"crash":       {"NS", 1, runCrash},
 		"log":         {"NS", 1, runLog},
 		"capture":     {"NS:IF...", 1, runCapture},
 		"send":        {"NS:IF S G [ttl=N] [count=N]", 3, runSend},
@@ -290,7 +290,7 @@ func runStop(l *lab, args []string) (result, error) {
 	return result{stdout: d.log.String()}, d.stop()
 }
 
-func runKill(l *lab, args []string) (result, error) {
+func runCrash(l *lab, args []string) (result, error) {
 	d, err := l.running(args[0])
 	if err != nil {
 		return result{}, err

@@ -23,7 +23,7 @@
 //	reload NS                         SIGHUP, wait until the reload is done
 //	signal NS NAME                    send a signal, for example USR1
 //	stop NS                           SIGTERM; the exit code must be 0
-//	kill NS                           SIGKILL
+//	crash NS                          SIGKILL
 //	log NS                            print what the daemon logged
 //
 //	capture NS:IF...                  count the packets that arrive from now on
