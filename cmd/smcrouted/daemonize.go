@@ -20,7 +20,7 @@ const startupEnv = "SMCROUTED_STARTUP_FD"
 //
 // Go programs can't fork, because a fork has but one of their threads.
 func daemonize(args []string, stderr io.Writer) int {
-	code, err := spawn(args, stderr)
+	code, err := spawn(self(), args, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "smcrouted: starting the daemon: %v\n", err)
 		return exitOSErr
@@ -28,13 +28,13 @@ func daemonize(args []string, stderr io.Writer) int {
 	return code
 }
 
-func spawn(args []string, stderr io.Writer) (int, error) {
+func spawn(file string, args []string, stderr io.Writer) (int, error) {
 	outcome, report, err := os.Pipe()
 	if err != nil {
 		return 0, err
 	}
 	defer outcome.Close()
-	cmd := exec.Command(self())
+	cmd := exec.Command(file)
 	cmd.Args = args
 	cmd.Env = append(os.Environ(), startupEnv+"=3")
 	cmd.ExtraFiles = []*os.File{report}

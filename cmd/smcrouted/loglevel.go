@@ -5,12 +5,14 @@ import (
 	"log/syslog"
 	"math"
 	"strings"
+
+	"github.com/smcroute/kube-smcroute/agent/core"
 )
 
 // Levels of syslog that package slog doesn't name. They are ordered among
 // slog's own.
 const (
-	levelNotice = slog.LevelInfo + 2
+	levelNotice = core.LevelNotice
 	levelCrit   = slog.LevelError + 4
 	levelAlert  = slog.LevelError + 8
 	levelEmerg  = slog.LevelError + 12

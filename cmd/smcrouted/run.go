@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"time"
+
+	"github.com/smcroute/kube-smcroute/agent"
 )
 
 // run is the whole program: it returns the exit code.
@@ -123,7 +125,7 @@ func (s *service) serve() error {
 	}
 	s.startup.succeed()
 
-	e := s.parts.engine(options{
+	r := s.parts.new(agent.Options{
 		Kernel:         k,
 		ConfFile:       s.flags.conf,
 		DefaultDisable: s.flags.noPhyint,
@@ -141,13 +143,13 @@ func (s *service) serve() error {
 		for {
 			select {
 			case <-reload:
-				e.Reload()
+				r.Reload(ctx)
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	err = e.Run(ctx)
+	err = r.Run(ctx)
 	if rmErr := s.pid.remove(); rmErr != nil {
 		s.log.Warn("The PID file could not be removed", "error", rmErr)
 	}

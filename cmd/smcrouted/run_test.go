@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/smcroute/kube-smcroute/cmd/internal/install"
+)
+
+func TestRunWithoutADaemon(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		args           []string
+		code           int
+		stdout, stderr string // how they begin; "": nothing
+	}{
+		{"help", []string{"-h"}, 0, "Usage:\n  smcrouted [-hnNsv]", ""},
+		{"version", []string{"-v"}, 0, "smcrouted v" + install.Version + "\n\nBug report address: https://", ""},
+		{"unknown option", []string{"-Z"}, 64, "Usage:\n", "smcrouted: invalid option -- 'Z'\n"},
+		{"missing argument", []string{"-t"}, 64, "Usage:\n", "smcrouted: option requires an argument -- 't'\n"},
+		{"negative table", []string{"-t", "-1"}, 64, "Usage:\n", "smcrouted: -t -1 is not a multicast routing table"},
+		{"interval", []string{"-m", "3"}, 1, "", "smcrouted: -m 3 is not a valid"},
+		{"good file", []string{"-F", "good.conf"}, 0, "checked good.conf\n", ""},
+		{"bad file", []string{"-F", "bad.conf"}, 78, "checked bad.conf\n", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var stdout, stderr strings.Builder
+			code := run(append([]string{"smcrouted"}, tt.args...), &stdout, &stderr, playParts())
+			if code != tt.code {
+				t.Errorf("exit code %d, want %d", code, tt.code)
+			}
+			begins(t, "stdout", stdout.String(), tt.stdout)
+			begins(t, "stderr", stderr.String(), tt.stderr)
+		})
+	}
+}
+
+func begins(t *testing.T, what, got, want string) {
+	t.Helper()
+	if !strings.HasPrefix(got, want) || want == "" && got != "" {
+		t.Errorf("%s is %q, want %q...", what, got, want)
+	}
+}
+
+// Every option of the manual is in the usage text, with nothing else.
+func TestUsageListsAllOptions(t *testing.T) {
+	var b strings.Builder
+	printUsage(&b)
+	for _, o := range "cdefFhilmnNpPstuv" {
+		if !strings.Contains(b.String(), fmt.Sprintf("\n  -%c ", o)) {
+			t.Errorf("-%c is missing", o)
+		}
+	}
+}
+
+func TestForegroundLogsToStderr(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		logs bool
+	}{
+		{[]string{"-n", "-i", "one"}, true},
+		{[]string{"-n", "-i", "one", "-s"}, false},
+		{[]string{"-n", "-i", "one", "-l", "none"}, false},
+	} {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			d := command(t, nil, tt.args...)
+			d.start(t)
+			d.Process.Signal(term)
+			d.code(t)
+			got := strings.Split(strings.TrimSuffix(d.stderr.String(), "\n"), "\n")
+			if !tt.logs {
+				if d.stderr.Len() != 0 {
+					t.Errorf("stderr %q, want nothing", d.stderr)
+				}
+				return
+			}
+			me := fmt.Sprintf("one[%d]: ", d.Process.Pid)
+			want := []string{me + versionLine(), me + "Configuration file=/etc/one.conf", me + "Exiting."}
+			if strings.Join(got, "\n") != strings.Join(want, "\n") {
+				t.Errorf("stderr %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestListLinksHasLoopback(t *testing.T) {
+	links, err := listLinks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range links {
+		if l.Name == "lo" && l.Index > 0 && l.Loopback {
+			return
+		}
+	}
+	if _, err := os.Stat("/sys/class/net/lo"); err == nil {
+		t.Errorf("no loopback among %+v", links)
+	}
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	hup  = syscall.SIGHUP
+	term = syscall.SIGTERM
+)
+
+func TestTerminateEndsGracefully(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			d := command(t, nil, "-n")
+			d.start(t)
+			if got := readPID(t, d.pidfile); got != d.Process.Pid {
+				t.Errorf("the PID file has %d, want %d", got, d.Process.Pid)
+			}
+			d.Process.Signal(sig)
+			if code := d.code(t); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+			if _, err := os.Stat(d.pidfile); !os.IsNotExist(err) {
+				t.Errorf("the PID file is still there: %v", err)
+			}
+			if !strings.Contains(d.stderr.String(), "]: Exiting.\n") {
+				t.Errorf("no last line: %q", d.stderr)
+			}
+		})
+	}
+}
+
+func TestHangupReloads(t *testing.T) {
+	d := command(t, nil, "-n")
+	d.start(t)
+	for range 3 {
+		old := time.Now().Add(-time.Hour)
+		if err := os.Chtimes(d.pidfile, old, old); err != nil {
+			t.Fatal(err)
+		}
+		d.Process.Signal(hup)
+		await(t, "the PID file is touched", func() bool {
+			info, err := os.Stat(d.pidfile)
+			return err == nil && time.Since(info.ModTime()) < time.Minute
+		})
+	}
+}
+
+func TestSecondTerminateKills(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	d := command(t, []string{envSlow + "=1"}, "-n", "-l", "none")
+	d.Stderr = w
+	d.start(t)
+	w.Close()
+	d.Process.Signal(term)
+	buf := make([]byte, 100)
+	if n, err := r.Read(buf); string(buf[:n]) != "slow end\n" {
+		t.Fatalf("got %q, %v", buf[:n], err)
+	}
+	d.Process.Signal(term)
+	d.code(t)
+	if ws := d.ProcessState.Sys().(syscall.WaitStatus); !ws.Signaled() || ws.Signal() != term {
+		t.Errorf("ended with %v", d.ProcessState)
+	}
+}
+
+func TestReaderOfStderrMayGoAway(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := command(t, nil, "-n")
+	d.Stderr = w
+	d.start(t)
+	w.Close()
+	r.Close()
+	d.Process.Signal(term) // it logs that it ends
+	if code := d.code(t); code != 0 {
+		t.Errorf("ended with %v", d.ProcessState)
+	}
+}
+
+func TestSignalEndsTheDelay(t *testing.T) {
+	needCapabilities(t)
+	d := command(t, nil, "-n", "-d", "3600")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	d.Stderr = w
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer d.Process.Kill()
+	w.Close()
+	buf := make([]byte, 1000)
+	if n, err := r.Read(buf); err != nil || !strings.Contains(string(buf[:n]), versionLine()) {
+		t.Fatalf("got %q, %v", buf[:n], err)
+	}
+	if _, err := os.Stat(d.pidfile); !os.IsNotExist(err) {
+		t.Errorf("a PID file before the start: %v", err)
+	}
+	d.Process.Signal(hup) // must not kill it
+	d.Process.Signal(term)
+	if code := d.code(t); code != 0 {
+		t.Errorf("ended with %v", d.ProcessState)
+	}
+}
+
+func TestExitAfter(t *testing.T) {
+	needCapabilities(t)
+	d := command(t, nil, "-n", "-D", "1")
+	start := time.Now()
+	if code := d.exit(t); code != 0 {
+		t.Errorf("exit code %d, stderr %q", code, d.stderr)
+	}
+	if lived := time.Since(start); lived < time.Second {
+		t.Errorf("ended after %v", lived)
+	}
+}
+
+// Go's runtime raises the soft limit by itself; thousands of group memberships
+// depend on it.
+func TestOpenFilesLimitIsRaised(t *testing.T) {
+	needCapabilities(t)
+	d := command(t, nil, "-n")
+	d.start(t)
+	var l unix.Rlimit
+	if err := unix.Prlimit(d.Process.Pid, unix.RLIMIT_NOFILE, nil, &l); err != nil {
+		t.Fatal(err)
+	}
+	if l.Cur+1 < l.Max {
+		t.Errorf("soft limit %d, hard limit %d", l.Cur, l.Max)
+	}
+}
