@@ -12,6 +12,7 @@ var counterFacts = []fact{
 	{"DeletingResetsCounters", deletingResetsCounters},
 	{"CountersOfAbsentEntry", countersOfAbsentEntry},
 	{"WrongInterfaceIsCounted", wrongInterfaceIsCounted},
+	{"IdleIsTimeSinceUse", idleIsTimeSinceUse},
 }
 
 func countersCount(l *lab) {
@@ -106,5 +107,28 @@ func wrongInterfaceIsCounted(l *lab) {
 	l.Await("three packets on the counter", func() bool { return l.counters(sg).Packets == 3 })
 	if c := l.counters(sg); c.WrongIf != 2 {
 		l.t.Errorf("counters: %+v, want 2 on a wrong interface", c)
+	}
+}
+
+// Idle starts when the entry is set, and again with each packet, even one from
+// a wrong interface, and each replacement.
+func idleIsTimeSinceUse(l *lab) {
+	const long = 200 * time.Millisecond
+	sg := l.flow(1)
+	l.apply(l.opSet(sg, 0, 1))
+	if l.counters(sg).Idle == -1 {
+		return // the kernel does not tell
+	}
+	for _, use := range []struct {
+		what string
+		do   func()
+	}{
+		{"a packet", func() { l.Send("a", sg, 64) }},
+		{"a packet on a wrong interface", func() { l.Send("c", sg, 64) }},
+		{"a replacement", func() { l.apply(l.opSet(sg, 0, 2)) }},
+	} {
+		l.Await("an entry without use to be idle", func() bool { return l.counters(sg).Idle >= long })
+		use.do()
+		l.Await("the end of idleness after "+use.what, func() bool { return l.counters(sg).Idle < long })
 	}
 }

@@ -45,6 +45,9 @@ func watchTellsOfLinks(l *lab) {
 		l.SetMulticast("b", on)
 		return l.inbox.linkChanges() > 0
 	})
+	index := l.ifindex("c")
+	l.deleteLink("c")
+	l.Await("LinksChanged with the ifindex that is gone", func() bool { return l.inbox.saidGone(index) })
 	for _, change := range []struct {
 		what string
 		do   func()
@@ -58,7 +61,7 @@ func watchTellsOfLinks(l *lab) {
 		change.do()
 		l.Await("LinksChanged after "+change.what, func() bool { return l.inbox.linkChanges() > before })
 	}
-	index := l.ifindex("e")
+	index = l.ifindex("e")
 	if l.inbox.saidGone(index) {
 		l.t.Error("a link was called gone that is there")
 	}

@@ -186,7 +186,6 @@ func (k *Kernel) Close() error {
 			t.flush()
 		}
 	}
-	clear(k.members)
 	k.closed = true
 	k.host.kernels = slices.DeleteFunc(k.host.kernels, func(other *Kernel) bool { return other == k })
 	return nil
