@@ -105,8 +105,8 @@ func (c *crowd) leave(m *member) {
 	c.all.Done()
 }
 
-// note records a sign of life. It reports whether the client may go on: when
-// all are to leave, those that the daemon waits for may not.
+// note records a sign of life. It reports whether the client may go on: once
+// all are to leave, dismiss has no eye for one that comes to be awaited.
 func (c *crowd) note(m *member, s memberState) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

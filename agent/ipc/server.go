@@ -137,7 +137,7 @@ func (s *Server) accept(ctx context.Context, c *crowd, h Handler) error {
 func (s *Server) serve(ctx context.Context, c *crowd, m *member, h Handler) {
 	r := bufio.NewReaderSize(m.conn, MaxRequest)
 	for more := true; more; more = r.Buffered() > 0 || waiting(m.conn) {
-		if !c.note(m, awaited) {
+		if ctx.Err() != nil || !c.note(m, awaited) {
 			return
 		}
 		req, err := s.read(m.conn, r)

@@ -198,27 +198,51 @@ func TestDefect12MalformedRequestsAreAnswered(t *testing.T) {
 	}
 }
 
-// TestDefect11SilentClientsDoNotBlock: all places taken by clients that say
-// nothing, or begin and do not end, or do not read, and one who wants in.
+// TestDefect11SilentClientsDoNotBlock: all places are taken by clients that
+// keep the daemon waiting in one way or another, and one more wants in.
 func TestDefect11SilentClientsDoNotBlock(t *testing.T) {
-	path := start(t, Options{MaxClients: 6, Patience: 20 * time.Millisecond}, echo)
-	for i := range 12 {
-		c := dial(t, path)
-		switch i % 3 {
-		case 1:
-			if _, err := c.Write(frames(t, Request{Show, nil})[:7]); err != nil {
-				t.Fatal(err)
+	huge := frames(t, Request{Show, []string{"huge"}})
+	for name, sent := range map[string][]byte{
+		"say nothing":            nil,
+		"begin and do not end":   huge[:7],
+		"do not read the reply":  huge,
+		"ask more than they get": bytes.Repeat(huge, 100),
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := start(t, Options{MaxClients: 3, Patience: 20 * time.Millisecond}, echo)
+			for range 9 {
+				if _, err := dial(t, path).Write(sent); err != nil && !gone(err) {
+					t.Fatal(err)
+				}
 			}
-		case 2:
-			if _, err := c.Write(frames(t, Request{Show, []string{"huge"}})); err != nil {
-				t.Fatal(err)
+			for range 3 {
+				if got := exchange(t, path, frames(t, Request{Show, nil})); got != "show []\n\x00" {
+					t.Errorf("got %q", got)
+				}
 			}
-		}
+		})
 	}
-	for range 3 {
-		if got := exchange(t, path, frames(t, Request{Show, nil})); got != "show []\n\x00" {
-			t.Errorf("got %q", got)
-		}
+}
+
+// TestBusyClientsKeepTheirPlaces: one whose request is being handled is not
+// dropped for another.
+func TestBusyClientsKeepTheirPlaces(t *testing.T) {
+	entered := make(chan bool, 2)
+	release := make(chan bool)
+	path := start(t, Options{MaxClients: 1, Patience: time.Millisecond}, func(_ context.Context, req Request) (string, error) {
+		entered <- true
+		<-release
+		return "done\n", nil
+	})
+	var got [2]string
+	var wg sync.WaitGroup
+	wg.Go(func() { got[0] = exchange(t, path, frames(t, Request{Show, nil})) })
+	<-entered
+	wg.Go(func() { got[1] = exchange(t, path, frames(t, Request{Show, nil})) })
+	time.AfterFunc(50*time.Millisecond, func() { close(release) }) // many times the patience
+	wg.Wait()
+	if got != [2]string{"done\n\x00", "done\n\x00"} {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -308,8 +332,8 @@ func TestKillIsAnswered(t *testing.T) {
 		}))
 	}()
 	silent := dial(t, path)
-	if got := exchange(t, path, frames(t, Request{Kill, nil})); got != "\x00" {
-		t.Errorf("got %q", got)
+	if got := exchange(t, path, frames(t, Request{Kill, nil}, Request{Flush, nil})); got != "\x00" {
+		t.Errorf("got %q, want the reply to the first request alone", got)
 	}
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -93,7 +93,7 @@ func (c *control) tell(ctx context.Context, req ipc.Request) []string {
 	defer client.Close()
 
 	out := bufio.NewWriterSize(c.stdout, 64<<10)
-	listing := &listing{out: out, raw: req.Command == ipc.ShowJSON, headings: c.headings()}
+	listing := &listing{out: out, headings: c.headings()}
 	err = client.Do(ctx, req, listing)
 	listing.end()
 	if flushErr := out.Flush(); flushErr != nil {

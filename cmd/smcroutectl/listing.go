@@ -8,10 +8,9 @@ import (
 
 // listing prints what the daemon sends as it comes, and draws the headings: a
 // line that ends in "_" is the title of a table, one that ends in "=" the
-// headings of its columns.
+// headings of its columns. JSON has no such lines.
 type listing struct {
 	out      *bufio.Writer
-	raw      bool // JSON: nothing to draw
 	headings headings
 
 	some bool   // something was printed
@@ -27,10 +26,6 @@ const maxLine = 4096
 func (l *listing) Write(p []byte) (int, error) {
 	n := len(p)
 	l.some = l.some || n > 0
-	if l.raw {
-		l.out.Write(p)
-		return n, nil
-	}
 	for {
 		line, rest, ok := bytes.Cut(p, []byte{'\n'})
 		l.part = append(l.part, line...)
