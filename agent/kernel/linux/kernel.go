@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -19,9 +20,9 @@ type Options struct {
 	// /proc/PID/ns/net; "" is the one that this process is in.
 	NetNS string
 
-	// Table is the id of the multicast routing table, 0 to 999,999,999
-	// (MRT_TABLE). 0 is the default table, to which packets go unless a rule
-	// says otherwise.
+	// Table is the id of the multicast routing table (MRT_TABLE): up to
+	// 999,999,999 in IPv4, 99,999,999 in IPv6. 0 is the default table, to which
+	// packets go unless a rule says otherwise.
 	Table uint32
 
 	// Log gets warnings about what is missing but not needed. nil: none.
@@ -47,6 +48,8 @@ type Kernel struct {
 	links   *netlinkSocket
 
 	notices *notices // of changed links
+	readers []reader // of Watch
+	closed  atomic.Bool
 }
 
 var _ kernel.Kernel = (*Kernel)(nil)
@@ -55,8 +58,8 @@ var _ kernel.Kernel = (*Kernel)(nil)
 // claimed; the error unwraps to the *kernel.Error of each. A family that
 // failed alone is told by FamilyErr.
 func Open(opt Options) (*Kernel, error) {
-	if opt.Table > uapi.MaxTable {
-		return nil, fmt.Errorf("table %d: expected 0 to %d", opt.Table, uapi.MaxTable)
+	if opt.Table > uapi.MaxTable4 {
+		return nil, fmt.Errorf("table %d: expected 0 to %d", opt.Table, uapi.MaxTable4)
 	}
 	ns, err := openNamespace(opt.NetNS)
 	if err != nil {
@@ -81,6 +84,7 @@ func (k *Kernel) open(opt Options) error {
 	if k.notices, err = openNotices(); err != nil {
 		return err
 	}
+	k.readers = append(k.readers, reader{k.notices.file, k.notices.watch})
 	if k.cmd, err = openNetlink(); err != nil {
 		return err
 	}
@@ -94,7 +98,9 @@ func (k *Kernel) open(opt Options) error {
 		o.family = f
 		if o.err = o.claim(opt.Table, log); o.err != nil {
 			errs = append(errs, o.err)
+			continue
 		}
+		k.readers = append(k.readers, reader{o.file, upcallReader(f, o.raw)})
 	}
 	if len(errs) == len(mroute.Families) {
 		return errors.Join(errs...)
@@ -112,6 +118,7 @@ func (k *Kernel) FamilyErr(f mroute.Family) error {
 
 // Close implements [kernel.Table]. It also ends Watch.
 func (k *Kernel) Close() error {
+	k.closed.Store(true)
 	var errs []error
 	for i := range mroute.Families {
 		k.groups[i].close()

@@ -35,6 +35,10 @@ func (o *owner) claim(table uint32, log *slog.Logger) *kernel.Error {
 	fail := func(op string, err error) *kernel.Error {
 		return newError(op, object, err, claimCause)
 	}
+	if o.family == mroute.IPv6 && table > uapi.MaxTable6 {
+		return &kernel.Error{Op: "MRT_TABLE", Object: object,
+			Cause: fmt.Errorf("IPv6 has tables 0 to %d: %w", uapi.MaxTable6, kernel.ErrNotSupported)}
+	}
 	fd, err := unix.Socket(domain(o.family), unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, rawProtocol(o.family))
 	if err != nil {
 		return fail("raw socket", err)

@@ -2,7 +2,6 @@ package linux
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -21,43 +20,44 @@ const (
 	upcallSize  = 128 // an upcall without the packet that some carry
 )
 
+// reader sends what a socket tells.
+type reader struct {
+	file *os.File
+	read func(context.Context, chan<- kernel.Event) error
+}
+
 // Watch implements [kernel.Observer]. Only one may run at a time. It also
 // returns nil when the kernel is closed.
 func (k *Kernel) Watch(ctx context.Context, events chan<- kernel.Event) error {
-	files := []*os.File{k.notices.file}
-	readers := []func(context.Context, chan<- kernel.Event) error{k.notices.watch}
-	for i := range k.owners {
-		if o := &k.owners[i]; o.file != nil {
-			files = append(files, o.file)
-			readers = append(readers, upcallReader(o.family, o.raw))
-		}
-	}
-	for _, f := range files {
-		if err := f.SetReadDeadline(time.Time{}); err != nil {
-			return err
-		}
-	}
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := context.AfterFunc(inner, func() {
-		for _, f := range files {
-			_ = f.SetReadDeadline(time.Unix(1, 0)) // ends the reads
+	for _, r := range k.readers {
+		if err := r.file.SetReadDeadline(time.Time{}); err != nil {
+			cancel(err)
 		}
-	})
-	defer stop()
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		<-inner.Done()
+		for _, r := range k.readers {
+			_ = r.file.SetReadDeadline(time.Unix(1, 0)) // ends the read
+		}
+	}()
 	var wg sync.WaitGroup
-	for _, read := range readers {
+	for _, r := range k.readers {
 		wg.Go(func() {
-			if err := read(inner, events); err != nil {
+			if err := r.read(inner, events); err != nil {
 				cancel(err) // and end the others
 			}
 		})
 	}
 	wg.Wait()
-	if err := context.Cause(inner); ctx.Err() == nil && !errors.Is(err, os.ErrClosed) {
-		return err
+	<-stopped // else the next Watch could be stopped
+	if ctx.Err() != nil || k.closed.Load() {
+		return nil
 	}
-	return nil
+	return context.Cause(inner)
 }
 
 // send is false if ctx ended first.

@@ -24,8 +24,11 @@ const (
 	SIOCGetSGCnt  = 0x89e1 // SIOCGETSGCNT: sioc_sg_req; SIOCGETSGCNT_IN6: sioc_sg_req6
 )
 
-// MaxTable is the highest table id that MRT_TABLE takes.
-const MaxTable = 999_999_999
+// The highest table ids that MRT_TABLE and MRT6_TABLE take.
+const (
+	MaxTable4 = 999_999_999
+	MaxTable6 = 99_999_999
+)
 
 // The tables that a socket without MRT_TABLE has, as rtnetlink numbers them.
 const (
