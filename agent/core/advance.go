@@ -184,8 +184,8 @@ func (s *State) appliedSet(op *mroute.Op, err error, now time.Time) (FlowChange,
 		return FlowChange{}, false
 	}
 	if !c.installed() {
-		t.seq++
-		c.seq, c.since = t.seq, now
+		s.seq++
+		c.seq, c.since = s.seq, now
 	}
 	c.entry, c.unknown = op.Entry, false
 	f := t.flows[op.SG]

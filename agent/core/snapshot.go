@@ -22,10 +22,8 @@ func (s *State) Snapshot(now time.Time, read ReadFunc) *mroute.Snapshot {
 	}
 	var iifs []int
 	snap.Rules, iifs = s.res.Rules(s.vifs)
-	rows := make(map[mroute.SG]int, s.entries())
-	for _, t := range s.tables {
-		snap.Entries = t.views(snap.Entries, s.res, now, read, rows)
-	}
+	var rows map[mroute.SG]int
+	snap.Entries, rows = s.views(now, read)
 	for i := range snap.Rules {
 		r := &snap.Rules[i]
 		if !r.Match.IsExact() {
@@ -60,34 +58,53 @@ func (s *State) entries() int {
 	return n
 }
 
-// views appends the entries in order of insertion, and notes their rows.
-func (t *table) views(out []mroute.EntryView, res *plan.Resolver, now time.Time, read ReadFunc, rows map[mroute.SG]int) []mroute.EntryView {
-	sgs := make([]mroute.SG, 0, len(t.cells))
-	for sg, c := range t.cells {
-		if c.installed() {
-			sgs = append(sgs, sg)
+// row is an entry on its way into a snapshot.
+type row struct {
+	table *table
+	sg    mroute.SG
+	cell  *cell
+}
+
+// views returns the entries of all tables in order of insertion, and the row of
+// each.
+func (s *State) views(now time.Time, read ReadFunc) (views []mroute.EntryView, at map[mroute.SG]int) {
+	rows := make([]row, 0, s.entries())
+	for _, t := range s.tables {
+		for sg, c := range t.cells {
+			if c.installed() {
+				rows = append(rows, row{t, sg, c})
+			}
 		}
 	}
-	slices.SortFunc(sgs, func(a, b mroute.SG) int { return cmp.Compare(t.cells[a].seq, t.cells[b].seq) })
-	var counters []mroute.Counters
-	if read != nil && len(sgs) > 0 {
-		counters = read(t.family, sgs)
-	}
-	names := make(map[mroute.OIFs][]string)
-	for i, sg := range sgs {
-		c := t.cells[sg]
-		l, _ := res.Link(t.vifs.Link(c.entry.IIF))
-		oifs, ok := names[c.entry.OIFs]
-		if !ok {
-			oifs = res.Names(c.entry.OIFs, &t.vifs)
-			names[c.entry.OIFs] = oifs
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.cell.seq, b.cell.seq) })
+	views = make([]mroute.EntryView, len(rows))
+	at = make(map[mroute.SG]int, len(rows))
+	for _, t := range s.tables {
+		names := make(map[mroute.OIFs][]string)
+		var sgs []mroute.SG
+		for i, r := range rows {
+			if r.table != t {
+				continue
+			}
+			e := &r.cell.entry
+			l, _ := s.res.Link(t.vifs.Link(e.IIF))
+			oifs, ok := names[e.OIFs]
+			if !ok {
+				oifs = s.res.Names(e.OIFs, &t.vifs)
+				names[e.OIFs] = oifs
+			}
+			views[i] = mroute.EntryView{SG: r.sg, Kind: e.Kind, IIF: l.Name, OIFs: oifs, Age: now.Sub(r.cell.since)}
+			at[r.sg] = i
+			if read != nil {
+				sgs = append(sgs, r.sg)
+			}
 		}
-		e := mroute.EntryView{SG: sg, Kind: c.entry.Kind, IIF: l.Name, OIFs: oifs, Age: now.Sub(c.since)}
-		if counters != nil {
-			e.Counters = counters[i]
+		if len(sgs) == 0 {
+			continue
 		}
-		rows[sg] = len(out)
-		out = append(out, e)
+		for i, c := range read(t.family, sgs) {
+			views[at[sgs[i]]].Counters = c
+		}
 	}
-	return out
+	return views, at
 }

@@ -16,6 +16,7 @@ type State struct {
 	res    *plan.Resolver
 	tables []*table
 	groups memberships
+	seq    uint64 // of the last entry installed, in any table
 
 	round    uint
 	stage    stage

@@ -15,7 +15,6 @@ type table struct {
 	cells  map[mroute.SG]*cell
 	flows  map[mroute.SG]*flow
 	groups map[groupKey]map[mroute.SG]struct{} // flows by group
-	seq    uint64                              // of the last entry installed
 
 	noRoom text // names of links that found no free VIF
 }
