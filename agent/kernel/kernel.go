@@ -28,7 +28,8 @@ type Table interface {
 	// joining what is joined, is success.
 	//
 	// SetMFC must only name VIFs that exist: the kernel forgets the others
-	// silently, and for good.
+	// silently, and for good. A link must have one VIF at most in a table:
+	// some of the kernel's messages name links instead of VIFs.
 	Apply(ops []mroute.Op) []error
 
 	// Counters reads the counts of the entries sgs, which are all of one

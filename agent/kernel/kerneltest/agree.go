@@ -112,6 +112,9 @@ func (p *pair) step() {
 		p.both(func(l *lab) { l.RenameLink(name, to) })
 	case choice <= 6 && len(others) > 0:
 		v, name := pick(p, numbers), pick(p, others)
+		if p.hasVIF(name) {
+			return // a dump could not tell two VIFs of a link apart
+		}
 		p.apply(fmt.Sprintf("VIF %d is %s", v, name), func(l *lab) mroute.Op { return l.opAddVIF(v, name) })
 	case choice == 7:
 		v := pick(p, numbers)
@@ -142,6 +145,17 @@ func (p *pair) drain() {
 			p.both(func(l *lab) { l.apply(l.opSet(sg, 0), l.opDel(sg)) })
 		}
 	}
+}
+
+// hasVIF reports whether a link is in the table.
+func (p *pair) hasVIF(name string) bool {
+	index := p.model.ifindex(name)
+	for _, of := range p.model.dump().VIFs {
+		if of == index {
+			return true
+		}
+	}
+	return false
 }
 
 func has[K comparable, V any](m map[K]V, k K) bool { _, ok := m[k]; return ok }
