@@ -53,11 +53,8 @@ func NewResolver(in *Intent, links []mroute.Link) *Resolver {
 				if p.State == mroute.PhyintDisabled && lp.disabledUpTo == nil {
 					lp.disabledUpTo = make([]int, len(links))
 				}
-				if lp.disabledUpTo != nil {
-					lp.disabledUpTo[pos] = 0
-					if p.State == mroute.PhyintDisabled {
-						lp.disabledUpTo[pos] = p.Origin.Seq
-					}
+				if p.State == mroute.PhyintDisabled {
+					lp.disabledUpTo[pos] = p.Origin.Seq
 				}
 			}
 		}
