@@ -28,10 +28,8 @@ func (r *Resolver) Joins(f func(Membership)) {
 			}
 		}
 	}
-	for _, ed := range r.in.edits.joins {
-		if ed.added {
-			r.JoinsOf(ed.join, f)
-		}
+	for _, ed := range r.in.edits.joinsInOrder() {
+		r.JoinsOf(ed.join, f)
 	}
 }
 
