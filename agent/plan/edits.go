@@ -17,8 +17,12 @@ var (
 // edits is what clients changed on top of the layers: routes and memberships
 // added, and those of the layers taken away. One change costs the same
 // whatever else is there.
+//
+// What is added and what is taken away bears the number of its edit, since a
+// removal concerns what was said before it: by the layers, whose number is 0,
+// and by clients.
 type edits struct {
-	routes map[mroute.Match][]*routeEdit // by masked match
+	routes map[mroute.Match]changes // by masked match
 	joins  map[joinRule]*joinEdit
 	shapes shapes
 	uses   map[mroute.IfPattern]*patternUse
@@ -27,12 +31,79 @@ type edits struct {
 
 type patternUse struct{ n, firstSeq int }
 
-// routeEdit is what clients changed of the rule with one From and match.
+// routeEdit is what clients changed of the rules with one match on the links
+// that its From names.
 type routeEdit struct {
 	route   mroute.Route // To: the outputs added
-	added   bool         // a rule of its own, not just a change to a layer's
-	removed bool         // the layers' rule is gone
-	without []mroute.IfPattern
+	to      []int        // when each output was added
+	added   int          // when a rule of its own was added last; 0: there is none
+	removed int          // up to when all that was said is taken away
+	without []removal    // outputs that are taken away
+}
+
+// removal takes away outputs that were said before it.
+type removal struct {
+	pattern mroute.IfPattern
+	seq     int
+}
+
+// changes are the edits of the rules with one match.
+type changes []*routeEdit
+
+// took reports whether what was said at since of the rule on the link was taken
+// away later.
+func (cs changes) took(link string, since int) bool {
+	return slices.ContainsFunc(cs, func(c *routeEdit) bool { return c.removed > since && c.route.From.Matches(link) })
+}
+
+// tookOutput is took for an output.
+func (cs changes) tookOutput(link, output string, since int) bool {
+	return slices.ContainsFunc(cs, func(c *routeEdit) bool {
+		return c.route.From.Matches(link) && (c.removed > since || slices.ContainsFunc(c.without, func(w removal) bool {
+			return w.seq > since && w.pattern.Matches(output)
+		}))
+	})
+}
+
+// tookAll reports whether took is true for all links that from names, there or
+// not.
+func (cs changes) tookAll(from mroute.IfPattern, since int) bool {
+	return slices.ContainsFunc(cs, func(c *routeEdit) bool { return c.removed > since && within(from, c.route.From) })
+}
+
+// tookAllOutputs is tookAll for tookOutput.
+func (cs changes) tookAllOutputs(from, output mroute.IfPattern, since int) bool {
+	return slices.ContainsFunc(cs, func(c *routeEdit) bool {
+		return within(from, c.route.From) && (c.removed > since || slices.ContainsFunc(c.without, func(w removal) bool {
+			return w.seq > since && within(output, w.pattern)
+		}))
+	})
+}
+
+// scopes is the mask that clients gave the rule on the link last, if any.
+func (cs changes) scopes(link string) mroute.ScopeMask {
+	var s mroute.ScopeMask
+	last := 0
+	for _, c := range cs {
+		if c.route.Scopes.Set && c.added > last && c.route.From.Matches(link) {
+			last, s = c.added, c.route.Scopes
+		}
+	}
+	return s
+}
+
+// within reports whether q names every interface that p names.
+func within(p, q mroute.IfPattern) bool { return p == q || q.Matches(string(p)) }
+
+// common is what both p and q name; ok is false if that is nothing.
+func common(p, q mroute.IfPattern) (both mroute.IfPattern, ok bool) {
+	switch {
+	case within(p, q):
+		return p, true
+	case within(q, p):
+		return q, true
+	}
+	return "", false
 }
 
 type joinRule struct {
@@ -47,23 +118,13 @@ type joinEdit struct {
 
 func newEdits() *edits {
 	return &edits{
-		routes: make(map[mroute.Match][]*routeEdit),
+		routes: make(map[mroute.Match]changes),
 		joins:  make(map[joinRule]*joinEdit),
 		uses:   make(map[mroute.IfPattern]*patternUse),
 	}
 }
 
 func (e *edits) empty() bool { return len(e.routes) == 0 && len(e.joins) == 0 }
-
-// on returns what was changed of rules with match m on the named link.
-func (e *edits) on(m mroute.Match, link string) *routeEdit {
-	for _, c := range e.routes[m] {
-		if c.route.From.Matches(link) {
-			return c
-		}
-	}
-	return nil
-}
 
 func (e *edits) mention(p mroute.IfPattern) {
 	u, ok := e.uses[p]
@@ -90,20 +151,17 @@ func (e *edits) find(r mroute.Route) *routeEdit {
 			return c
 		}
 	}
-	e.seq++
 	c := &routeEdit{route: mroute.Route{From: r.From, Match: r.Match, Origin: r.Origin}}
 	c.route.Origin.Seq = e.seq
 	e.routes[m] = append(e.routes[m], c)
 	return c
 }
 
-// drop removes an edit that no longer says anything.
-func (e *edits) drop(c *routeEdit) {
-	if c.added || c.removed || len(c.without) > 0 {
-		return
-	}
-	m := masked(c.route.Match)
-	rest := slices.DeleteFunc(e.routes[m], func(o *routeEdit) bool { return o == c })
+// drop removes the edits of a match that no longer say anything.
+func (e *edits) drop(m mroute.Match) {
+	rest := slices.DeleteFunc(e.routes[m], func(c *routeEdit) bool {
+		return c.added == 0 && c.removed == 0 && len(c.without) == 0
+	})
 	if len(rest) == 0 {
 		delete(e.routes, m)
 	} else {
@@ -112,14 +170,15 @@ func (e *edits) drop(c *routeEdit) {
 }
 
 func (e *edits) addRoute(r mroute.Route) {
+	e.seq++
 	c := e.find(r)
-	if !c.added {
-		c.added = true
+	if c.added == 0 {
 		e.mention(r.From)
 		if !r.Match.IsExact() {
 			e.shapes.add(shapeOf(masked(r.Match)))
 		}
 	}
+	c.added = e.seq
 	if r.Scopes.Set {
 		c.route.Scopes = r.Scopes
 	}
@@ -127,34 +186,28 @@ func (e *edits) addRoute(r mroute.Route) {
 		c.route.Except = r.Except
 	}
 	for _, o := range r.To {
-		c.without = slices.DeleteFunc(c.without, func(p mroute.IfPattern) bool { return p == o.If })
-		if !slices.ContainsFunc(c.route.To, func(have mroute.Output) bool { return have.If == o.If }) {
+		i := slices.IndexFunc(c.route.To, func(have mroute.Output) bool { return have.If == o.If })
+		if i < 0 {
+			i = len(c.route.To)
 			c.route.To = append(c.route.To, o)
+			c.to = append(c.to, 0)
 			e.mention(o.If)
 		}
+		c.to[i] = e.seq
 	}
 }
 
-// removeRule takes away what clients added, and hides what layers say if
-// inLayer.
-func (e *edits) removeRule(r mroute.Route, inLayer bool) {
-	c := e.find(r)
-	e.unadd(c)
-	c.removed = c.removed || inLayer
-	c.without = nil
-	e.drop(c)
-}
-
+// unadd takes back the rule that c added.
 func (e *edits) unadd(c *routeEdit) {
-	if !c.added {
+	if c.added == 0 {
 		return
 	}
-	c.added = false
+	c.added = 0
 	e.forget(c.route.From)
 	for _, o := range c.route.To {
 		e.forget(o.If)
 	}
-	c.route.To = nil
+	c.route.To, c.to = nil, nil
 	c.route.Scopes = mroute.ScopeMask{}
 	c.route.Except = nil
 	if !c.route.Match.IsExact() {
@@ -162,29 +215,24 @@ func (e *edits) unadd(c *routeEdit) {
 	}
 }
 
-func (e *edits) removeOutput(r mroute.Route, p mroute.IfPattern, inLayer bool) {
-	c := e.find(r)
-	n := len(c.route.To)
-	c.route.To = slices.DeleteFunc(c.route.To, func(o mroute.Output) bool { return o.If == p })
-	if len(c.route.To) < n {
-		e.forget(p)
-	}
-	if inLayer && !slices.Contains(c.without, p) {
-		c.without = append(c.without, p)
-	}
+// unaddOutput takes back the i-th output that c added.
+func (e *edits) unaddOutput(c *routeEdit, i int) {
+	e.forget(c.route.To[i].If)
+	c.route.To = slices.Delete(c.route.To, i, i+1)
+	c.to = slices.Delete(c.to, i, i+1)
 }
 
 func (e *edits) addJoin(j mroute.Join) {
 	k := joinRule{j.If, masked(j.Match)}
 	c := e.joins[k]
 	if c == nil {
-		e.seq++
-		c = &joinEdit{join: j}
-		c.join.Origin.Seq = e.seq
+		c = &joinEdit{}
 		e.joins[k] = c
 	}
 	if !c.added {
-		c.added = true
+		e.seq++
+		c.added, c.join = true, j
+		c.join.Origin.Seq = e.seq
 		e.mention(j.If)
 	}
 }
@@ -207,6 +255,9 @@ func (e *edits) removeJoin(j mroute.Join, inLayer bool) {
 
 // Edit applies one change of a client. It fails, and changes nothing, if what
 // should be removed is not there: [ErrNoRoute], [ErrNoGroup].
+//
+// A removal names interfaces on both sides: what is said of more of them stays
+// for the others, so that "remove eth0" leaves a rule of eth+ to eth1.
 func (in *Intent) Edit(ed mroute.Edit) error {
 	switch ed.Kind {
 	case mroute.AddRoute:
@@ -222,55 +273,110 @@ func (in *Intent) Edit(ed mroute.Edit) error {
 }
 
 func (in *Intent) removeRoute(r mroute.Route) error {
-	added, inLayer := in.findRoute(r)
-	if added == nil && len(inLayer) == 0 {
+	said := in.said(r)
+	if len(said) == 0 {
 		return fmt.Errorf("%w: %v from %s", ErrNoRoute, r.Match, r.From)
 	}
 	if len(r.To) == 0 {
-		in.edits.removeRule(r, len(inLayer) > 0)
+		in.edits.removeRule(r, said)
 		return nil
 	}
-	has := func(to []mroute.Output, p mroute.IfPattern) bool {
-		return slices.ContainsFunc(to, func(o mroute.Output) bool { return o.If == p || o.If.Matches(string(p)) })
-	}
+	cs := in.edits.routes[masked(r.Match)]
 	for _, o := range r.To {
-		found := added != nil && has(added.route.To, o.If)
-		for _, lr := range inLayer {
-			found = found || has(lr.To, o.If)
-		}
-		if !found {
+		if !slices.ContainsFunc(said, func(s statement) bool { return s.has(cs, o.If) }) {
 			return fmt.Errorf("%w: %v from %s has no outbound interface %s", ErrNoRoute, r.Match, r.From, o.If)
 		}
 	}
-	for _, o := range r.To {
-		in.edits.removeOutput(r, o.If, len(inLayer) > 0)
-	}
+	in.edits.removeOutputs(r, said)
 	return nil
 }
 
-// findRoute returns what clients added under r's From and match, and the rules
-// of the layers that cover From and are not removed yet.
-func (in *Intent) findRoute(r mroute.Route) (added *routeEdit, inLayer []*mroute.Route) {
+// statement is a rule in effect, in so far as a removal concerns it.
+type statement struct {
+	route *mroute.Route
+	from  mroute.IfPattern // the links concerned
+	edit  *routeEdit       // that added it; nil: a layer's
+}
+
+// said returns the rules in effect with r's match that hold on links which
+// r.From names.
+func (in *Intent) said(r mroute.Route) []statement {
 	m := masked(r.Match)
-	for _, c := range in.edits.routes[m] {
-		if c.route.From == r.From {
-			if c.added {
-				added = c
-			}
-			if c.removed {
-				return added, nil
-			}
-		}
-	}
+	cs := in.edits.routes[m]
+	var all []statement
 	for _, x := range in.layers {
 		x.chain(m, func(_ int32, lr *mroute.Route) bool {
-			if lr.From == r.From || lr.From.Matches(string(r.From)) || r.From.Matches(string(lr.From)) {
-				inLayer = append(inLayer, lr)
+			if from, ok := common(lr.From, r.From); ok && !cs.tookAll(from, 0) {
+				all = append(all, statement{lr, from, nil})
 			}
 			return true
 		})
 	}
-	return added, inLayer
+	for _, c := range cs {
+		if from, ok := common(c.route.From, r.From); ok && c.added > 0 && !cs.tookAll(from, c.added) {
+			all = append(all, statement{&c.route, from, c})
+		}
+	}
+	return all
+}
+
+// has reports whether the rule has an output in effect that p names, or that
+// names p.
+func (s statement) has(cs changes, p mroute.IfPattern) bool {
+	for i, o := range s.route.To {
+		since := 0
+		if s.edit != nil {
+			since = s.edit.to[i]
+		}
+		if both, ok := common(o.If, p); ok && !cs.tookAllOutputs(s.from, both, since) {
+			return true
+		}
+	}
+	return false
+}
+
+// removeRule takes rules away on the links that r.From names.
+func (e *edits) removeRule(r mroute.Route, said []statement) {
+	e.seq++
+	rest := false
+	for _, s := range said {
+		if s.edit != nil && within(s.edit.route.From, r.From) {
+			e.unadd(s.edit)
+		} else {
+			rest = true
+		}
+	}
+	if rest {
+		c := e.find(r)
+		c.removed, c.without = e.seq, nil
+	}
+	e.drop(masked(r.Match))
+}
+
+// removeOutputs takes r.To away on the links that r.From names.
+func (e *edits) removeOutputs(r mroute.Route, said []statement) {
+	e.seq++
+	for _, out := range r.To {
+		rest := false
+		for _, s := range said {
+			whole := s.edit != nil && within(s.edit.route.From, r.From)
+			for i := len(s.route.To) - 1; i >= 0; i-- {
+				o := s.route.To[i].If
+				switch _, concerned := common(o, out.If); {
+				case !concerned:
+				case whole && within(o, out.If):
+					e.unaddOutput(s.edit, i)
+				default:
+					rest = true
+				}
+			}
+		}
+		if rest {
+			c := e.find(r)
+			c.without = slices.DeleteFunc(c.without, func(w removal) bool { return w.pattern == out.If })
+			c.without = append(c.without, removal{out.If, e.seq})
+		}
+	}
 }
 
 func (in *Intent) removeJoin(j mroute.Join) error {

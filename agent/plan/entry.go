@@ -2,7 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"slices"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -68,9 +67,9 @@ func (r *Resolver) unite(m mroute.Match, sg mroute.SG, pos int, v *VIFs) (o mrou
 
 func (r *Resolver) uniteLayer(li int, m mroute.Match, sg mroute.SG, pos int, v *VIFs, o *mroute.OIFs) (found bool) {
 	r.in.layers[li].chain(m, func(_ int32, rt *mroute.Route) bool {
-		if ed, ok := r.covers(li, rt, sg, pos); ok {
+		if cs, ok := r.covers(li, rt, sg, pos); ok {
 			found = true
-			r.addOutputs(o, li, rt, ed, pos, v)
+			r.addOutputs(o, claim{li, rt, nil, cs}, pos, v)
 		}
 		return true
 	})
@@ -78,10 +77,11 @@ func (r *Resolver) uniteLayer(li int, m mroute.Match, sg mroute.SG, pos int, v *
 }
 
 func (r *Resolver) uniteEdits(m mroute.Match, sg mroute.SG, pos int, v *VIFs, o *mroute.OIFs) (found bool) {
-	for _, c := range r.in.edits.routes[m] {
-		if c.added && c.route.From.Matches(r.links[pos].Name) && admits(&c.route, c.route.Scopes, sg) {
+	cs := r.in.edits.routes[m]
+	for _, c := range cs {
+		if r.appliesEdit(cs, c, pos) && admits(&c.route, c.route.Scopes, sg) {
 			found = true
-			r.addOutputs(o, client, &c.route, nil, pos, v)
+			r.addOutputs(o, claim{client, &c.route, c.to, cs}, pos, v)
 		}
 	}
 	return found
@@ -124,28 +124,36 @@ func (r *Resolver) template(sg mroute.SG, pos int, v *VIFs) (o mroute.OIFs, foun
 }
 
 // covers reports whether the layer's route holds for sg on the link, and what
-// clients changed of it there.
-func (r *Resolver) covers(li int, rt *mroute.Route, sg mroute.SG, pos int) (*routeEdit, bool) {
-	ed, ok := r.applies(li, rt, pos)
-	return ed, ok && admits(rt, effectiveScopes(rt, ed), sg)
+// clients changed of its match.
+func (r *Resolver) covers(li int, rt *mroute.Route, sg mroute.SG, pos int) (changes, bool) {
+	cs, ok := r.applies(li, rt, pos)
+	return cs, ok && admits(rt, r.effectiveScopes(rt, cs, pos), sg)
 }
 
 // applies is covers for any flow.
-func (r *Resolver) applies(li int, rt *mroute.Route, pos int) (*routeEdit, bool) {
+func (r *Resolver) applies(li int, rt *mroute.Route, pos int) (changes, bool) {
 	if !rt.From.Matches(r.links[pos].Name) || !r.counts(li, pos, rt.Origin.Seq) {
 		return nil, false
 	}
 	if r.in.edits.empty() {
 		return nil, true
 	}
-	ed := r.in.edits.on(masked(rt.Match), r.links[pos].Name)
-	return ed, ed == nil || !ed.removed
+	cs := r.in.edits.routes[masked(rt.Match)]
+	return cs, !cs.took(r.links[pos].Name, 0)
+}
+
+// appliesEdit is applies for the rule that c, one of cs, added.
+func (r *Resolver) appliesEdit(cs changes, c *routeEdit, pos int) bool {
+	name := r.links[pos].Name
+	return c.added > 0 && c.route.From.Matches(name) && !cs.took(name, c.added)
 }
 
 // effectiveScopes is the route's mask, unless a client changed it.
-func effectiveScopes(rt *mroute.Route, ed *routeEdit) mroute.ScopeMask {
-	if ed != nil && ed.route.Scopes.Set {
-		return ed.route.Scopes
+func (r *Resolver) effectiveScopes(rt *mroute.Route, cs changes, pos int) mroute.ScopeMask {
+	if len(cs) > 0 {
+		if s := cs.scopes(r.links[pos].Name); s.Set {
+			return s
+		}
 	}
 	return rt.Scopes
 }
@@ -166,18 +174,35 @@ func admits(rt *mroute.Route, scopes mroute.ScopeMask, sg mroute.SG) bool {
 // client stands for the edits where a layer's number is asked for.
 const client = -1
 
-// addOutputs adds what rt forwards to, less what ed takes away. A wildcard
-// leaves the inbound link out; naming it keeps it.
-func (r *Resolver) addOutputs(o *mroute.OIFs, li int, rt *mroute.Route, ed *routeEdit, in int, v *VIFs) {
-	for _, out := range rt.To {
+// claim is a rule, and what clients changed of its match.
+type claim struct {
+	layer   int // or client
+	route   *mroute.Route
+	to      []int // when each output was said; nil: before all edits
+	changes changes
+}
+
+// since is when the i-th output was said.
+func (c claim) since(i int) int {
+	if c.to == nil {
+		return 0
+	}
+	return c.to[i]
+}
+
+// addOutputs adds what c forwards to. A wildcard leaves the inbound link out;
+// naming it keeps it.
+func (r *Resolver) addOutputs(o *mroute.OIFs, c claim, in int, v *VIFs) {
+	rt := c.route
+	for i, out := range rt.To {
 		for _, pos := range r.match(out.If) {
 			if pos == in && out.If.IsWildcard() {
 				continue
 			}
-			if li != client && !r.counts(li, pos, rt.Origin.Seq) {
+			if c.layer != client && !r.counts(c.layer, pos, rt.Origin.Seq) {
 				continue
 			}
-			if ed != nil && slices.ContainsFunc(ed.without, func(p mroute.IfPattern) bool { return p.Matches(r.links[pos].Name) }) {
+			if len(c.changes) > 0 && c.changes.tookOutput(r.links[in].Name, r.links[pos].Name, c.since(i)) {
 				continue
 			}
 			vif, ok := v.Of(r.links[pos].Index)
@@ -200,35 +225,36 @@ func (r *Resolver) addOutputs(o *mroute.OIFs, li int, rt *mroute.Route, ed *rout
 func (r *Resolver) exactElsewhere(sg mroute.SG, v *VIFs) (pos int, o mroute.OIFs, found bool) {
 	m := mroute.MatchSG(sg)
 	rules := 0
-	try := func(li int, rt *mroute.Route) {
+	try := func(rt *mroute.Route, applies func(pos int) (claim, bool)) {
 		for _, p := range r.match(rt.From) {
 			if _, ok := v.Of(r.links[p].Index); !ok {
 				continue
 			}
-			var ed *routeEdit
-			if li != client {
-				var ok bool
-				if ed, ok = r.covers(li, rt, sg, p); !ok {
-					continue
-				}
+			s, ok := applies(p)
+			if !ok {
+				continue
 			}
 			rules++
 			if pos, found = p, true; rules == 1 {
-				r.addOutputs(&o, li, rt, ed, p, v)
+				r.addOutputs(&o, s, p, v)
 			}
 			return
 		}
 	}
 	for li, x := range r.in.layers {
 		x.chain(m, func(_ int32, rt *mroute.Route) bool {
-			try(li, rt)
+			try(rt, func(p int) (claim, bool) {
+				cs, ok := r.covers(li, rt, sg, p)
+				return claim{li, rt, nil, cs}, ok
+			})
 			return true
 		})
 	}
-	for _, c := range r.in.edits.routes[m] {
-		if c.added {
-			try(client, &c.route)
-		}
+	cs := r.in.edits.routes[m]
+	for _, c := range cs {
+		try(&c.route, func(p int) (claim, bool) {
+			return claim{client, &c.route, c.to, cs}, r.appliesEdit(cs, c, p)
+		})
 	}
 	if rules > 1 {
 		o, _ = r.exact(sg, pos, v)

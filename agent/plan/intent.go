@@ -16,8 +16,8 @@ type Intent struct {
 // NewIntent returns an intent that wants nothing.
 func NewIntent() *Intent { return &Intent{edits: newEdits()} }
 
-// SetLayer replaces the layer of that name. What clients changed is dropped
-// with it: a reload brings back what its source says.
+// SetLayer replaces the layer of that name. What clients changed stays on top:
+// see [Intent.DropEdits].
 func (in *Intent) SetLayer(l mroute.Layer) {
 	x := newIndex(l)
 	i, found := slices.BinarySearchFunc(in.layers, l.Name, func(have *index, name string) int {
@@ -53,7 +53,7 @@ func (in *Intent) Exact(f func(mroute.SG)) {
 		}
 	}
 	for _, c := range in.edits.inOrder() {
-		if c.added && c.route.Match.IsExact() {
+		if c.added > 0 && c.route.Match.IsExact() {
 			f(c.route.Match.SG())
 		}
 	}
@@ -67,5 +67,5 @@ func (in *Intent) HasExact(sg mroute.SG) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(in.edits.routes[m], func(c *routeEdit) bool { return c.added })
+	return slices.ContainsFunc(in.edits.routes[m], func(c *routeEdit) bool { return c.added > 0 })
 }

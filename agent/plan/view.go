@@ -31,18 +31,16 @@ func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs) ([]mroute.RuleView, []i
 		for i := range x.layer.Routes {
 			rt := &x.layer.Routes[i]
 			for _, pos := range r.match(rt.From) {
-				if ed, ok := r.applies(li, rt, pos); ok && r.firstOfMatch(li, int32(i), pos) {
-					add(rt, effectiveScopes(rt, ed), pos)
+				if cs, ok := r.applies(li, rt, pos); ok && r.firstOfMatch(li, int32(i), pos) {
+					add(rt, r.effectiveScopes(rt, cs, pos), pos)
 				}
 			}
 		}
 	}
 	for _, c := range r.in.edits.inOrder() {
-		if !c.added {
-			continue
-		}
+		cs := r.in.edits.routes[masked(c.route.Match)]
 		for _, pos := range r.match(c.route.From) {
-			if r.firstOfMatch(len(r.in.layers), 0, pos, c) {
+			if r.appliesEdit(cs, c, pos) && r.firstOfMatch(len(r.in.layers), 0, pos, c) {
 				add(&c.route, c.route.Scopes, pos)
 			}
 		}
@@ -73,11 +71,12 @@ func (r *Resolver) firstOfMatch(layer int, i int32, pos int, ed ...*routeEdit) b
 			return false
 		}
 	}
-	for _, c := range r.in.edits.routes[m] {
+	cs := r.in.edits.routes[m]
+	for _, c := range cs {
 		if len(ed) == 0 || c == ed[0] {
 			break
 		}
-		if c.added && c.route.From.Matches(r.links[pos].Name) {
+		if r.appliesEdit(cs, c, pos) {
 			return false
 		}
 	}
@@ -89,15 +88,16 @@ func (r *Resolver) firstOfMatch(layer int, i int32, pos int, ed ...*routeEdit) b
 func (r *Resolver) listed(m mroute.Match, pos int, v *VIFs) (o mroute.OIFs) {
 	for li, x := range r.in.layers {
 		x.chain(m, func(_ int32, rt *mroute.Route) bool {
-			if ed, ok := r.applies(li, rt, pos); ok {
-				r.addOutputs(&o, li, rt, ed, pos, v)
+			if cs, ok := r.applies(li, rt, pos); ok {
+				r.addOutputs(&o, claim{li, rt, nil, cs}, pos, v)
 			}
 			return true
 		})
 	}
-	for _, c := range r.in.edits.routes[m] {
-		if c.added && c.route.From.Matches(r.links[pos].Name) {
-			r.addOutputs(&o, client, &c.route, nil, pos, v)
+	cs := r.in.edits.routes[m]
+	for _, c := range cs {
+		if r.appliesEdit(cs, c, pos) {
+			r.addOutputs(&o, claim{client, &c.route, c.to, cs}, pos, v)
 		}
 	}
 	return o
@@ -204,23 +204,24 @@ func (r *Resolver) GroupsOn(joined func(Membership) bool) []mroute.GroupView {
 // or its VIF. With a nil vifs only interfaces count.
 func (r *Resolver) Pending(vifs func(mroute.Family) *VIFs) []mroute.PendingView {
 	var ps []mroute.PendingView
-	route := func(li int, rt *mroute.Route) {
+	route := func(c claim, since int) {
+		rt := c.route
+		if len(c.changes) > 0 && c.changes.tookAll(rt.From, since) {
+			return
+		}
 		var v *VIFs
 		if vifs != nil {
 			v = vifs(rt.Match.Family())
 		}
-		missing := r.missing(li, rt, v)
+		to := c.outputs()
+		missing := r.missing(c, to, v)
 		if len(missing) == 0 {
 			return
 		}
-		p := mroute.PendingView{
+		ps = append(ps, mroute.PendingView{
 			Kind: mroute.PendingRoute, From: rt.From, Match: rt.Match, Scopes: rt.Scopes,
-			Except: rt.Except, Origin: rt.Origin, Reason: strings.Join(missing, "; "),
-		}
-		for _, o := range rt.To {
-			p.To = append(p.To, o.If)
-		}
-		ps = append(ps, p)
+			Except: rt.Except, To: to, Origin: rt.Origin, Reason: strings.Join(missing, "; "),
+		})
 	}
 	join := func(j *mroute.Join) {
 		if why := r.lacks(j.If); why != "" {
@@ -231,15 +232,23 @@ func (r *Resolver) Pending(vifs func(mroute.Family) *VIFs) []mroute.PendingView 
 	}
 	for li, x := range r.in.layers {
 		for i := range x.layer.Routes {
-			route(li, &x.layer.Routes[i])
+			rt := &x.layer.Routes[i]
+			c := claim{layer: li, route: rt}
+			if !r.in.edits.empty() {
+				c.changes = r.in.edits.routes[masked(rt.Match)]
+			}
+			route(c, 0)
 		}
 		for i := range x.layer.Joins {
-			join(&x.layer.Joins[i])
+			j := &x.layer.Joins[i]
+			if ed := r.in.edits.joins[joinRule{j.If, masked(j.Match)}]; ed == nil || !ed.removed {
+				join(j)
+			}
 		}
 	}
 	for _, c := range r.in.edits.inOrder() {
-		if c.added {
-			route(client, &c.route)
+		if c.added > 0 {
+			route(claim{client, &c.route, c.to, r.in.edits.routes[masked(c.route.Match)]}, c.added)
 		}
 	}
 	for _, c := range r.in.edits.joinsInOrder() {
@@ -248,29 +257,45 @@ func (r *Resolver) Pending(vifs func(mroute.Family) *VIFs) []mroute.PendingView 
 	return ps
 }
 
-// missing says, a reason each, which interfaces rt waits for.
-func (r *Resolver) missing(li int, rt *mroute.Route, v *VIFs) []string {
+// outputs are the patterns of the outputs that clients left of the rule.
+func (c claim) outputs() []mroute.IfPattern {
+	var to []mroute.IfPattern
+	for i, o := range c.route.To {
+		if len(c.changes) == 0 || !c.changes.tookAllOutputs(c.route.From, o.If, c.since(i)) {
+			to = append(to, o.If)
+		}
+	}
+	return to
+}
+
+// missing says, a reason each, which interfaces the rule waits for.
+func (r *Resolver) missing(c claim, to []mroute.IfPattern, v *VIFs) []string {
 	var why []string
+	say := func(w string) {
+		if !slices.Contains(why, w) {
+			why = append(why, w)
+		}
+	}
 	check := func(p mroute.IfPattern) {
 		if w := r.lacks(p); w != "" {
-			why = append(why, w)
+			say(w)
 			return
 		}
 		if v == nil {
 			return
 		}
 		for _, pos := range r.match(p) {
-			if li != client && !r.counts(li, pos, rt.Origin.Seq) {
+			if c.layer != client && !r.counts(c.layer, pos, c.route.Origin.Seq) {
 				continue
 			}
 			if _, ok := v.Of(r.links[pos].Index); !ok {
-				why = append(why, fmt.Sprintf("%s has no VIF in the %v table", r.links[pos].Name, rt.Match.Family()))
+				say(fmt.Sprintf("%s has no VIF in the %v table", r.links[pos].Name, c.route.Match.Family()))
 			}
 		}
 	}
-	check(rt.From)
-	for _, o := range rt.To {
-		check(o.If)
+	check(c.route.From)
+	for _, p := range to {
+		check(p)
 	}
 	return why
 }
