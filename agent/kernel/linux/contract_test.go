@@ -17,6 +17,11 @@ func TestContract(t *testing.T) {
 	kerneltest.Run(t, func(t testing.TB) kerneltest.World { return newWorld(t) })
 }
 
+// TestAgree compares the simulator with the real kernel, step by random step.
+func TestAgree(t *testing.T) {
+	kerneltest.Agree(t, 10, func(t testing.TB) kerneltest.World { return newWorld(t) })
+}
+
 // world is a router with the other end of each of its links in a host:
 //
 //	 router            host
