@@ -13,7 +13,9 @@ DOCDIR      ?= $(PREFIX)/share/doc/kube-smcroute
 UNITDIR     ?= $(PREFIX)/lib/systemd/system
 DESTDIR     ?=
 
-VERSION ?= $(patsubst v%,%,$(or $(shell git describe --tags --always --dirty 2>/dev/null),devel))
+# From the latest tag, "1.2.3" or "1.2.3-4-g0123abc"; before the first tag
+# "0.0.0-g0123abc".
+VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null)),$(addprefix 0.0.0-g,$(shell git describe --always --dirty 2>/dev/null)),devel)
 
 SHELL := /bin/bash
 GO    ?= go

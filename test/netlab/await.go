@@ -6,13 +6,14 @@ import "time"
 // within the given time: "timed out after 5s waiting for WHAT".
 func Await(tb TB, within time.Duration, cond func() bool, what string) {
 	tb.Helper()
-	if !poll(within, cond) {
+	if !Poll(within, cond) {
 		tb.Fatalf("timed out after %v waiting for %s", within, what)
 	}
 }
 
-// poll calls cond until it is true or the time is over, and once more then.
-func poll(within time.Duration, cond func() bool) bool {
+// Poll calls cond until it is true or the time is over, and once more then.
+// It reports whether it was.
+func Poll(within time.Duration, cond func() bool) bool {
 	deadline := time.Now().Add(within)
 	pause := 200 * time.Microsecond
 	for !cond() {

@@ -234,7 +234,7 @@ func (c *Capture) Count(sg mroute.SG) int {
 // happened: for example after packets sent later, on another group, arrived.
 func (c *Capture) Await(sg mroute.SG, n int, within time.Duration) {
 	c.tb.Helper()
-	if !poll(within, func() bool { return c.Count(sg) >= n }) {
+	if !Poll(within, func() bool { return c.Count(sg) >= n }) {
 		c.tb.Fatalf("timed out after %v waiting for %d packets of %v to arrive on %s; %v", within, n, sg, c.link, c)
 	}
 }

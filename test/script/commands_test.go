@@ -204,11 +204,7 @@ func runIn(l *lab, args []string) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	program := args[1]
-	if program == "smcrouted" || program == "smcroutectl" {
-		program = filepath.Join(l.dir, program)
-	}
-	return l.exec(ns.Command(program, args[2:]...))
+	return l.exec(ns.Command(args[1], args[2:]...))
 }
 
 // exec runs a command to its end. An exit code other than 0 is an

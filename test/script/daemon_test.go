@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
 // deadline is how long anything may take that should happen at once. It is
@@ -147,15 +149,4 @@ func (d *daemon) reload() error {
 }
 
 // await polls until cond holds, or reports false after the deadline.
-func await(cond func() bool) bool {
-	end := time.Now().Add(deadline)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		if time.Now().After(end) {
-			return false
-		}
-		<-tick.C
-	}
-	return true
-}
+func await(cond func() bool) bool { return netlab.Poll(deadline, cond) }

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+// runDir holds all files of the demo. It is private, see demoCommand.
+const (
+	runDir   = "/run"
+	confFile = runDir + "/smcroute.conf"
+	pidFile  = runDir + "/smcroute.pid"
+	socket   = runDir + "/smcroute.sock"
+)
+
+// patience is how long anything may take that should happen at once.
+const patience = 10 * time.Second
+
+const drawing = `
+      sender                  router                   receivers
+    ┌────────┐          ┌────────────────┐            ┌─────────┐
+    │        │          │           out1 ├────────────┤ left    │
+    │   eth0 ├──────────┤ in             │            └─────────┘
+    │        │          │   smcrouted    │            ┌─────────┐
+    └────────┘          │           out2 ├────────────┤ right   │
+                        └────────────────┘            └─────────┘
+`
+
+// conf is what the router is told. Lines are shown with their numbers.
+const conf = `# Packets leave through out2 only with a TTL above 4.
+phyint in   enable
+phyint out1 enable
+phyint out2 enable ttl-threshold 4
+
+# Ask for these groups with IGMP, as a switch may want to be asked.
+mgroup from in group 225.1.2.3
+mgroup from in source 192.0.2.10 group 232.1.1.1
+
+# One source, one group: in the kernel before any packet comes.
+mroute from in source 192.0.2.10 group 225.1.2.3 to out1 out2
+
+# Any source: an entry is made when its first packet comes.
+mroute from in group 225.3.2.1 to out1
+
+# A range of sources, a range of groups, every interface that begins with out.
+mroute from in source 192.0.2.0/24 group 239.7.0.0/16 to out+
+
+# The same for IPv6.
+mroute from in source 2001:db8::10 group ff0e::42 to out2
+mroute from in group ff0e::1:0/112 to out1
+`
+
+// network is the demo's four namespaces and the daemon on the router.
+type network struct {
+	tb                          netlab.TB
+	bin                         string
+	sender, router, left, right *netlab.NS
+	atLeft, atRight             *netlab.Capture
+	log                         logBuffer
+}
+
+// logBuffer keeps what the daemon says, to show it if something is wrong.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func newNetwork(tb netlab.TB, bin string) *network {
+	n := &network{
+		tb: tb, bin: bin,
+		sender: netlab.New(tb), router: netlab.New(tb), left: netlab.New(tb), right: netlab.New(tb),
+	}
+	n.sender.Veth("eth0", n.router, "in")
+	n.router.Veth("out1", n.left, "eth0")
+	n.router.Veth("out2", n.right, "eth0")
+	// Listings look better with addresses; multicast routing needs none.
+	n.sender.AddAddr("eth0", netip.MustParsePrefix("192.0.2.10/24"))
+	n.sender.AddAddr("eth0", netip.MustParsePrefix("2001:db8::10/64"))
+	n.router.AddAddr("in", netip.MustParsePrefix("192.0.2.1/24"))
+	n.router.AddAddr("in", netip.MustParsePrefix("2001:db8::1/64"))
+	n.atLeft, n.atRight = n.left.Capture("eth0"), n.right.Capture("eth0")
+	n.startDaemon()
+	return n
+}
+
+func (n *network) startDaemon() {
+	if err := os.WriteFile(confFile, []byte(conf), 0o644); err != nil {
+		n.tb.Fatalf("%v", err)
+	}
+	cmd := n.router.Command(filepath.Join(n.bin, "smcrouted"), "-n", "-f", confFile, "-P", pidFile, "-u", socket)
+	cmd.Stdout, cmd.Stderr = &n.log, &n.log
+	if err := cmd.Start(); err != nil {
+		n.tb.Fatalf("starting smcrouted: %v", err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = cmd.Wait()
+	}()
+	n.tb.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		select {
+		case <-done:
+		case <-time.After(patience):
+			_ = cmd.Process.Kill()
+			<-done
+		}
+	})
+	// The PID file tells that the configuration is in effect.
+	ended := false
+	netlab.Await(n.tb, patience, func() bool {
+		select {
+		case <-done:
+			ended = true
+		default:
+		}
+		_, err := os.Stat(pidFile)
+		return err == nil || ended
+	}, "smcrouted to be ready")
+	if ended {
+		n.tb.Fatalf("smcrouted ended at once, %v:\n%s", cmd.ProcessState, n.log.String())
+	}
+}
+
+// smcroutectl runs the client and returns what it prints.
+func (n *network) smcroutectl(args ...string) string {
+	cmd := exec.Command(filepath.Join(n.bin, "smcroutectl"), append([]string{"-p", "-u", socket}, args...)...)
+	var out, errors bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errors
+	if err := cmd.Run(); err != nil {
+		n.tb.Fatalf("smcroutectl %s: %v\n%s\n%s", strings.Join(args, " "), err, errors.String(), n.log.String())
+	}
+	return out.String()
+}
+
+// line returns the number of the configuration line that begins with text, 0
+// if there is none.
+func line(text string) int {
+	for i, l := range strings.Split(conf, "\n") {
+		if strings.HasPrefix(l, text) {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+func parseFlow(source, group string) (sg mroute.SG, err error) {
+	if sg.Source, err = netip.ParseAddr(source); err != nil {
+		return sg, err
+	}
+	sg.Group, err = netip.ParseAddr(group)
+	return sg, err
+}
+
+func flow(source, group string) mroute.SG {
+	sg, err := parseFlow(source, group)
+	if err != nil {
+		panic(err) // the demo's own addresses
+	}
+	return sg
+}
