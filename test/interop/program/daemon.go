@@ -1,0 +1,168 @@
+package program
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+// Daemon is a running smcrouted, or another program that tells a service
+// manager when it is ready.
+type Daemon struct {
+	Dir     string        // where its files are
+	Started time.Duration // from its start until it was ready
+
+	cmd   *exec.Cmd
+	log   output
+	told  *manager
+	ended chan struct{}
+}
+
+// Files of a daemon, in its directory.
+const (
+	ConfFile = "smcroute.conf"
+	PIDFile  = "smcroute.pid"
+	Socket   = "smcroute.sock"
+)
+
+// Start starts the daemon in a namespace and waits until it is ready, which it
+// tells as sd_notify(3) describes. It works in dir, whose smcroute.conf it
+// reads.
+func (p Programs) Start(ns *netlab.NS, dir string, within time.Duration, args ...string) (*Daemon, error) {
+	file := func(name string) string { return filepath.Join(dir, name) }
+	all := append([]string{"-n", "-f", file(ConfFile), "-P", file(PIDFile), "-u", file(Socket)}, args...)
+	return Start(ns, dir, within, exec.Command(p.Smcrouted, all...))
+}
+
+// Start starts any program likewise.
+func Start(ns *netlab.NS, dir string, within time.Duration, cmd *exec.Cmd) (*Daemon, error) {
+	d := &Daemon{Dir: dir, cmd: cmd, ended: make(chan struct{})}
+	var err error
+	if d.told, err = listen(filepath.Join(dir, "notify")); err != nil {
+		return nil, err
+	}
+	cmd.Dir = dir
+	cmd.Env = append(cmd.Environ(), "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
+	cmd.Stdout, cmd.Stderr = &d.log, &d.log
+	start := time.Now()
+	// A child is in the namespace of the thread that starts it.
+	if err := ns.Do(cmd.Start); err != nil {
+		d.told.close()
+		return nil, err
+	}
+	go func() {
+		_ = cmd.Wait() // its state is looked at in Stop
+		close(d.ended)
+	}()
+	ready, err := d.await("READY=1", within)
+	if err != nil {
+		d.Kill()
+		return nil, fmt.Errorf("%w\n%s", err, d.Log())
+	}
+	d.Started = ready.Sub(start)
+	return d, nil
+}
+
+// await waits for a message that has the line. It returns when that came.
+func (d *Daemon) await(line string, within time.Duration) (time.Time, error) {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	for {
+		select {
+		case m := <-d.told.messages:
+			if strings.Contains("\n"+m.text+"\n", "\n"+line+"\n") {
+				return m.at, nil
+			}
+		case <-d.ended:
+			return time.Time{}, fmt.Errorf("%s ended: %v", d.cmd.Path, d.cmd.ProcessState)
+		case <-timer.C:
+			return time.Time{}, fmt.Errorf("%s did not tell %s within %v", d.cmd.Path, line, within)
+		}
+	}
+}
+
+// PID is the process's.
+func (d *Daemon) PID() int { return d.cmd.Process.Pid }
+
+// Log is what it printed so far.
+func (d *Daemon) Log() string { return d.log.String() }
+
+// Ended is closed when the process has ended.
+func (d *Daemon) Ended() <-chan struct{} { return d.ended }
+
+// ExitCode is that of a process that has ended, -1 if a signal did it.
+func (d *Daemon) ExitCode() int { return d.cmd.ProcessState.ExitCode() }
+
+// Signal sends a signal.
+func (d *Daemon) Signal(s unix.Signal) error { return d.cmd.Process.Signal(s) }
+
+// Reload sends SIGHUP and waits until the reload is done. It returns how long
+// that took.
+func (d *Daemon) Reload(within time.Duration) (time.Duration, error) {
+	start := time.Now()
+	if err := d.Signal(unix.SIGHUP); err != nil {
+		return 0, err
+	}
+	done, err := d.Reloaded(within)
+	return done.Sub(start), err
+}
+
+// Reloaded waits for the end of a reload that somebody asked for.
+func (d *Daemon) Reloaded(within time.Duration) (time.Time, error) {
+	if _, err := d.await("RELOADING=1", within); err != nil {
+		return time.Time{}, err
+	}
+	return d.await("READY=1", within)
+}
+
+// Stop ends the process with SIGTERM. It must end with exit code 0.
+func (d *Daemon) Stop(within time.Duration) error {
+	defer d.Kill()
+	if err := d.Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-d.ended:
+	case <-time.After(within):
+		return fmt.Errorf("%s did not end within %v of SIGTERM", d.cmd.Path, within)
+	}
+	if code := d.ExitCode(); code != 0 {
+		return fmt.Errorf("%s ended with %v, want exit code 0", d.cmd.Path, d.cmd.ProcessState)
+	}
+	return nil
+}
+
+// Kill ends the process, if it has not ended, with SIGKILL.
+func (d *Daemon) Kill() {
+	_ = d.cmd.Process.Kill() // if it has ended, so much the better
+	<-d.ended
+	d.told.close()
+}
+
+// output collects what a process prints while others read it.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
