@@ -32,11 +32,12 @@ TOOL := $(GO) tool -modfile=hack/tools/go.mod
 
 # Packages whose tests make network namespaces, and those whose tests don't.
 # Expanded when used, so "make help" does not wait for them.
-uses_netlab = $(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if eq . "$(NETLAB)"}}{{$$p}} {{end}}{{end}}{{range .XTestImports}}{{if eq . "$(NETLAB)"}}{{$$p}} {{end}}{{end}}' ./...
+all_pkgs    = $(shell $(GO) list ./...)
+uses_netlab = $(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if or (eq . "$(NETLAB)") (eq . "$(MODULE)/test/programs")}}{{$$p}} {{end}}{{end}}{{range .XTestImports}}{{if or (eq . "$(NETLAB)") (eq . "$(MODULE)/test/programs")}}{{$$p}} {{end}}{{end}}' ./...
 netlab_pkgs = $(sort $(shell $(uses_netlab)) $(NETLAB))
-driven_pkgs = $(addprefix $(MODULE)/test/,script interop bench)
+driven_pkgs = $(filter $(addsuffix %,$(addprefix $(MODULE)/test/,script interop bench)),$(all_pkgs))
 kernel_pkgs = $(filter-out $(driven_pkgs),$(netlab_pkgs))
-unit_pkgs   = $(filter-out $(driven_pkgs) $(kernel_pkgs),$(shell $(GO) list ./...))
+unit_pkgs   = $(filter-out $(driven_pkgs) $(kernel_pkgs),$(all_pkgs))
 race        = $(shell GO="$(GO)" hack/race)
 
 .PHONY: help
@@ -83,8 +84,7 @@ test-script: go ## scenarios that drive the real binaries in namespaces
 .PHONY: test-interop
 test-interop: go ## with the original smcrouted and smcroutectl of Debian
 	@hack/smcroute
-	@if [ -d test/interop ]; then $(GO) test -count=1 -v ./test/interop; \
-	else echo "test-interop: there are no interoperability tests yet"; fi
+	$(GO) test $(race) -count=1 -v ./test/interop/...
 
 .PHONY: lint
 lint: go ## gofmt, go vet and staticcheck; import rules are in hack/imports
@@ -120,7 +120,7 @@ install: build ## binaries, manual pages, systemd unit, defaults and example
 	install -m 755 $(BIN)/smcrouted $(BIN)/smcroutectl $(DESTDIR)$(SBINDIR)
 	install -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5
 	install -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8
-	install -m 644 hack/install/smcroute.conf $(DESTDIR)$(DOCDIR)
+	install -m 644 docs/smcroute.conf.example $(DESTDIR)$(DOCDIR)
 	sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' \
 		hack/install/smcroute.service.in >$(DESTDIR)$(UNITDIR)/smcroute.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/smcroute.service
