@@ -95,17 +95,24 @@ func (r *Runner) add(e event) {
 	if r == nil || r.cmd == "" {
 		return
 	}
+	if r.enqueue(e) == 1 {
+		r.log.Warn("The script is too slow: its oldest calls are dropped", "script", r.cmd, "waiting", MaxQueue)
+	}
+}
+
+// enqueue returns which of the calls dropped in a row this one pushed out: 0 if
+// none, 1 if the first.
+func (r *Runner) enqueue(e event) (nth int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed || r.queued[e] {
-		return
+		return 0
 	}
 	if len(r.queue) == MaxQueue {
 		delete(r.queued, r.queue[0])
 		r.queue = r.queue[1:]
-		if r.dropped++; r.dropped == 1 {
-			r.log.Warn("The script is too slow: its oldest calls are dropped", "script", r.cmd, "waiting", MaxQueue)
-		}
+		r.dropped++
+		nth = r.dropped
 	}
 	r.queue = append(r.queue, e)
 	r.queued[e] = true
@@ -113,12 +120,16 @@ func (r *Runner) add(e event) {
 		r.running = true
 		go r.work()
 	}
+	return nth
 }
 
 // work runs the script until nothing waits.
 func (r *Runner) work() {
 	for {
-		e, ok := r.take()
+		e, dropped, ok := r.take()
+		if dropped > 0 {
+			r.log.Info("The script has caught up", "script", r.cmd, "dropped", dropped)
+		}
 		if !ok {
 			return
 		}
@@ -126,22 +137,20 @@ func (r *Runner) work() {
 	}
 }
 
-// take removes the first call from the queue.
-func (r *Runner) take() (event, bool) {
+// take removes the first call from the queue. If there is none, dropped tells
+// how many were dropped since the last time that was so.
+func (r *Runner) take() (e event, dropped int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.queue) == 0 {
-		if r.dropped > 0 {
-			r.log.Info("The script has caught up", "script", r.cmd, "dropped", r.dropped)
-		}
-		r.dropped = 0
+		dropped, r.dropped = r.dropped, 0
 		r.running = false
-		return event{}, false
+		return event{}, dropped, false
 	}
-	e := r.queue[0]
+	e = r.queue[0]
 	r.queue = r.queue[1:]
 	delete(r.queued, e)
-	return e, true
+	return e, 0, true
 }
 
 // call runs the script once and waits for its end.

@@ -103,7 +103,7 @@ func inheritStartup() *startup {
 func (s *startup) succeed() { s.finish(startedOK) }
 
 // fail gives the parent the reason to print.
-func (s *startup) fail(err error) { s.finish("smcrouted: " + err.Error() + "\n") }
+func (s *startup) fail(err error) { s.finish(explain(err)) }
 
 func (s *startup) finish(text string) {
 	if s == nil || s.pipe == nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,7 +52,7 @@ var openErrors = map[string]error{
 
 func playParts() parts {
 	return parts{
-		open: func(uint32) (kernel.Kernel, error) { return nil, openErrors[os.Getenv(envOpen)] },
+		open: func(uint32, *slog.Logger) (kernel.Kernel, error) { return nil, openErrors[os.Getenv(envOpen)] },
 		new:  func(o agent.Options) router { return &playRouter{o: o, reloads: make(chan struct{})} },
 		links: func() ([]mroute.Link, error) {
 			return []mroute.Link{{Index: 1, Name: "lo", Up: true, Loopback: true}}, nil

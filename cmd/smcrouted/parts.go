@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 
 	"github.com/smcroute/kube-smcroute/agent"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
@@ -22,7 +23,7 @@ var _ router = (*agent.Agent)(nil)
 
 // parts are what the shell is put around. Tests bring their own.
 type parts struct {
-	open  func(table uint32) (kernel.Kernel, error)
+	open  func(table uint32, log *slog.Logger) (kernel.Kernel, error)
 	links func() ([]mroute.Link, error) // needs no privileges
 	new   func(agent.Options) router
 	check func(w io.Writer, conf string, defaultDisable bool, links []mroute.Link) (ok bool)
@@ -31,9 +32,19 @@ type parts struct {
 // linked are the real parts.
 func linked() parts {
 	return parts{
-		open:  func(table uint32) (kernel.Kernel, error) { return linux.Open(linux.Options{Table: table}) },
+		open:  openKernel,
 		links: listLinks,
 		new:   func(o agent.Options) router { return agent.New(o) },
 		check: agent.Check,
 	}
+}
+
+// openKernel claims a multicast routing table, in each family that has one
+// free. It fails if neither has.
+func openKernel(table uint32, log *slog.Logger) (kernel.Kernel, error) {
+	k, err := linux.Open(linux.Options{Table: table, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent"
@@ -58,7 +59,9 @@ func run(args []string, stdout, stderr io.Writer, p parts) int {
 	defer closeLog()
 	s := &service{flags: f, who: who, startup: up, parts: p, log: logger}
 	if err := s.serve(); err != nil {
-		logger.Error(err.Error())
+		for _, line := range reasons(err) {
+			logger.Error(line)
+		}
 		up.fail(err)
 		return exitCode(err)
 	}
@@ -67,9 +70,22 @@ func run(args []string, stdout, stderr io.Writer, p parts) int {
 
 // complain prints an error that comes before there is a log.
 func complain(stderr io.Writer, err error) int {
-	fmt.Fprintf(stderr, "smcrouted: %v\n", err)
+	fmt.Fprint(stderr, explain(err))
 	return exitCode(err)
 }
+
+// explain is err as lines for a person.
+func explain(err error) string {
+	var b strings.Builder
+	for _, line := range reasons(err) {
+		b.WriteString("smcrouted: " + line + "\n")
+	}
+	return b.String()
+}
+
+// reasons are the lines of err: joined errors, one for each family, have
+// several.
+func reasons(err error) []string { return strings.Split(err.Error(), "\n") }
 
 // openLog chooses where messages go: to the system log, and in the foreground
 // to stderr too, unless -s says that the system log is enough.
@@ -119,7 +135,7 @@ func (s *service) serve() error {
 			return nil
 		}
 	}
-	k, err := s.parts.open(s.flags.table)
+	k, err := s.parts.open(s.flags.table, s.log)
 	if err != nil {
 		return err
 	}

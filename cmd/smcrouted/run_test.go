@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -82,6 +83,13 @@ func TestForegroundLogsToStderr(t *testing.T) {
 				t.Errorf("stderr %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+func TestEachFamilysErrorHasALine(t *testing.T) {
+	err := errors.Join(errors.New("IPv4 fails"), errors.New("IPv6 fails"))
+	if got, want := explain(err), "smcrouted: IPv4 fails\nsmcrouted: IPv6 fails\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
