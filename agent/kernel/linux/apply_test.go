@@ -228,6 +228,30 @@ func TestOrderIsKept(t *testing.T) {
 	}
 }
 
+// Entries with VIF 31 as output are kept out of rtnetlink messages, which cannot
+// name it (kernel note 13), among others that are in one.
+func TestVIF31InBatch(t *testing.T) {
+	r := newRouter(t)
+	r.ns.Veth("c", r.host, "C")
+	r.apply(mroute.Op{Kind: mroute.AddVIF, Family: mroute.IPv4, VIF: 31, Link: r.link("c")})
+	ops := flowOps(mroute.IPv4, mroute.SetMFC, 40)
+	for i := range ops {
+		switch {
+		case i%10 > 4:
+			ops[i].Entry.OIFs[31] = 2
+		case i%2 == 0:
+			ops[i].Entry.IIF = 31
+		}
+	}
+	r.apply(ops...)
+	got := r.entries(mroute.IPv4)
+	for i, op := range ops {
+		if got[op.SG] != op.Entry {
+			t.Errorf("entry %d is %+v, want %+v", i, got[op.SG], op.Entry)
+		}
+	}
+}
+
 // struct mif6ctl has 16 bits for the ifindex.
 func TestHighIfindex(t *testing.T) {
 	r := newRouter(t)
@@ -268,8 +292,14 @@ func TestMovedLinkLosesItsVIF(t *testing.T) {
 			t.Errorf("op %d gives %v, want ErrNoLink", i, err)
 		}
 	}
-	r.apply(mroute.Op{Kind: mroute.AddVIF, Family: mroute.IPv4, VIF: 0, Link: r.link("a")})
+	// With another number it must not be taken for the old one.
+	r.apply(mroute.Op{Kind: mroute.AddVIF, Family: mroute.IPv4, VIF: 5, Link: r.link("a")})
 	r.apply(ops...)
+	for sg, e := range r.entries(mroute.IPv4) {
+		if e.IIF != mroute.NoVIF {
+			t.Errorf("%v has input %d, want none", sg, e.IIF)
+		}
+	}
 }
 
 // moveThereAndBack moves a link through a namespace that has no other, so that

@@ -85,6 +85,9 @@ func TestLeavingMakesRoom(t *testing.T) {
 	if got := r.sockets(mroute.IPv4); got != 2 {
 		t.Errorf("%d joins on %d sockets, want 2", n, got)
 	}
+	if got := len(r.groups[familyIndex(mroute.IPv4)].room[0]); got > 2 {
+		t.Errorf("%d sockets with room, of 2", got)
+	}
 }
 
 func TestJoinLimit(t *testing.T) {
@@ -130,7 +133,7 @@ func TestGoneLinkFreesItsJoins(t *testing.T) {
 			}
 			r.apply(keep) // keeps the first socket open
 			const n = 9
-			for range 5 {
+			for range 25 { // more than the groups of a socket
 				r.ns.Veth("c", r.host, "C")
 				join := r.joins(f, mroute.JoinGroup, n, sources)
 				for i := range join {
