@@ -1,11 +1,11 @@
 package mrdisc
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // inNetNS calls f on a thread inside the network namespace at path, or right
@@ -20,30 +20,23 @@ func inNetNS(path string, f func() error) error {
 	return <-done
 }
 
-// visitNetNS runs on a goroutine of its own, which it ends: a thread that can't
-// find back stays locked to it, and dies with it.
+// visitNetNS locks the goroutine to its thread for good, so that the thread
+// ends with it and need not find back. The main thread cannot end, and
+// /proc/self shows its namespace: it is left alone.
 func visitNetNS(path string, f func() error) error {
 	runtime.LockOSThread()
-	home, err := netns.Get()
-	if err != nil {
-		runtime.UnlockOSThread()
-		return fmt.Errorf("network namespace of this thread: %w", err)
+	if unix.Gettid() == unix.Getpid() {
+		// Locked, this goroutine keeps the main thread from the next.
+		defer runtime.UnlockOSThread()
+		return inNetNS(path, f)
 	}
-	defer home.Close()
 	there, err := netns.GetFromPath(path)
 	if err != nil {
-		runtime.UnlockOSThread()
 		return fmt.Errorf("network namespace %s: %w", path, err)
 	}
 	defer there.Close()
 	if err := netns.Set(there); err != nil {
-		runtime.UnlockOSThread()
 		return fmt.Errorf("entering network namespace %s: %w", path, err)
 	}
-	err = f()
-	if back := netns.Set(home); back != nil {
-		return errors.Join(err, fmt.Errorf("leaving network namespace %s: %w", path, back))
-	}
-	runtime.UnlockOSThread()
-	return err
+	return f()
 }

@@ -28,6 +28,7 @@ import (
 const (
 	envPlay   = "SMCROUTED_TEST_PLAY"   // set: be smcrouted
 	envOpen   = "SMCROUTED_TEST_OPEN"   // how claiming the tables fails
+	envIPv6   = "SMCROUTED_TEST_IPV6"   // how claiming that of IPv6 alone fails
 	envNoCaps = "SMCROUTED_TEST_NOCAPS" // set: start without capabilities
 	envSlow   = "SMCROUTED_TEST_SLOW"   // set: never end by itself
 )
@@ -52,8 +53,10 @@ var openErrors = map[string]error{
 
 func playParts() parts {
 	return parts{
-		open: func(uint32, *slog.Logger) (kernel.Kernel, error) { return nil, openErrors[os.Getenv(envOpen)] },
-		new:  func(o agent.Options) router { return &playRouter{o: o, reloads: make(chan struct{})} },
+		open: func(uint32, *slog.Logger) (kernel.Kernel, error) {
+			return playKernel{ipv6: openErrors[os.Getenv(envIPv6)]}, openErrors[os.Getenv(envOpen)]
+		},
+		new: func(o agent.Options) router { return &playRouter{o: o, reloads: make(chan struct{})} },
 		links: func() ([]mroute.Link, error) {
 			return []mroute.Link{{Index: 1, Name: "lo", Up: true, Loopback: true}}, nil
 		},
@@ -62,6 +65,19 @@ func playParts() parts {
 			return filepath.Base(conf) == "good.conf"
 		},
 	}
+}
+
+// playKernel is the little of a kernel that the shell itself asks.
+type playKernel struct {
+	kernel.Kernel
+	ipv6 error
+}
+
+func (k playKernel) FamilyErr(f mroute.Family) error {
+	if f == mroute.IPv6 {
+		return k.ipv6
+	}
+	return nil
 }
 
 // playRouter is a router that routes nothing.

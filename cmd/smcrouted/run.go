@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
 // run is the whole program: it returns the exit code.
@@ -140,6 +142,7 @@ func (s *service) serve() error {
 		return err
 	}
 	s.startup.succeed()
+	s.report(k)
 
 	r := s.parts.new(agent.Options{
 		Kernel:         k,
@@ -174,6 +177,21 @@ func (s *service) serve() error {
 	}
 	s.log.Log(ctx, levelNotice, "Exiting.")
 	return nil
+}
+
+// report tells of a family in which the daemon cannot route. One is enough to go
+// on.
+func (s *service) report(k kernel.Kernel) {
+	for _, f := range mroute.Families {
+		err := k.FamilyErr(f)
+		switch {
+		case err == nil:
+		case errors.Is(err, kernel.ErrNotSupported):
+			s.log.Info("No multicast routing in this family", "family", f, "error", err)
+		default:
+			s.log.Warn("No multicast routing in this family", "family", f, "error", err)
+		}
+	}
 }
 
 // ready is called when the configuration is in force.

@@ -93,6 +93,28 @@ func TestEachFamilysErrorHasALine(t *testing.T) {
 	}
 }
 
+// SMCRoute does without IPv6 if IPv4's table is taken, and stays up without
+// routing.
+func TestOneFamilyIsEnough(t *testing.T) {
+	for how, want := range map[string]string{
+		"busy":        "No multicast routing in this family family=IPv6 error=",
+		"unsupported": "", // only on level info
+	} {
+		t.Run(how, func(t *testing.T) {
+			d := command(t, []string{envIPv6 + "=" + how}, "-n", "-l", "warning")
+			d.start(t)
+			d.Process.Signal(term)
+			if code := d.code(t); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+			log := d.stderr.String()
+			if strings.Count(log, "No multicast routing") != min(len(want), 1) || !strings.Contains(log, want) {
+				t.Errorf("stderr %q, want %q", log, want)
+			}
+		})
+	}
+}
+
 func TestListLinksHasLoopback(t *testing.T) {
 	links, err := listLinks()
 	if err != nil {
