@@ -88,7 +88,7 @@ test-interop: go ## with the original smcrouted and smcroutectl of Debian
 
 .PHONY: lint
 lint: go ## gofmt, go vet and staticcheck; import rules are in hack/imports
-	@files=$$(git ls-files -- '*.go' 2>/dev/null | xargs -r ls 2>/dev/null); files=$$(gofmt -l $${files:-.}); \
+	@files=$$(git ls-files -- '*.go' 2>/dev/null | xargs -r ls 2>/dev/null); files=$$($$($(GO) env GOROOT)/bin/gofmt -l $${files:-.}); \
 	if [ -n "$$files" ]; then echo "not formatted, run gofmt -w on:" >&2; echo "$$files" >&2; exit 1; fi
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
