@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"math/bits"
 	"net/netip"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -61,16 +60,28 @@ func (x *index) collectUses() {
 		x.uses[i].lastSeq = seq
 	}
 	phyints, joins := x.layer.Phyints, x.layer.Joins
+	const never = int(^uint(0) >> 1)
 	before := func(seq int) {
-		for len(phyints) > 0 && phyints[0].Origin.Seq <= seq {
-			if phyints[0].State == mroute.PhyintEnabled {
-				mention(phyints[0].If, phyints[0].Origin.Seq)
+		for {
+			phyint, join := never, never
+			if len(phyints) > 0 {
+				phyint = phyints[0].Origin.Seq
 			}
-			phyints = phyints[1:]
-		}
-		for len(joins) > 0 && joins[0].Origin.Seq <= seq {
-			mention(joins[0].If, joins[0].Origin.Seq)
-			joins = joins[1:]
+			if len(joins) > 0 {
+				join = joins[0].Origin.Seq
+			}
+			switch {
+			case min(phyint, join) > seq, len(phyints)+len(joins) == 0:
+				return
+			case phyint <= join:
+				if phyints[0].State == mroute.PhyintEnabled {
+					mention(phyints[0].If, phyint)
+				}
+				phyints = phyints[1:]
+			default:
+				mention(joins[0].If, join)
+				joins = joins[1:]
+			}
 		}
 	}
 	for i := range x.layer.Routes {
@@ -81,7 +92,7 @@ func (x *index) collectUses() {
 			mention(o.If, r.Origin.Seq)
 		}
 	}
-	before(int(^uint(0) >> 1))
+	before(never)
 }
 
 // chain calls f for each route whose masked match is m, in order.
@@ -163,11 +174,11 @@ func (s *shapes) remove(sh shape) {
 	}
 }
 
-// PrefixSize is the number of addresses under p, or more than limit if it
-// exceeds that.
+// PrefixSize is the number of addresses under p, or limit+1 if it exceeds limit,
+// which is below 2^64-1.
 func PrefixSize(p netip.Prefix, limit uint64) uint64 {
 	host := p.Addr().BitLen() - p.Bits()
-	if host > bits.Len64(limit) {
+	if host >= 64 || 1<<host > limit {
 		return limit + 1
 	}
 	return 1 << host

@@ -175,13 +175,15 @@ func (r *Resolver) Groups() []mroute.GroupView {
 	return gs
 }
 
-// GroupsOn returns every single membership for which joined is true, in the
-// order in which the rules ask for them.
+// GroupsOn returns every single membership for which joined is true, once, in
+// the order in which the rules ask for them.
 func (r *Resolver) GroupsOn(joined func(Membership) bool) []mroute.GroupView {
 	var gs []mroute.GroupView
+	seen := make(map[Membership]bool)
 	list := func(j *mroute.Join) {
 		r.JoinsOf(*j, func(m Membership) {
-			if l, ok := r.Link(m.Ifindex); ok && joined(m) {
+			if l, ok := r.Link(m.Ifindex); ok && !seen[m] && joined(m) {
+				seen[m] = true
 				gs = append(gs, mroute.GroupView{Match: mroute.MatchSG(m.SG), If: l.Name})
 			}
 		})
