@@ -52,7 +52,7 @@ func parseFlags(args []string, warn io.Writer) (flags, error) {
 	set.SetOutput(io.Discard)
 	set.Usage = func() {}
 	set.StringVarP(&flush, "flush", "c", "60", "")
-	set.StringVarP(&delay, "delay", "d", "0", "")
+	set.StringVarP(&delay, "startup-delay", "d", "0", "")
 	set.StringVarP(&exitAfter, "exit-after", "D", "0", "")
 	set.StringVarP(&f.script, "exec", "e", "", "")
 	set.StringVarP(&f.conf, "file", "f", "", "")
