@@ -24,8 +24,8 @@ type answers struct {
 
 // Counters implements [kernel.Table]. It asks for each entry with RTM_GETROUTE, many
 // at a time: unlike a dump of the table the cost does not grow with what else
-// is in there, and unlike SIOCGETSGCNT it tells the idle time. IPv6 has that
-// since Linux 6.0; on older kernels Idle is -1 there.
+// is in there, and unlike SIOCGETSGCNT it tells the idle time. Older kernels lack
+// it in IPv6; Idle is -1 there.
 func (k *Kernel) Counters(f mroute.Family, sgs []mroute.SG, out []mroute.Counters) error {
 	o := k.owner(f)
 	if o.err != nil {
