@@ -74,7 +74,7 @@ func pick[T any](p *pair, of []T) T { return of[p.rand.IntN(len(of))] }
 // sg is one of few flows, and now and then any source of one of the groups.
 func (p *pair) sg() mroute.SG {
 	sg := p.model.flow(p.rand.IntN(flows))
-	if p.rand.IntN(5) == 0 {
+	if p.rand.IntN(3) == 0 {
 		sg.Source = mroute.SG{}.Source
 	}
 	return sg

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -19,8 +20,8 @@ type Host struct {
 	tables  []*table      // never freed, as in the kernel
 	kernels []*Kernel     // open ones, in order of opening
 	sent    map[departure]int
-	lacks   map[mroute.Family]bool
-	limit   int // of memberships, 0: none
+	lacks   [2]bool // by slot
+	limit   int     // of memberships, 0: none
 	fail    func(mroute.Op) error
 }
 
@@ -77,14 +78,17 @@ func (h *Host) Fail(f func(op mroute.Op) error) {
 	h.fail = f
 }
 
-// Lack makes later calls of Open find no support for the family in the kernel.
-func (h *Host) Lack(f mroute.Family) {
+// Lack makes later calls of Open find no support for the family in the kernel,
+// as if its module were not there.
+func (h *Host) Lack(f mroute.Family) { h.support(f, false) }
+
+// Support undoes Lack.
+func (h *Host) Support(f mroute.Family) { h.support(f, true) }
+
+func (h *Host) support(f mroute.Family, has bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.lacks == nil {
-		h.lacks = map[mroute.Family]bool{}
-	}
-	h.lacks[f] = true
+	h.lacks[slot(f)] = !has
 }
 
 // LimitMemberships makes joins beyond n of one program fail, as the kernel's
@@ -104,8 +108,8 @@ func (h *Host) Clone() *Host {
 		now:   h.now,
 		links: slices.Clone(h.links),
 		next:  h.next,
-		sent:  cloneMap(h.sent),
-		lacks: cloneMap(h.lacks),
+		sent:  maps.Clone(h.sent),
+		lacks: h.lacks,
 		limit: h.limit,
 		fail:  h.fail,
 	}
@@ -134,12 +138,4 @@ func (h *Host) Kernels() []*Kernel {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.kernels)
-}
-
-func cloneMap[K comparable, V any](m map[K]V) map[K]V {
-	c := make(map[K]V, len(m))
-	for k, v := range m {
-		c[k] = v
-	}
-	return c
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"syscall"
 
@@ -39,7 +40,7 @@ func (h *Host) open(id uint32, own bool) (*Kernel, error) {
 	for _, f := range mroute.Families {
 		t := h.table(f, id)
 		switch {
-		case h.lacks[f]:
+		case h.lacks[slot(f)]:
 			k.errs[slot(f)] = &kernel.Error{Op: "MRT_INIT", Object: tableName(f, id), Errno: syscall.ENOPROTOOPT, Cause: kernel.ErrNotSupported}
 			continue
 		case own && t.owner != nil:
@@ -81,7 +82,7 @@ func (k *Kernel) clone(h *Host) *Kernel {
 	return &Kernel{
 		host:    h,
 		errs:    k.errs,
-		members: cloneMap(k.members),
+		members: maps.Clone(k.members),
 		upcalls: [2][]mroute.Upcall{slices.Clone(k.upcalls[0]), slices.Clone(k.upcalls[1])},
 		news:    k.news,
 		gone:    slices.Clone(k.gone),

@@ -11,7 +11,8 @@ import (
 )
 
 // String prints links, VIFs, entries and memberships, in a stable order, for
-// golden tests. Unlike a dump it shows bits of VIFs that are gone, as "VIF?".
+// golden tests. Unlike a dump it shows inputs and outputs whose VIF is gone, by
+// number: "3?".
 func (h *Host) String() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -79,7 +80,7 @@ func (h *Host) describe(b *strings.Builder, t *table) {
 	}
 }
 
-// vifName is the name of a VIF's link, or "VIF?" if the VIF is gone.
+// vifName is the name of a VIF's link, or "3?" if VIF 3 is gone.
 func (h *Host) vifName(t *table, v mroute.VIF) string {
 	if t.has(v) {
 		if l, ok := h.link(t.vifs[v].link); ok {
