@@ -20,6 +20,7 @@ var upcallFacts = []fact{
 // sent before has been asked about: a new flow's upcall comes last.
 func (l *lab) hush(sg mroute.SG, want ...mroute.Upcall) {
 	l.t.Helper()
+	l.Await("upcalls about "+sg.String(), func() bool { return len(l.inbox.about(sg)) >= len(want) })
 	l.hushes++
 	last := l.flow(61_000 + l.hushes)
 	l.fence()
