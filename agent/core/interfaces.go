@@ -111,11 +111,28 @@ func (s *State) addVIFs() []mroute.Op {
 	return ops
 }
 
+// hasVIFs reports whether all links that want a VIF have one, as far as there
+// is room, and no number waits to be given up.
+func (t *table) hasVIFs(want []mroute.Link) bool {
+	for n := range mroute.VIF(mroute.MaxVIFs) {
+		if t.vifs.Link(n) < 0 {
+			return false
+		}
+	}
+	if _, room := t.vifs.Free(); !room {
+		return true
+	}
+	return !slices.ContainsFunc(want, func(l mroute.Link) bool {
+		_, ok := t.vifs.Of(l.Index)
+		return !ok
+	})
+}
+
 func (s *State) appliedVIF(op *mroute.Op, err error) {
 	t := s.table(op.Family)
-	s.work.all = true
 	switch {
 	case op.Kind == mroute.AddVIF && err == nil:
+		s.work.all = true
 		t.vifs.Set(op.VIF, op.Link.Index)
 	case op.Kind == mroute.DelVIF:
 		named := err != nil

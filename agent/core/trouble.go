@@ -24,6 +24,7 @@ type trouble struct {
 	first   error
 	logged  string
 	backoff time.Duration
+	waking  bool // a Wake is under way
 }
 
 func (tr *trouble) note(err error) {
@@ -57,7 +58,7 @@ func (s *State) settled() []Effect {
 	if tr.failed == 0 {
 		if tr.logged != "" && s.asWanted() {
 			out = append(out, Log{LevelNotice, "what had failed in the kernel works now"})
-			tr.logged, tr.backoff = "", 0
+			tr.logged, tr.backoff, tr.waking = "", 0, false
 		}
 		return out
 	}
@@ -70,12 +71,17 @@ func (s *State) settled() []Effect {
 		out = append(out, Log{slog.LevelError, line})
 	}
 	tr.failed, tr.first = 0, nil
+	if tr.waking {
+		return out // or else failures that keep coming would put it off
+	}
+	tr.waking = true
 	tr.backoff = min(max(2*tr.backoff, firstRetry), lastRetry)
 	return append(out, Wake{tr.backoff})
 }
 
 // retry marks for comparison whatever is not known to be as wanted.
 func (s *State) retry() {
+	s.trouble.waking = false
 	s.work.vifs = true
 	s.groups.retry()
 	s.work.joins = true
@@ -89,7 +95,11 @@ func (s *State) asWanted() bool {
 	if s.groups.failed > 0 {
 		return false
 	}
+	want := s.res.WantVIFs()
 	for _, t := range s.tables {
+		if !t.hasVIFs(want) {
+			return false
+		}
 		for _, c := range t.cells {
 			if c.unknown {
 				return false
