@@ -37,8 +37,7 @@ func (s *State) advance() []Effect {
 			s.enumerate()
 		case setting:
 			if s.work.finishing {
-				s.work = work{joins: s.groups.left && s.groups.failed > 0}
-				s.groups.left = false
+				s.work = work{joins: s.groups.retryInRoom()}
 				s.stage = idle
 				out = append(out, s.settled()...)
 				continue

@@ -71,6 +71,17 @@ func (g *memberships) retry() {
 	}
 }
 
+// retryInRoom is retry if memberships were given up since it was called last. It
+// reports whether there are any to try.
+func (g *memberships) retryInRoom() bool {
+	left := g.left
+	g.left = false
+	if left {
+		g.retry()
+	}
+	return left && g.failed > 0
+}
+
 func (g *memberships) applied(op *mroute.Op, err error) {
 	m := plan.Membership{Ifindex: op.Link.Index, SG: op.SG}
 	if g.state[m] >= refused {
@@ -81,7 +92,6 @@ func (g *memberships) applied(op *mroute.Op, err error) {
 		// Whatever the kernel said, it is not ours to keep any more.
 		delete(g.state, m)
 		g.left = true
-		g.retry()
 	case err == nil:
 		g.state[m] = joined
 	default:
