@@ -155,19 +155,29 @@ func appendSorted(sgs []mroute.SG, more iter.Seq[mroute.SG], keep func(mroute.SG
 func (s *State) lookAgain(links []mroute.Link) []Effect {
 	s.res = plan.NewResolver(s.in, links)
 	s.work.vifs, s.work.all, s.work.joins = true, true, true
-	out := s.noteLacking()
-	if on := s.res.MRDisc(); !slices.Equal(on, s.mrdisc) {
-		s.mrdisc = on
-		out = append(out, MRDisc{on})
+	return append(s.noteLacking(), s.advertise()...)
+}
+
+// advertise tells of a change of the links to send router advertisements on,
+// their flags included.
+func (s *State) advertise() []Effect {
+	on := s.res.MRDisc()
+	if slices.Equal(on, s.mrdisc) {
+		return nil
 	}
-	return out
+	s.mrdisc = on
+	return []Effect{MRDisc{on}}
 }
 
 func (s *State) linksRead(ev LinksRead) []Effect {
 	if len(ev.Gone) == 0 && slices.EqualFunc(ev.Links, s.res.Links(), sameForRouting) {
 		s.groups.retry()
 		s.work.joins = s.work.joins || s.groups.failed > 0
-		return nil
+		if slices.Equal(ev.Links, s.res.Links()) {
+			return nil
+		}
+		s.res = plan.NewResolver(s.in, ev.Links)
+		return s.advertise()
 	}
 	for _, ifindex := range ev.Gone {
 		if s.work.again == nil {
