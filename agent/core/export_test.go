@@ -33,3 +33,16 @@ func (s *State) Target() map[string]string {
 	}
 	return fw
 }
+
+// Looked is how many entries the last round of changes compared.
+func (s *State) Looked() int {
+	n := 0
+	for _, t := range s.tables {
+		for _, c := range t.cells {
+			if c.round == s.round {
+				n++
+			}
+		}
+	}
+	return n
+}
