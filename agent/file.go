@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/smcroute/kube-smcroute/agent/conf"
 	"github.com/smcroute/kube-smcroute/agent/core"
@@ -38,6 +39,9 @@ func include(pattern string) ([]conf.Source, error) {
 	var files []conf.Source
 	var errs []error
 	for _, n := range names {
+		if hidden(n) && !hidden(pattern) {
+			continue // as in glob(3): an editor's leftovers
+		}
 		text, err := os.ReadFile(n)
 		if err != nil {
 			errs = append(errs, err)
@@ -47,6 +51,8 @@ func include(pattern string) ([]conf.Source, error) {
 	}
 	return files, errors.Join(errs...)
 }
+
+func hidden(path string) bool { return strings.HasPrefix(filepath.Base(path), ".") }
 
 func level(s conf.Severity) slog.Level {
 	switch s {

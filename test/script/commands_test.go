@@ -59,6 +59,9 @@ func init() { // not a literal, because await refers to it
 		"capture":     {"NS:IF...", 1, runCapture},
 		"send":        {"NS:IF S G [ttl=N] [count=N]", 3, runSend},
 		"recv":        {"NS:IF S G N [ttl=T]", 4, runRecv},
+		"recreate":    {"NS:IF NS:IF N", 3, runRecreate},
+		"burst":       {"NS:IF G N", 3, runBurst},
+		"mrule":       {"NS IF TABLE", 3, runMrule},
 		"members":     {"NS:IF", 1, runMembers},
 		"await":       {"[-not] REGEXP COMMAND...", 2, runAwait},
 	}

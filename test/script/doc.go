@@ -14,6 +14,8 @@
 //	link up|down|delete NS:IF         change an interface
 //	link rename NS:IF NAME
 //	link multicast on|off NS:IF       the flag IFF_MULTICAST
+//	recreate NS:IF NS:IF N            delete and make a veth pair, N times
+//	mrule NS IF TABLE                 packets from IF go by that table (ip mrule)
 //	sysctl NS PATH VALUE              for example ipv4/conf/all/mc_forwarding
 //	in NS PROGRAM [ARG...]            run a program in a namespace
 //	exits CODE NS PROGRAM [ARG...]    the same; its exit code must be CODE
@@ -28,6 +30,7 @@
 //
 //	capture NS:IF...                  count the packets that arrive from now on
 //	send NS:IF S G [ttl=N] [count=N]  send UDP packets from S to group G
+//	burst NS:IF G N                   a packet each from N sources 10.9.0.x
 //	recv NS:IF S G N [ttl=T]          wait until N more arrived, with that TTL
 //	members NS:IF                     print the groups joined there, "(S, G)"
 //	await [-not] REGEXP COMMAND...    repeat one of the commands above until it
