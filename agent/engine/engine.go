@@ -107,6 +107,9 @@ func (e *Engine) Run(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return nil
 			}
+			if err == nil {
+				err = errors.New("its watch ended")
+			}
 			return fmt.Errorf("no more events from the kernel: %w", err)
 		case ev := <-events:
 			if err := e.event(ev); err != nil {
