@@ -74,6 +74,7 @@ func TestTemplateComesAndGoes(t *testing.T) {
 			is(t, "before", r.out("a0", sg), "-")
 
 			r.takeOps()
+			r.takeFlows()
 			how.come(r)
 			is(t, "with a template", r.out("a0", sg), "b0")
 			is(t, "without one", r.out("a0", other), "-")
@@ -85,6 +86,7 @@ func TestTemplateComesAndGoes(t *testing.T) {
 			same(t, "entries", r.entries(),
 				"stop-filter a0 (10.0.0.1, 225.1.1.1) ->",
 				"stop-filter a0 (10.0.0.1, 239.1.1.1) ->")
+			same(t, "flows that packets changed", r.takeFlows())
 			for _, op := range r.takeOps() {
 				if op.Kind == mroute.DelMFC {
 					t.Errorf("%v was deleted: its counters are lost", op.SG)
@@ -331,4 +333,26 @@ func TestScopeMaskChanges(t *testing.T) {
 		"learned a0 (2001:db8::1, ff05::1) -> b0")
 	r.ctl("remove a0 :: :: b0")
 	is(t, "scope 5 without output", r.out("a0", site), "-")
+}
+
+// A stop filter that a stop rule comes to cover is learned: nothing changes in
+// the kernel, but in the listing.
+func TestStopFilterBecomesLearned(t *testing.T) {
+	r := newRouter(t, "a0")
+	r.conf("phyint a0")
+	r.send("a0", flow("10.0.0.1 225.1.1.1"))
+	r.takeOps()
+	r.ctl("add a0 225.1.1.1")
+	same(t, "entries", r.entries(), "learned a0 (10.0.0.1, 225.1.1.1) ->")
+	is(t, "ops", format(r.takeOps()), "")
+}
+
+// A question about a wrong interface that is right by now changes nothing.
+func TestLateWrongInterface(t *testing.T) {
+	r := newRouter(t, "a0", "b0")
+	r.conf("mroute from a0 source 10.0.0.1 group 225.1.1.1 to b0")
+	r.takeOps()
+	r.step(core.Upcalls{{Kind: mroute.WrongVIF, SG: flow("10.0.0.1 225.1.1.1"), VIF: r.vif("a0")}})
+	r.conf("mroute from a0 source 10.0.0.1 group 225.1.1.1 to b0 b0 a0")
+	same(t, "flows", r.takeFlows())
 }

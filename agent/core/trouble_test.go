@@ -3,6 +3,7 @@ package core_test
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 	"testing"
 	"time"
@@ -186,4 +187,66 @@ func TestOneFamilyAlone(t *testing.T) {
 	is(t, "MIF", snap.Links[0].MIF, 0)
 	is(t, "pending", snap.Pending[0].Reason, "a0 has no VIF in the IPv4 table; b0 has no VIF in the IPv4 table")
 	is(t, "flush", run(s, s.Step(core.Expire{}, now), now), 0)
+}
+
+// A big plan comes in pieces, so that its memory is bounded.
+func TestBigPlansComeInPieces(t *testing.T) {
+	s := core.New(mroute.IPv4, mroute.IPv6)
+	now := time.Unix(1_700_000_000, 0)
+	run(s, s.Step(benchLinks, now), now)
+	const routes = 5000
+	todo := s.Step(core.SetLayer{Layer: exactRoutes(routes)}, now)
+	set := 0
+	for len(todo) > 0 {
+		a, ok := todo[len(todo)-1].(core.Apply)
+		if !ok {
+			break
+		}
+		if len(a.Ops) > 2048 {
+			t.Errorf("%d ops at once", len(a.Ops))
+		}
+		for _, op := range a.Ops {
+			if op.Kind == mroute.SetMFC {
+				set++
+			}
+		}
+		todo = s.Step(core.Applied{}, now)
+	}
+	is(t, "entries set", set, routes)
+}
+
+// Leaving n groups while others are refused takes time in proportion to n.
+func BenchmarkLeaveManyWhileOneIsRefused(b *testing.B) {
+	for _, n := range []int{1 << 10, 1 << 14} {
+		b.Run(fmt.Sprintf("groups=%d", n), func(b *testing.B) {
+			now := time.Unix(1_700_000_000, 0)
+			all := mroute.Layer{Name: "file", Joins: []mroute.Join{
+				{If: "a0", Match: match(fmt.Sprintf("* 225.0.0.0/%d", 33-bits.Len(uint(n)))), Origin: mroute.Origin{Seq: 1}},
+				{If: "b0", Match: match("* 239.1.1.1"), Origin: mroute.Origin{Seq: 2}},
+			}}
+			one := mroute.Layer{Name: "file", Joins: all.Joins[1:]}
+			for b.Loop() {
+				s := core.New(mroute.IPv4, mroute.IPv6)
+				refuse := func(effects []core.Effect) {
+					for len(effects) > 0 {
+						a, ok := effects[len(effects)-1].(core.Apply)
+						if !ok {
+							return
+						}
+						errs := make([]error, len(a.Ops))
+						for i, op := range a.Ops {
+							if op.Kind == mroute.JoinGroup && op.Link.Name == "b0" {
+								errs[i] = errNo
+							}
+						}
+						effects = s.Step(core.Applied{Errs: errs}, now)
+					}
+				}
+				refuse(s.Step(benchLinks, now))
+				refuse(s.Step(core.SetLayer{Layer: all}, now))
+				refuse(s.Step(core.SetLayer{Layer: one}, now))
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/group")
+		})
+	}
 }
