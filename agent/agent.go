@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -103,6 +102,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		servant("client socket", func(ctx context.Context) error { return clients.Serve(ctx, a) })
 	}
 	call(a.o.OnReady)
+	giveBack()
 
 	for {
 		select {
@@ -116,6 +116,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 			a.mrdisc.Refresh()
 			call(a.o.OnReloaded)
 			close(done)
+			giveBack()
 		}
 	}
 }
@@ -142,8 +143,6 @@ func (a *Agent) load(ctx context.Context, occasion string) {
 	if clean {
 		a.hook.Reload()
 	}
-	// What reading took is several times what stays. Nobody waits for this.
-	go debug.FreeOSMemory()
 }
 
 // Reload reads the configuration again, drops what clients changed, and
