@@ -112,6 +112,8 @@ type service struct {
 	notify  notifier
 	stop    context.CancelFunc
 	trouble error // of the last step of the start
+
+	normalHeap func() // see roomyHeap
 }
 
 // serve runs the daemon until a signal or a client ends it.
@@ -137,6 +139,7 @@ func (s *service) serve() error {
 			return nil
 		}
 	}
+	s.normalHeap = roomyHeap(s.flags.conf)
 	k, err := s.parts.open(s.flags.table, s.log)
 	if err != nil {
 		return err
@@ -209,6 +212,7 @@ func (s *service) ready() {
 		s.log.Info("Privileges dropped", "user", s.who.name)
 	}
 	s.told(s.notify.ready())
+	s.normalHeap()
 }
 
 func (s *service) reloading() { s.told(s.notify.reloading()) }
