@@ -3,8 +3,10 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -51,12 +53,37 @@ func TestRoomyHeap(t *testing.T) {
 		if _, err := os.Stat("/sys/kernel/mm/transparent_hugepage"); err != nil {
 			t.Skip("this kernel has no transparent huge pages; one with CONFIG_TRANSPARENT_HUGEPAGE would run this")
 		}
-		smaps, err := os.ReadFile("/proc/self/smaps")
-		if err != nil {
+		file := filepath.Join(t.TempDir(), "conf")
+		if err := os.WriteFile(file, make([]byte, 1<<20), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if !regexp.MustCompile(`(?m)^VmFlags:.* hg\b`).Match(smaps) {
-			t.Error("no mapping has the flag hg (MADV_HUGEPAGE)")
+		had := advised(t)
+		roomyHeap(file)()
+		if more := advised(t) - had; more < 16<<20 {
+			t.Errorf("%d more bytes of memory have the flag hg (MADV_HUGEPAGE), want 16 MiB or more", more)
 		}
 	})
+}
+
+// advised is how much memory of this process has MADV_HUGEPAGE, see
+// proc_pid_smaps(5).
+func advised(t *testing.T) (bytes int) {
+	t.Helper()
+	smaps, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	for line := range strings.Lines(string(smaps)) {
+		f := strings.Fields(line)
+		switch {
+		case f[0] == "Size:":
+			if size, err = strconv.Atoi(f[1]); err != nil {
+				t.Fatal(err)
+			}
+		case f[0] == "VmFlags:" && slices.Contains(f, "hg"):
+			bytes += size << 10
+		}
+	}
+	return bytes
 }
