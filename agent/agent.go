@@ -97,6 +97,17 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	}
 	servant("router", a.engine.Run)
 	servant("router advertisements", a.mrdisc.Run)
+	if a.engine.Started(ctx) != nil {
+		if clients != nil {
+			_ = clients.Close()
+		}
+		select {
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	a.load(ctx, "start")
 	if clients != nil {
 		servant("client socket", func(ctx context.Context) error { return clients.Serve(ctx, a) })

@@ -23,6 +23,9 @@ func (e *Engine) call(ctx context.Context, f func()) error {
 	}
 }
 
+// Started returns nil when Run is at work, or [ErrStopped] when it has ended.
+func (e *Engine) Started(ctx context.Context) error { return e.call(ctx, func() {}) }
+
 // SetLayer replaces a layer, on the interfaces there are now, and returns when
 // the kernel has it. With dropEdits, what clients changed goes.
 func (e *Engine) SetLayer(ctx context.Context, l mroute.Layer, dropEdits bool) error {
