@@ -1,0 +1,107 @@
+package agent_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// The verdict of -F is the daemon's: what is dropped is an error, what must wait
+// is not (defect 14: they differed).
+func TestDefect14Check(t *testing.T) {
+	links := []mroute.Link{{Index: 1, Name: "lo"}, {Index: 2, Name: "a0", Multicast: true}, {Index: 3, Name: "b0", Multicast: true}}
+	for _, tt := range []struct {
+		name, conf string
+		ok         bool
+		said       string // all of it, with the directory cut off
+	}{
+		{"good", "mroute from a0 group 225.1.1.1 to b0\n", true, ""},
+		{"empty", "", true, ""},
+		{"no phyint line is needed", "mgroup from a0 group 225.1.1.1\n", true, ""},
+		{"a missing interface", "mroute from a0 group 225.1.1.1 to ghost\n", true, "conf:1: waiting: no interface ghost\n"},
+		{"no MULTICAST", "# comment\nmgroup from lo group 225.1.1.1\n", true, "conf:2: waiting: interface lo is not multicast capable\n"},
+		{"a bad group", "mroute from a0 group 10.1.1.1 to b0\n", false, "conf:1:22: group 10.1.1.1 is not multicast"},
+		{"an unknown directive", "\nbogus\n", false, "conf:2:1:"},
+		{"a warning only", "mroute from a0 bogus group 225.1.1.1 to b0\n", true, "conf:1:16:"},
+		{"an error in an include", "include DIR/more\n", false, "more:1:1:"},
+		{"an include that is not there", "include DIR/nothing\n", true, "conf:1:9:"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "conf")
+			for name, text := range map[string]string{"conf": strings.ReplaceAll(tt.conf, "DIR", dir), "more": "bogus\n"} {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var b strings.Builder
+			ok := agent.Check(&b, path, false, links)
+			said := strings.ReplaceAll(b.String(), dir+"/", "")
+			if ok != tt.ok {
+				t.Errorf("accepted: %v, having said\n%s", ok, said)
+			}
+			if exact := tt.said == "" || strings.HasSuffix(tt.said, "\n"); exact && said != tt.said || !strings.HasPrefix(said, tt.said) {
+				t.Errorf("said\n%s\nwant\n%s", said, tt.said)
+			}
+		})
+	}
+}
+
+// The daemon and -F agree, line by line, on what is not accepted.
+func TestCheckSaysWhatTheDaemonLogs(t *testing.T) {
+	const conf = "bogus\nmroute from a0 group 225.1.1.1 to b0\nmroute from a0\nmgroup from a0 source ff05::1 group 225.1.1.1\nphyint\n"
+	r := run(t, conf)
+	var b strings.Builder
+	if agent.Check(&b, r.path("conf"), false, r.host.Links()) {
+		t.Error("accepted")
+	}
+	lines := strings.Count(b.String(), "\n")
+	is(t, "lines said", lines >= 4, true)
+	for line := range strings.Lines(b.String()) {
+		quoted := fmt.Sprintf("%q", strings.TrimSuffix(line, "\n"))
+		if !strings.Contains(r.log.String(), strings.Trim(quoted, `"`)) {
+			t.Errorf("the daemon does not log %s", quoted)
+		}
+	}
+}
+
+func TestCheckOfNoFile(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{dir, filepath.Join(dir, "none")} {
+		var b strings.Builder
+		if agent.Check(&b, path, false, nil) {
+			t.Errorf("%s accepted", path)
+		}
+		if n := strings.Count(b.String(), path); n != 1 {
+			t.Errorf("%q names the file %d times", b.String(), n)
+		}
+	}
+}
+
+// Of -N, which makes disable the default of phyint lines.
+func TestCheckDefaultDisable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "conf")
+	var text strings.Builder
+	var links []mroute.Link
+	for i := range mroute.MaxVIFs + 1 {
+		fmt.Fprintf(&text, "phyint v%d\n", i)
+		links = append(links, mroute.Link{Index: i + 1, Name: fmt.Sprintf("v%d", i), Multicast: true})
+	}
+	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, disable := range []bool{false, true} {
+		var b strings.Builder
+		if !agent.Check(&b, path, disable, links) {
+			t.Error("not accepted")
+		}
+		if full := strings.Contains(b.String(), "33 interfaces are named, but a table holds 32"); full == disable {
+			t.Errorf("with default disable %v: %q", disable, b.String())
+		}
+	}
+}
