@@ -33,7 +33,7 @@ func roomyHeap(file string) (normal func()) {
 	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(room))) % hugePage)
 	_ = unix.Madvise(room[skip:skip+(len(room)-skip)/hugePage*hugePage], unix.MADV_HUGEPAGE)
 	runtime.KeepAlive(room)
-	runtime.GC() // so that room is free, for what comes next
+	runtime.GC()      // so that room is free, for what comes next
 	if percent >= 0 { // else $GOGC says so
 		debug.SetGCPercent(max(percent, 400))
 	}
