@@ -215,15 +215,13 @@ func (a *Announcer) failed(s *speaker, err error) {
 	}
 }
 
-// terminate says goodbye on s, if it ever announced, and closes it.
+// terminate says goodbye on s, if it ever tried to announce, and closes it.
 func (a *Announcer) terminate(s *speaker) {
 	if s.conn == nil {
 		return
 	}
-	if s.schedule.announced() {
-		if err := s.conn.Send(Message{Type: Termination}); err != nil {
-			a.log.Debug("Multicast router termination not sent", "interface", s.link.Name, "family", s.family, "error", err)
-		}
+	if err := s.conn.Send(Message{Type: Termination}); err != nil {
+		a.log.Debug("Multicast router termination not sent", "interface", s.link.Name, "family", s.family, "error", err)
 	}
 	s.conn.Close()
 }

@@ -96,9 +96,6 @@ func (s *schedule) plan(at time.Time) {
 	s.next = at
 }
 
-// announced reports whether an advertisement ever left.
-func (s *schedule) announced() bool { return !s.last.IsZero() }
-
 func (s *schedule) upTo(limit time.Duration) time.Duration {
 	return time.Duration(s.random() * float64(limit))
 }

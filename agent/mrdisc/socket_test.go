@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"testing"
@@ -259,6 +260,29 @@ func TestAnnouncerIsMemberOfBothGroups(t *testing.T) {
 		netlab.Await(t, 10*time.Second, func() bool {
 			return slices.ContainsFunc(router.Memberships("r0"), func(sg mroute.SG) bool { return sg.Group == group })
 		}, "membership of "+g)
+	}
+}
+
+// The binding keeps out messages to a unicast address that arrive elsewhere.
+func TestSocketIsBoundToItsLink(t *testing.T) {
+	router, snooper := netlab.New(t), netlab.New(t)
+	router.Veth("r0", snooper, "s0")
+	for _, f := range mroute.Families {
+		c, err := openSocket(router.Path(), mroute.Link{Index: router.Index("r0")}, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		raw, err := c.(*socket).pc.(*net.IPConn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw.Control(func(fd uintptr) {
+			got, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX)
+			if err != nil || got != router.Index("r0") {
+				t.Errorf("%v: bound to %d, %v; want %d", f, got, err, router.Index("r0"))
+			}
+		})
 	}
 }
 
