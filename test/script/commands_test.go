@@ -61,6 +61,7 @@ func init() { // not a literal, because await refers to it
 		"recv":        {"NS:IF S G N [ttl=T]", 4, runRecv},
 		"recreate":    {"NS:IF NS:IF N", 3, runRecreate},
 		"burst":       {"NS:IF G N", 3, runBurst},
+		"hold":        {"NS ipv4|ipv6", 2, runHold},
 		"mrule":       {"NS IF TABLE", 3, runMrule},
 		"members":     {"NS:IF", 1, runMembers},
 		"await":       {"[-not] REGEXP COMMAND...", 2, runAwait},

@@ -16,6 +16,7 @@
 //	link multicast on|off NS:IF       the flag IFF_MULTICAST
 //	recreate NS:IF NS:IF N            delete and make a veth pair, N times
 //	mrule NS IF TABLE                 packets from IF go by that table (ip mrule)
+//	hold NS ipv4|ipv6                 own a routing table, as another daemon
 //	sysctl NS PATH VALUE              for example ipv4/conf/all/mc_forwarding
 //	in NS PROGRAM [ARG...]            run a program in a namespace
 //	exits CODE NS PROGRAM [ARG...]    the same; its exit code must be CODE
