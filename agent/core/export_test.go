@@ -46,3 +46,12 @@ func (s *State) Looked() int {
 	}
 	return n
 }
+
+// FlowGroups is how many groups of flows the index holds.
+func (s *State) FlowGroups() int {
+	n := 0
+	for _, t := range s.tables {
+		n += len(t.groups)
+	}
+	return n
+}

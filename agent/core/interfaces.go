@@ -84,29 +84,27 @@ func (s *State) addVIFs() []mroute.Op {
 	var ops []mroute.Op
 	want := s.res.WantVIFs()
 	for _, t := range s.tables {
-		free := t.vifs
-		taken := func(n mroute.VIF) bool {
-			return free.Link(n) != 0 || slices.ContainsFunc(ops, func(op mroute.Op) bool { return op.Family == t.family && op.VIF == n })
-		}
 		var noRoom []string
-		n := mroute.VIF(0)
+		next := mroute.VIF(0)
 		for _, l := range want {
 			if _, ok := t.vifs.Of(l.Index); ok {
 				continue
 			}
-			for n < mroute.MaxVIFs && taken(n) {
-				n++
+			for next < mroute.MaxVIFs && t.vifs.Link(next) != 0 {
+				next++
 			}
-			if n == mroute.MaxVIFs {
+			if next == mroute.MaxVIFs {
 				noRoom = append(noRoom, l.Name)
 				continue
 			}
+			n := next
+			next++
 			ops = append(ops, mroute.Op{
 				Kind: mroute.AddVIF, Family: t.family, VIF: n,
 				Link: mroute.LinkRef{Index: l.Index, Name: l.Name},
 			})
 		}
-		t.noRoom.set(strings.Join(noRoom, " "))
+		t.noRoom = strings.Join(noRoom, " ")
 	}
 	return ops
 }

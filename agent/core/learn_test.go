@@ -215,6 +215,7 @@ func TestFlushOfMany(t *testing.T) {
 	r.step(core.Expire{})
 	r.step(core.Expire{})
 	is(t, "entries after two flushes", len(r.entries()), 0)
+	is(t, "flows kept, by group", r.state.FlowGroups(), 0)
 }
 
 // An output that a reload takes away stops at once, in exact and in learned

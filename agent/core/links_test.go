@@ -51,8 +51,8 @@ func TestDeletedInterface(t *testing.T) {
 	is(t, "joined", len(snap.Joined), 0)
 	is(t, "groups", len(snap.Groups), 1)
 	same(t, "log", r.takeLogs(), "waiting: no interface b0")
-	r.readLinks()
-	same(t, "log", r.takeLogs())
+	r.ctl("add a0 225.9.9.9 b0")
+	same(t, "log of another change", r.takeLogs())
 	r.host.AddLink("b0")
 	r.readLinks()
 	same(t, "log", r.takeLogs(), "no longer waiting for interface b0")
@@ -222,6 +222,14 @@ func TestVIFTableFull(t *testing.T) {
 	if outs := r.host.Outputs("v00", flow("10.0.0.1 225.1.1.1"), 64); !slices.Contains(outs, "v32") {
 		t.Error(outs)
 	}
+	// Other trouble ends although there is no room.
+	r.host.Fail(failing(func(op mroute.Op) bool { return op.Kind == mroute.SetMFC }))
+	r.ctl("add v00 10.0.0.1 225.4.4.4 v01")
+	is(t, "lines of a failure", len(r.takeLogs()), 1)
+	r.host.Fail(nil)
+	r.step(core.Retry{})
+	same(t, "log", r.takeLogs(), "what had failed in the kernel works now")
+
 	r.del("v08")
 	r.readLinks()
 	same(t, "log", r.takeLogs(), "the IPv4 table has room for all interfaces again", "the IPv6 table has room for all interfaces again")
@@ -231,7 +239,9 @@ func TestVIFTableFull(t *testing.T) {
 // went with the old one.
 func TestSameIndexAgain(t *testing.T) {
 	r := newRouter(t, "a0", "b0")
-	r.conf("mroute from a0 source 10.0.0.1 group 225.1.1.1 to b0", "mgroup from b0 group 225.3.3.3")
+	r.conf("mroute from a0 source 10.0.0.1 group 225.1.1.1 to b0", "mroute from b0 group 225.1.0.0/16 to a0", "mgroup from b0 group 225.3.3.3")
+	r.send("b0", flow("10.0.0.1 225.1.2.2"))
+	is(t, "entries", len(r.entries()), 2)
 	for _, l := range r.host.Links() {
 		if l.Name == "b0" {
 			r.del("b0")
@@ -241,6 +251,7 @@ func TestSameIndexAgain(t *testing.T) {
 	r.readLinks()
 	is(t, "forwarding", r.out("a0", flow("10.0.0.1 225.1.1.1")), "b0")
 	is(t, "groups", len(r.host.Memberships("b0")), 1)
+	same(t, "entries, without the flow from the old link", r.entries(), "static a0 (10.0.0.1, 225.1.1.1) -> b0")
 }
 
 // A wildcard takes in an interface that appears, also for learned flows.

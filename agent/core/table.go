@@ -16,7 +16,7 @@ type table struct {
 	flows  map[mroute.SG]*flow
 	groups map[groupKey]map[mroute.SG]struct{} // flows by group
 
-	noRoom text // names of links that found no free VIF
+	noRoom, noRoomLogged string // names of links that found no free VIF
 }
 
 type groupKey = mroute.SG // with a zero Source

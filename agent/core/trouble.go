@@ -34,21 +34,16 @@ func (tr *trouble) note(err error) {
 	tr.failed++
 }
 
-// text is a transition-wise log line: set keeps it, take gives it once.
-type text struct{ now, logged string }
-
-func (t *text) set(s string) { t.now = s }
-
 // settled ends a round: it logs what changed for better or worse, and asks to
 // be woken if something failed.
 func (s *State) settled() []Effect {
 	var out []Effect
 	for _, t := range s.tables {
-		if t.noRoom.now != t.noRoom.logged {
-			t.noRoom.logged = t.noRoom.now
-			if t.noRoom.now != "" {
+		if t.noRoom != t.noRoomLogged {
+			t.noRoomLogged = t.noRoom
+			if t.noRoom != "" {
 				out = append(out, Log{slog.LevelWarn, fmt.Sprintf(
-					"the %v table holds %d VIFs at most: no room for %s", t.family, mroute.MaxVIFs, t.noRoom.now)})
+					"the %v table holds %d VIFs at most: no room for %s", t.family, mroute.MaxVIFs, t.noRoom)})
 			} else {
 				out = append(out, Log{LevelNotice, fmt.Sprintf("the %v table has room for all interfaces again", t.family)})
 			}

@@ -156,6 +156,22 @@ func TestRefusedJoins(t *testing.T) {
 	}
 }
 
+// Refused joins are not tried again with each change that makes no room.
+func TestRefusedJoinsAreLeftAlone(t *testing.T) {
+	r := newRouter(t, "a0", "b0")
+	refused := flow("10.0.0.1 232.1.1.1")
+	r.host.Fail(failing(func(op mroute.Op) bool { return op.Kind == mroute.JoinGroup && op.SG == refused }))
+	r.conf("mgroup from a0 source 10.0.0.1 group 232.1.1.1")
+	r.takeOps()
+	r.ctl("join b0 225.1.1.0/24") // many: all are compared
+	is(t, "joined", len(r.host.Memberships("b0")), 256)
+	for _, op := range r.takeOps() {
+		if op.SG == refused {
+			t.Error("tried again")
+		}
+	}
+}
+
 // A refused join that nobody wants any more is no trouble any more.
 func TestRefusedJoinIsForgotten(t *testing.T) {
 	r := newRouter(t, "a0")
