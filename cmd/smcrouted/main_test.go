@@ -29,7 +29,7 @@ const (
 	envPlay   = "SMCROUTED_TEST_PLAY"   // set: be smcrouted
 	envOpen   = "SMCROUTED_TEST_OPEN"   // how claiming the tables fails
 	envIPv6   = "SMCROUTED_TEST_IPV6"   // how claiming that of IPv6 alone fails
-	envNoCaps = "SMCROUTED_TEST_NOCAPS" // set: start without capabilities
+	envNoCaps = "SMCROUTED_TEST_NOCAPS" // set: start without capabilities; "most": with those needed
 	envSlow   = "SMCROUTED_TEST_SLOW"   // set: never end by itself
 )
 
@@ -37,8 +37,13 @@ func TestMain(m *testing.M) {
 	if os.Getenv(envPlay) == "" {
 		os.Exit(m.Run())
 	}
-	if os.Getenv(envNoCaps) != "" {
-		if err := cap.NewSet().SetProc(); err != nil {
+	if how := os.Getenv(envNoCaps); how != "" {
+		keep := cap.NewSet()
+		if how == "most" {
+			keep.SetFlag(cap.Permitted, true, needed...)
+			keep.SetFlag(cap.Effective, true, needed...)
+		}
+		if err := keep.SetProc(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(99)
 		}

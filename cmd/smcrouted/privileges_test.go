@@ -56,6 +56,25 @@ func TestWithoutCapabilitiesEndsWith77(t *testing.T) {
 	}
 }
 
+// SMCRoute goes on as root then.
+func TestFailureToDropPrivilegesEndsTheDaemon(t *testing.T) {
+	needCapabilities(t)
+	if _, err := lookupAccount("nobody"); err != nil {
+		t.Skipf("%v: a system with a user nobody is needed", err)
+	}
+	path, receive := manager(t)
+	d := command(t, []string{envNoCaps + "=most", "NOTIFY_SOCKET=" + path}, "-n", "-p", "nobody")
+	if code := d.exit(t); code != 71 || !strings.Contains(d.stderr.String(), "changing to the groups of nobody: ") {
+		t.Errorf("exit code %d, stderr %q", code, d.stderr)
+	}
+	if v := receive(); v["READY"] != "" {
+		t.Errorf("it said that it is ready: %v", v)
+	}
+	if _, err := os.Stat(d.pidfile); !os.IsNotExist(err) {
+		t.Errorf("the PID file is still there: %v", err)
+	}
+}
+
 // status reads the lines of /proc/PID/task/*/status that begin with one of the
 // names; all threads must agree.
 func status(t *testing.T, pid int, names ...string) map[string]string {
