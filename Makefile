@@ -98,8 +98,9 @@ fuzz: go ## every fuzz target for a short time (FUZZTIME=10s)
 	hack/fuzz
 
 .PHONY: bench
-bench: go ## benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: go ## against SMCRoute and a bare loop, in one table (BENCH="-only start")
+	@hack/smcroute
+	$(GO) run -buildvcs=false ./test/bench $(BENCH)
 
 ##@ Try
 
