@@ -155,9 +155,11 @@ func (d *smcrouted) start(t *testing.T) {
 	await(t, "PID file", func() bool { _, err := os.Stat(d.pidfile); return err == nil })
 }
 
-// code waits for the end and returns the exit code.
+// code waits for the end and returns the exit code. A daemon that does not end
+// is killed, which gives -1.
 func (d *smcrouted) code(t *testing.T) int {
 	t.Helper()
+	defer time.AfterFunc(30*time.Second, func() { d.Process.Kill() }).Stop()
 	var exit *exec.ExitError
 	if err := d.Wait(); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
