@@ -33,7 +33,7 @@ type Options struct {
 
 	Logger *slog.Logger
 
-	OnReady     func() // the whole configuration is in the kernel
+	OnReady     func() // the whole configuration is in the kernel; the script is called after it
 	OnReloading func() // a reload begins
 	OnReloaded  func() // it is done
 	OnKill      func() // a client asks the program to end
@@ -108,11 +108,15 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 			return nil
 		}
 	}
-	a.load(ctx, "start")
+	clean := a.load(ctx, "start")
 	if clients != nil {
 		servant("client socket", func(ctx context.Context) error { return clients.Serve(ctx, a) })
 	}
 	call(a.o.OnReady)
+	// Only now, when privileges are dropped.
+	if clean {
+		a.hook.Reload()
+	}
 	giveBack()
 
 	for {
@@ -123,7 +127,9 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 			return err
 		case done := <-a.reloads:
 			call(a.o.OnReloading)
-			a.load(ctx, "reload")
+			if a.load(ctx, "reload") {
+				a.hook.Reload()
+			}
 			a.mrdisc.Refresh()
 			call(a.o.OnReloaded)
 			close(done)
@@ -139,21 +145,22 @@ func call(f func()) {
 }
 
 // load puts the configuration file into the kernel. If it cannot be read, what
-// is there stays.
-func (a *Agent) load(ctx context.Context, occasion string) {
+// is there stays. It reports whether every line was accepted.
+func (a *Agent) load(ctx context.Context, occasion string) (clean bool) {
 	if a.o.ConfFile == "" {
-		return
+		return false
 	}
 	layer, clean := a.loadConf(ctx)
-	if layer != nil {
-		if err := a.engine.SetLayer(ctx, *layer, true); err != nil && ctx.Err() == nil {
+	if layer == nil {
+		return clean
+	}
+	if err := a.engine.SetLayer(ctx, *layer, true); err != nil {
+		if ctx.Err() == nil {
 			a.log.Error(occasion + ": " + err.Error())
-			return
 		}
+		return false
 	}
-	if clean {
-		a.hook.Reload()
-	}
+	return clean
 }
 
 // Reload reads the configuration again, drops what clients changed, and

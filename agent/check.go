@@ -3,19 +3,28 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"github.com/smcroute/kube-smcroute/agent/core"
 	"io"
 	"io/fs"
+	"log/slog"
 
 	"github.com/smcroute/kube-smcroute/agent/conf"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/plan"
 )
 
-// Check reads a configuration as the daemon would on those links, writes what
-// it would say to w, and reports whether it would accept every line. Missing
-// interfaces are no error: the daemon waits for them.
-func Check(w io.Writer, path string, defaultDisable bool, links []mroute.Link) (ok bool) {
-	layer, diags, err := readConf(path, defaultDisable)
+// CheckOptions are what Check takes into account besides the file.
+type CheckOptions struct {
+	DefaultDisable bool          // as in [Options]
+	Links          []mroute.Link // that there are
+	Level          slog.Level    // less important remarks are left out
+}
+
+// Check reads a configuration as the daemon would, writes what it would say to
+// w, and reports whether it would accept every line. Missing interfaces are no
+// error: the daemon waits for them.
+func Check(w io.Writer, path string, o CheckOptions) (ok bool) {
+	layer, diags, err := readConf(path, o.DefaultDisable)
 	if err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
@@ -26,13 +35,18 @@ func Check(w io.Writer, path string, defaultDisable bool, links []mroute.Link) (
 	}
 	ok = true
 	for _, d := range diags {
-		fmt.Fprintf(w, "%v\n", d)
+		if level(d.Severity) >= o.Level {
+			fmt.Fprintf(w, "%v\n", d)
+		}
 		ok = ok && d.Severity != conf.Error
 	}
 	in := plan.NewIntent()
 	in.SetLayer(layer)
-	res := plan.NewResolver(in, links)
+	res := plan.NewResolver(in, o.Links)
 	for _, p := range res.Pending(nil) {
+		if core.LevelNotice < o.Level {
+			break
+		}
 		fmt.Fprintf(w, "%v: waiting: %s\n", p.Origin, p.Reason)
 	}
 	if n := len(res.WantVIFs()); n > mroute.MaxVIFs {

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,7 +41,7 @@ func TestDefect14Check(t *testing.T) {
 				}
 			}
 			var b strings.Builder
-			ok := agent.Check(&b, path, false, links)
+			ok := agent.Check(&b, path, agent.CheckOptions{Links: links})
 			said := strings.ReplaceAll(b.String(), dir+"/", "")
 			if ok != tt.ok {
 				t.Errorf("accepted: %v, having said\n%s", ok, said)
@@ -57,7 +58,7 @@ func TestCheckSaysWhatTheDaemonLogs(t *testing.T) {
 	const conf = "bogus\nmroute from a0 group 225.1.1.1 to b0\nmroute from a0\nmgroup from a0 source ff05::1 group 225.1.1.1\nphyint\n"
 	r := run(t, conf)
 	var b strings.Builder
-	if agent.Check(&b, r.path("conf"), false, r.host.Links()) {
+	if agent.Check(&b, r.path("conf"), agent.CheckOptions{Links: r.host.Links()}) {
 		t.Error("accepted")
 	}
 	lines := strings.Count(b.String(), "\n")
@@ -74,7 +75,7 @@ func TestCheckOfNoFile(t *testing.T) {
 	dir := t.TempDir()
 	for _, path := range []string{dir, filepath.Join(dir, "none")} {
 		var b strings.Builder
-		if agent.Check(&b, path, false, nil) {
+		if agent.Check(&b, path, agent.CheckOptions{}) {
 			t.Errorf("%s accepted", path)
 		}
 		if n := strings.Count(b.String(), path); n != 1 {
@@ -97,11 +98,28 @@ func TestCheckDefaultDisable(t *testing.T) {
 	}
 	for _, disable := range []bool{false, true} {
 		var b strings.Builder
-		if !agent.Check(&b, path, disable, links) {
+		if !agent.Check(&b, path, agent.CheckOptions{DefaultDisable: disable, Links: links}) {
 			t.Error("not accepted")
 		}
 		if full := strings.Contains(b.String(), "33 interfaces are named, but a table holds 32"); full == disable {
 			t.Errorf("with default disable %v: %q", disable, b.String())
 		}
+	}
+}
+
+func TestCheckLeavesOutWhatTheLevelDoes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "conf")
+	text := "mroute from a group 225.1.1.1 to b a\nmroute from a group 10.0.0.1 to b\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var all, errs strings.Builder
+	agent.Check(&all, path, agent.CheckOptions{})
+	agent.Check(&errs, path, agent.CheckOptions{Level: slog.LevelWarn})
+	if !strings.Contains(all.String(), "waiting: ") || strings.Contains(errs.String(), "waiting: ") {
+		t.Errorf("all:\n%swarnings:\n%s", &all, &errs)
+	}
+	if !strings.Contains(errs.String(), ":2:") {
+		t.Errorf("the error is missing:\n%s", &errs)
 	}
 }

@@ -55,7 +55,7 @@ var (
 )
 
 // firstType is what Advertisement is on the wire: an IGMP type, or an ICMPv6
-// type. The two other messages follow it (RFC 4286, section 7).
+// type. The two other messages follow it (RFC 4286, IANA Considerations).
 func firstType(f mroute.Family) uint8 {
 	if f == mroute.IPv4 {
 		return 0x30

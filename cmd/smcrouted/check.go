@@ -3,9 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
+	"log/slog"
 
-	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent"
 )
 
 // check is -F: it reads a configuration without acting on it. Messages go to
@@ -16,27 +16,18 @@ func check(f flags, stdout io.Writer, p parts) int {
 		fmt.Fprintf(stdout, "smcrouted: interfaces of this system: %v\n", err)
 		return exitOSErr
 	}
-	if !p.check(stdout, f.check, f.noPhyint, links) {
+	if !p.check(stdout, f.check, agent.CheckOptions{
+		DefaultDisable: f.noPhyint, Links: links, Level: f.checkLevel(),
+	}) {
 		return exitConfig
 	}
 	return exitOK
 }
 
-// listLinks lists the interfaces of this network namespace.
-func listLinks() ([]mroute.Link, error) {
-	interfaces, err := net.Interfaces()
-	if err != nil {
-		return nil, err
+// checkLevel is the log level of -F: info, unless -l says another.
+func (f flags) checkLevel() slog.Level {
+	if f.levelSet {
+		return f.level
 	}
-	links := make([]mroute.Link, 0, len(interfaces))
-	for _, i := range interfaces {
-		links = append(links, mroute.Link{
-			Index:     i.Index,
-			Name:      i.Name,
-			Up:        i.Flags&net.FlagUp != 0,
-			Multicast: i.Flags&net.FlagMulticast != 0,
-			Loopback:  i.Flags&net.FlagLoopback != 0,
-		})
-	}
-	return links, nil
+	return slog.LevelInfo
 }

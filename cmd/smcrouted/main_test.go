@@ -65,7 +65,7 @@ func playParts() parts {
 		links: func() ([]mroute.Link, error) {
 			return []mroute.Link{{Index: 1, Name: "lo", Up: true, Loopback: true}}, nil
 		},
-		check: func(w io.Writer, conf string, _ bool, _ []mroute.Link) bool {
+		check: func(w io.Writer, conf string, _ agent.CheckOptions) bool {
 			fmt.Fprintln(w, "checked", conf)
 			return filepath.Base(conf) == "good.conf"
 		},

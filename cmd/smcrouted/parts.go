@@ -26,14 +26,14 @@ type parts struct {
 	open  func(table uint32, log *slog.Logger) (kernel.Kernel, error)
 	links func() ([]mroute.Link, error) // needs no privileges
 	new   func(agent.Options) router
-	check func(w io.Writer, conf string, defaultDisable bool, links []mroute.Link) (ok bool)
+	check func(w io.Writer, conf string, o agent.CheckOptions) (ok bool)
 }
 
 // linked are the real parts.
 func linked() parts {
 	return parts{
 		open:  openKernel,
-		links: listLinks,
+		links: func() ([]mroute.Link, error) { return linux.ListLinks("") },
 		new:   func(o agent.Options) router { return agent.New(o) },
 		check: agent.Check,
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -112,20 +111,5 @@ func TestOneFamilyIsEnough(t *testing.T) {
 				t.Errorf("stderr %q, want %q", log, want)
 			}
 		})
-	}
-}
-
-func TestListLinksHasLoopback(t *testing.T) {
-	links, err := listLinks()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, l := range links {
-		if l.Name == "lo" && l.Index > 0 && l.Loopback {
-			return
-		}
-	}
-	if _, err := os.Stat("/sys/class/net/lo"); err == nil {
-		t.Errorf("no loopback among %+v", links)
 	}
 }
