@@ -215,14 +215,13 @@ func (r *Resolver) Pending(vifs func(mroute.Family) *VIFs) []mroute.PendingView 
 		if vifs != nil {
 			v = vifs(rt.Match.Family())
 		}
-		to := c.outputs()
-		missing := r.missing(c, to, v)
+		missing := r.missing(c, v)
 		if len(missing) == 0 {
 			return
 		}
 		ps = append(ps, mroute.PendingView{
 			Kind: mroute.PendingRoute, From: rt.From, Match: rt.Match, Scopes: rt.Scopes,
-			Except: rt.Except, To: to, Origin: rt.Origin, Reason: strings.Join(missing, "; "),
+			Except: rt.Except, To: c.outputs(), Origin: rt.Origin, Reason: strings.Join(missing, "; "),
 		})
 	}
 	join := func(j *mroute.Join) {
@@ -263,15 +262,20 @@ func (r *Resolver) Pending(vifs func(mroute.Family) *VIFs) []mroute.PendingView 
 func (c claim) outputs() []mroute.IfPattern {
 	var to []mroute.IfPattern
 	for i, o := range c.route.To {
-		if len(c.changes) == 0 || !c.changes.tookAllOutputs(c.route.From, o.If, c.since(i)) {
+		if c.keeps(i) {
 			to = append(to, o.If)
 		}
 	}
 	return to
 }
 
+// keeps reports whether clients left the i-th output.
+func (c claim) keeps(i int) bool {
+	return len(c.changes) == 0 || !c.changes.tookAllOutputs(c.route.From, c.route.To[i].If, c.since(i))
+}
+
 // missing says, a reason each, which interfaces the rule waits for.
-func (r *Resolver) missing(c claim, to []mroute.IfPattern, v *VIFs) []string {
+func (r *Resolver) missing(c claim, v *VIFs) []string {
 	var why []string
 	say := func(w string) {
 		if !slices.Contains(why, w) {
@@ -296,8 +300,10 @@ func (r *Resolver) missing(c claim, to []mroute.IfPattern, v *VIFs) []string {
 		}
 	}
 	check(c.route.From)
-	for _, p := range to {
-		check(p)
+	for i, o := range c.route.To {
+		if c.keeps(i) {
+			check(o.If)
+		}
 	}
 	return why
 }
