@@ -121,7 +121,7 @@ func BenchmarkLearn(b *testing.B) {
 				i++
 				u := mroute.Upcall{Kind: mroute.NoCache, SG: mroute.SG{
 					Source: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}),
-					Group:  netip.AddrFrom4([4]byte{239, 0, byte(i >> 24), 1}),
+					Group:  netip.AddrFrom4([4]byte{239, byte(i >> 16), byte(i >> 8), byte(i)}),
 				}}
 				if got := run(s, s.Step(core.Upcalls{u}, time.Now()), time.Now()); got != 1 {
 					b.Fatalf("%d ops", got)

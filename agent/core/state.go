@@ -132,7 +132,7 @@ func (s *State) touch(m mroute.Match) {
 	case m.IsExact():
 		s.work.sgs = append(s.work.sgs, m.SG())
 	case m.Group.IsSingleIP():
-		s.work.sgs = appendSorted(s.work.sgs, maps.Keys(t.groups[groupKey{Group: m.Group.Addr()}]), m.Contains)
+		s.work.sgs = appendSorted(s.work.sgs, t.flowsOf(m.Group.Addr()), m.Contains)
 	default:
 		s.work.sgs = appendSorted(s.work.sgs, maps.Keys(t.flows), m.Contains)
 	}

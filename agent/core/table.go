@@ -1,6 +1,8 @@
 package core
 
 import (
+	"iter"
+	"net/netip"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -14,12 +16,10 @@ type table struct {
 	vifs   plan.VIFs
 	cells  map[mroute.SG]*cell
 	flows  map[mroute.SG]*flow
-	groups map[groupKey]map[mroute.SG]struct{} // flows by group
+	groups map[netip.Addr]*flow // first of the flows of each group
 
 	noRoom, noRoomLogged string // names of links that found no free VIF
 }
-
-type groupKey = mroute.SG // with a zero Source
 
 // cell is one entry of the forwarding cache. It exists while the kernel holds
 // the entry, or may hold it.
@@ -41,12 +41,14 @@ func (c *cell) names(n mroute.VIF) bool {
 
 // flow is where packets of an (S,G) that no exact rule claims arrive.
 type flow struct {
-	ifindex int
-	news    bool // not yet reported in a FlowsChanged
-	moved   bool // the entry was somewhere else before
-	noted   bool // count and notedAt are set
-	count   uint64
-	notedAt time.Time
+	sg         mroute.SG
+	prev, next *flow // of the same group
+	ifindex    int
+	news       bool // not yet reported in a FlowsChanged
+	moved      bool // the entry was somewhere else before
+	noted      bool // count and notedAt are set
+	count      uint64
+	notedAt    time.Time
 }
 
 func newTable(f mroute.Family) *table {
@@ -54,25 +56,45 @@ func newTable(f mroute.Family) *table {
 		family: f,
 		cells:  make(map[mroute.SG]*cell),
 		flows:  make(map[mroute.SG]*flow),
-		groups: make(map[groupKey]map[mroute.SG]struct{}),
+		groups: make(map[netip.Addr]*flow),
 	}
 }
 
+// addFlow notes a flow, or where it has moved to.
 func (t *table) addFlow(sg mroute.SG, ifindex int) {
-	t.flows[sg] = &flow{ifindex: ifindex, news: true}
-	k := groupKey{Group: sg.Group}
-	if t.groups[k] == nil {
-		t.groups[k] = make(map[mroute.SG]struct{}, 1)
+	t.dropFlow(sg)
+	f := &flow{sg: sg, ifindex: ifindex, news: true, next: t.groups[sg.Group]}
+	if f.next != nil {
+		f.next.prev = f
 	}
-	t.groups[k][sg] = struct{}{}
+	t.groups[sg.Group] = f
+	t.flows[sg] = f
 }
 
 func (t *table) dropFlow(sg mroute.SG) {
+	f := t.flows[sg]
+	if f == nil {
+		return
+	}
 	delete(t.flows, sg)
-	k := groupKey{Group: sg.Group}
-	delete(t.groups[k], sg)
-	if len(t.groups[k]) == 0 {
-		delete(t.groups, k)
+	if f.next != nil {
+		f.next.prev = f.prev
+	}
+	switch {
+	case f.prev != nil:
+		f.prev.next = f.next
+	case f.next != nil:
+		t.groups[sg.Group] = f.next
+	default:
+		delete(t.groups, sg.Group)
+	}
+}
+
+// flowsOf goes over the flows of a group.
+func (t *table) flowsOf(group netip.Addr) iter.Seq[mroute.SG] {
+	return func(yield func(mroute.SG) bool) {
+		for f := t.groups[group]; f != nil && yield(f.sg); f = f.next {
+		}
 	}
 }
 
