@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/smcroute/kube-smcroute/agent/core"
 	"github.com/smcroute/kube-smcroute/agent/engine"
 	"github.com/smcroute/kube-smcroute/agent/hook"
 	"github.com/smcroute/kube-smcroute/agent/ipc"
@@ -126,6 +127,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		case err := <-failed:
 			return err
 		case done := <-a.reloads:
+			a.log.Log(ctx, core.LevelNotice, "Reading the configuration again")
 			call(a.o.OnReloading)
 			if a.load(ctx, "reload") {
 				a.hook.Reload()
@@ -145,7 +147,7 @@ func call(f func()) {
 }
 
 // load puts the configuration file into the kernel. If it cannot be read, what
-// is there stays. It reports whether every line was accepted.
+// is there stays. It reports whether there was one and every line was accepted.
 func (a *Agent) load(ctx context.Context, occasion string) (clean bool) {
 	if a.o.ConfFile == "" {
 		return false

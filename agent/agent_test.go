@@ -314,7 +314,11 @@ func TestReload(t *testing.T) {
 	r := run(t, oneRoute)
 	r.must(ipc.Add, "a1", "10.0.0.9", "225.9.9.9", "b0")
 	r.write("conf", "mroute from a0 source 10.0.0.2 group 225.1.1.1 to b1\n")
+	r.log.take()
 	r.Reload(t.Context())
+	if log := r.log.take(); !strings.Contains(log, "Reading the configuration again") {
+		t.Errorf("log:\n%s\nwithout a word of the reload", log)
+	}
 	is(t, "new", r.out("a0", "10.0.0.2", "225.1.1.1"), "b1")
 	is(t, "old", r.out("a0", "10.0.0.1", "225.1.1.1"), "-")
 	is(t, "the client's", r.out("a1", "10.0.0.9", "225.9.9.9"), "-")
@@ -427,9 +431,13 @@ func TestDefect05Script(t *testing.T) {
 	expect("reload  ")
 	r.host.Send("a0", flow("10.0.0.1", "225.1.1.1"), 64, r.host.Now())
 	expect("install 10.0.0.1 225.1.1.1")
-	// Not for a stop filter, nor for a file with an error. A flow that is learned
-	// afterwards shows that nothing is on its way.
+	// Not for a stop filter, nor for a file that is missing or has an error. A flow
+	// that is learned afterwards shows that nothing is on its way.
 	r.host.Send("a0", flow("10.0.0.1", "239.1.1.1"), 64, r.host.Now())
+	if err := os.Remove(r.path("conf")); err != nil {
+		t.Fatal(err)
+	}
+	r.must(ipc.Reload)
 	r.write("conf", "mroute from a0 group 225.1.1.1 to b0\nnonsense\n")
 	r.must(ipc.Reload)
 	r.host.Send("a0", flow("10.0.0.2", "225.1.1.1"), 64, r.host.Now())

@@ -3,12 +3,12 @@ package agent
 import (
 	"errors"
 	"fmt"
-	"github.com/smcroute/kube-smcroute/agent/core"
 	"io"
 	"io/fs"
 	"log/slog"
 
 	"github.com/smcroute/kube-smcroute/agent/conf"
+	"github.com/smcroute/kube-smcroute/agent/core"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/plan"
 )

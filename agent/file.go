@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/smcroute/kube-smcroute/agent/conf"
 	"github.com/smcroute/kube-smcroute/agent/core"
@@ -32,16 +30,13 @@ func readConf(path string, defaultDisable bool) (mroute.Layer, []conf.Diagnostic
 // include lists the files that a glob(3) pattern names, in alphabetic order. A
 // relative pattern is relative to the working directory.
 func include(pattern string) ([]conf.Source, error) {
-	names, err := filepath.Glob(pattern)
+	names, err := glob(pattern)
 	if err != nil {
 		return nil, fmt.Errorf("%q is not a pattern: %w", pattern, err)
 	}
 	var files []conf.Source
 	var errs []error
 	for _, n := range names {
-		if hidden(n) && !hidden(pattern) {
-			continue // as in glob(3): an editor's leftovers
-		}
 		text, err := os.ReadFile(n)
 		if err != nil {
 			errs = append(errs, err)
@@ -52,8 +47,6 @@ func include(pattern string) ([]conf.Source, error) {
 	return files, errors.Join(errs...)
 }
 
-func hidden(path string) bool { return strings.HasPrefix(filepath.Base(path), ".") }
-
 func level(s conf.Severity) slog.Level {
 	switch s {
 	case conf.Error, conf.Warning:
@@ -63,17 +56,17 @@ func level(s conf.Severity) slog.Level {
 }
 
 // loadConf reads the configuration file and logs what is to be said of it. The
-// layer is nil if there is no telling what is wanted; clean is whether every
-// line was accepted.
+// layer is nil if there is no telling what is wanted; clean is whether there was
+// a file and every line of it was accepted.
 func (a *Agent) loadConf(ctx context.Context) (layer *mroute.Layer, clean bool) {
 	l, diags, err := readConf(a.o.ConfFile, a.o.DefaultDisable)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		a.log.Log(ctx, core.LevelNotice, fmt.Sprintf("Configuration file %s does not exist. Continuing anyway: routes can be added with smcroutectl", a.o.ConfFile))
-		return nil, true
+		return nil, false
 	case err != nil:
 		a.log.Error("cannot read the configuration: " + err.Error())
-		return nil, false
+		return nil, true
 	}
 	clean = true
 	for _, d := range diags {
