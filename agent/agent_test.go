@@ -431,13 +431,20 @@ func TestDefect05Script(t *testing.T) {
 	expect("reload  ")
 	r.host.Send("a0", flow("10.0.0.1", "225.1.1.1"), 64, r.host.Now())
 	expect("install 10.0.0.1 225.1.1.1")
-	// Not for a stop filter, nor for a file that is missing or has an error. A flow
-	// that is learned afterwards shows that nothing is on its way.
+	// Not for a stop filter, nor for a file that is missing, cannot be read, or has
+	// an error. A flow that is learned afterwards shows that nothing is on its way.
 	r.host.Send("a0", flow("10.0.0.1", "239.1.1.1"), 64, r.host.Now())
 	if err := os.Remove(r.path("conf")); err != nil {
 		t.Fatal(err)
 	}
 	r.must(ipc.Reload)
+	if err := os.Mkdir(r.path("conf"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r.must(ipc.Reload)
+	if err := os.Remove(r.path("conf")); err != nil {
+		t.Fatal(err)
+	}
 	r.write("conf", "mroute from a0 group 225.1.1.1 to b0\nnonsense\n")
 	r.must(ipc.Reload)
 	r.host.Send("a0", flow("10.0.0.2", "225.1.1.1"), 64, r.host.Now())

@@ -66,7 +66,7 @@ func (a *Agent) loadConf(ctx context.Context) (layer *mroute.Layer, clean bool) 
 		return nil, false
 	case err != nil:
 		a.log.Error("cannot read the configuration: " + err.Error())
-		return nil, true
+		return nil, false
 	}
 	clean = true
 	for _, d := range diags {
