@@ -28,6 +28,9 @@ type Daemon struct {
 	ended chan struct{}
 }
 
+// ErrLate says that something did not happen in time.
+var ErrLate = errors.New("not ready in time")
+
 // Files of a daemon, in its directory.
 const (
 	ConfFile = "smcroute.conf"
@@ -86,7 +89,7 @@ func (d *Daemon) await(line string, within time.Duration) (time.Time, error) {
 		case <-d.ended:
 			return time.Time{}, fmt.Errorf("%s ended: %v", d.cmd.Path, d.cmd.ProcessState)
 		case <-timer.C:
-			return time.Time{}, fmt.Errorf("%s did not tell %s within %v", d.cmd.Path, line, within)
+			return time.Time{}, fmt.Errorf("%s, after %v: %w: no %s", d.cmd.Path, within, ErrLate, line)
 		}
 	}
 }
