@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 )
 
 // maxPath is the greatest length of a socket's path: sun_path of sockaddr_un
@@ -16,7 +17,7 @@ func address(path string) (*net.UnixAddr, error) {
 		path = "./" + path // else Go takes it for a name in the abstract namespace
 	}
 	if path == "" || len(path) > maxPath {
-		return nil, fmt.Errorf("socket path %q of %d bytes: expected 1 to %d", path, len(path), maxPath)
+		return nil, fmt.Errorf("socket path %q of %d bytes: expected 1 to %d: %w", path, len(path), maxPath, syscall.EINVAL)
 	}
 	return &net.UnixAddr{Name: path, Net: "unix"}, nil
 }

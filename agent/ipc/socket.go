@@ -57,7 +57,7 @@ func removeStale(addr *net.UnixAddr) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s is in the way: expected a socket, or nothing", addr.Name)
+		return fmt.Errorf("%s is in the way: expected a socket, or nothing: %w", addr.Name, syscall.EEXIST)
 	}
 	c, err := net.DialUnix("unix", nil, addr)
 	switch {

@@ -59,8 +59,8 @@ func TestOtherFilesAreNotReplaced(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(path, Options{}); err == nil {
-		t.Fatal("no error")
+	if _, err := Listen(path, Options{}); !errors.Is(err, syscall.EEXIST) {
+		t.Fatalf("error %v, want EEXIST", err)
 	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != "precious" {
 		t.Errorf("the file holds %q, error %v", b, err)
@@ -105,7 +105,7 @@ func TestModeFollowsUmask(t *testing.T) {
 
 func TestBadPaths(t *testing.T) {
 	for _, path := range []string{"", "/" + strings.Repeat("x", maxPath)} {
-		if _, err := Listen(path, Options{}); err == nil || !strings.Contains(err.Error(), "expected 1 to 107") {
+		if _, err := Listen(path, Options{}); !errors.Is(err, syscall.EINVAL) || !strings.Contains(err.Error(), "expected 1 to 107") {
 			t.Errorf("Listen(%q): %v", path, err)
 		}
 		if _, err := Dial(context.Background(), path); err == nil || !strings.Contains(err.Error(), "expected 1 to 107") {

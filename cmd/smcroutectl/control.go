@@ -115,7 +115,7 @@ func (c *control) tell(ctx context.Context, req ipc.Request) []string {
 func (c *control) noConnection(err error) []string {
 	var errno syscall.Errno
 	reason := err.Error()
-	if errors.As(err, &errno) {
+	if errors.As(err, &errno) && errno != syscall.EINVAL { // that is not about the file
 		reason = errno.Error()
 	}
 	switch {

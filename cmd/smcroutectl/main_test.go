@@ -174,6 +174,10 @@ func TestFailures(t *testing.T) {
 			result{1, "", "smcroutectl: Cannot find IPC socket " + absent + "\nsmcroutectl: Failed connecting to daemon: no such file or directory\n"},
 		},
 		{
+			"impossible socket", []string{"-u", strings.Repeat("x", 108)},
+			result{1, "", "smcroutectl: Failed connecting to daemon: socket path \"" + strings.Repeat("x", 108) + "\" of 108 bytes: expected 1 to 107: invalid argument\n"},
+		},
+		{
 			"no socket of that identity", []string{"-i", "no-such-daemon", "flush"},
 			result{1, "", "smcroutectl: Cannot find IPC socket " + install.SocketPath("no-such-daemon") + "\nsmcroutectl: Daemon may be running with another -i NAME\n"},
 		},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"syscall"
 
+	"github.com/smcroute/kube-smcroute/agent/ipc"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 )
 
@@ -12,7 +13,7 @@ const (
 	exitOK          = 0
 	exitFailure     = 1  // bad -m or -p
 	exitUsage       = 64 // EX_USAGE: bad command line
-	exitUnavailable = 69 // EX_UNAVAILABLE: another program has the routing table
+	exitUnavailable = 69 // EX_UNAVAILABLE: another program has the routing table, or the socket
 	exitSoftware    = 70 // EX_SOFTWARE: internal error
 	exitOSErr       = 71 // EX_OSERR: the system refused something
 	exitProtocol    = 76 // EX_PROTOCOL: the kernel has no multicast routing
@@ -39,6 +40,7 @@ var causes = []struct {
 	{kernel.ErrPermission, exitNoPerm},
 	{kernel.ErrTableBusy, exitUnavailable},
 	{kernel.ErrNotSupported, exitProtocol},
+	{ipc.ErrInUse, exitUnavailable},
 }
 
 // exitCode is the code with which the daemon ends after err.

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/smcroute/kube-smcroute/agent/ipc"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 )
 
@@ -24,6 +25,7 @@ func TestExitCode(t *testing.T) {
 		{"no multicast routing", errors.Join(unsupported, unsupported), 76},
 		{"not allowed", errors.Join(denied, busy), 77},
 		{"wrapped", fmt.Errorf("start: %w", busy), 69},
+		{"socket in use", fmt.Errorf("client socket: %w", ipc.ErrInUse), 69},
 		{"another system error", &kernel.Error{Op: "socket", Errno: syscall.EMFILE}, 71},
 		{"no system error", errors.New("impossible"), 70},
 		{"usage", &usageError{"bad"}, 64},

@@ -27,9 +27,10 @@ type flags struct {
 	script    string        // -e
 	conf      string        // -f
 	check     string        // -F
-	help      bool          // -h
-	ident     string        // -i, -I
-	level     slog.Level    // -l
+	checkOnly bool
+	help      bool       // -h
+	ident     string     // -i, -I
+	level     slog.Level // -l
 	levelSet  bool
 	mrdisc    time.Duration // -m
 	foreground,
@@ -90,6 +91,7 @@ func parseFlags(args []string, warn io.Writer) (flags, error) {
 
 	var clean bool
 	f.levelSet = set.Changed("log-level")
+	f.checkOnly = set.Changed("check")
 	if f.level, clean = parseLevel(level); !clean {
 		fmt.Fprintf(warn, "smcrouted: -l %q is neither the name nor the number of a log level, using emerg.\n", level)
 	}

@@ -56,7 +56,7 @@ func TestParseFlags(t *testing.T) {
 			f.conf, f.socket, f.script = filepath.Join(here, "a"), filepath.Join(here, "b"), filepath.Join(here, "c")
 		}, ""},
 		{"name of a PID file", "-P two", func(f *flags) { f.pidfile = "/run/two.pid" }, ""},
-		{"check", "-F x.conf", func(f *flags) { f.check = "x.conf" }, ""},
+		{"check", "-F x.conf", func(f *flags) { f.check, f.checkOnly = "x.conf", true }, ""},
 		{"level", "-l debug", func(f *flags) { f.level, f.levelSet = slog.LevelDebug, true }, ""},
 		{"odd level", "-l x", func(f *flags) { f.level, f.levelSet = levelEmerg, true }, "neither the name nor the number"},
 		{"mrdisc", "-m 180", func(f *flags) { f.mrdisc = 180 * time.Second }, ""},

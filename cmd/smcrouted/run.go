@@ -32,7 +32,7 @@ func run(args []string, stdout, stderr io.Writer, p parts) int {
 	case f.version:
 		printVersion(stdout)
 		return exitOK
-	case f.check != "":
+	case f.checkOnly:
 		return check(f, stdout, p)
 	}
 

@@ -23,6 +23,7 @@ func TestRunWithoutADaemon(t *testing.T) {
 		{"negative table", []string{"-t", "-1"}, 64, "Usage:\n", "smcrouted: -t -1 is not a multicast routing table"},
 		{"interval", []string{"-m", "3"}, 1, "", "smcrouted: -m 3 is not a valid"},
 		{"good file", []string{"-F", "good.conf"}, 0, "checked good.conf\n", ""},
+		{"no file", []string{"-F", ""}, 78, "checked \n", ""},
 		{"bad file", []string{"-F", "bad.conf"}, 78, "checked bad.conf\n", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
