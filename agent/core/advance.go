@@ -146,7 +146,7 @@ func (s *State) applied(errs []error, now time.Time) []Effect {
 			err = errs[i]
 		}
 		if err != nil {
-			s.trouble.note(err)
+			s.trouble.note(op.Kind, err)
 		}
 		switch op.Kind {
 		case mroute.AddVIF, mroute.DelVIF:

@@ -22,16 +22,36 @@ const (
 type trouble struct {
 	failed  int
 	first   error
-	logged  string
+	cause   string // of first: kind of op and innermost error, whatever the object
+	logged  string // the cause that was logged last
 	backoff time.Duration
 	waking  bool // a Wake is under way
 }
 
-func (tr *trouble) note(err error) {
+func (tr *trouble) note(kind mroute.OpKind, err error) {
 	if tr.first == nil {
-		tr.first = err
+		tr.first, tr.cause = err, kind.String()+": "+innermost(err).Error()
 	}
 	tr.failed++
+}
+
+// innermost is what err comes down to.
+func innermost(err error) error {
+	for {
+		var next error
+		switch e := err.(type) {
+		case interface{ Unwrap() error }:
+			next = e.Unwrap()
+		case interface{ Unwrap() []error }:
+			if errs := e.Unwrap(); len(errs) > 0 {
+				next = errs[0]
+			}
+		}
+		if next == nil {
+			return err
+		}
+		err = next
+	}
 }
 
 // settled ends a round: it logs what changed for better or worse, and asks to
@@ -57,9 +77,9 @@ func (s *State) settled() []Effect {
 		}
 		return out
 	}
-	line := tr.first.Error()
-	if line != tr.logged {
-		tr.logged = line
+	if tr.cause != tr.logged {
+		tr.logged = tr.cause
+		line := tr.first.Error()
 		if tr.failed > 1 {
 			line += fmt.Sprintf(" (and %d more failures)", tr.failed-1)
 		}

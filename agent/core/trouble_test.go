@@ -266,3 +266,15 @@ func BenchmarkLeaveManyWhileOneIsRefused(b *testing.B) {
 		})
 	}
 }
+
+// A flood of flows that all fail for one reason is one line, though each error
+// names another object.
+func TestOneLineForOneCause(t *testing.T) {
+	r := newRouter(t, "a0", "b0")
+	r.conf("mroute from a0 group 225.0.0.0/8 to b0")
+	r.host.Fail(failing(func(op mroute.Op) bool { return op.Kind == mroute.SetMFC }))
+	for i := range 5 {
+		r.send("a0", flow(fmt.Sprintf("10.0.0.%d 225.1.1.1", i)))
+	}
+	is(t, "lines", len(r.takeLogs()), 1)
+}
