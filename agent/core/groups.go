@@ -122,7 +122,9 @@ func (s *State) groupOps() []mroute.Op {
 	for _, m := range join {
 		ops = append(ops, m.op(mroute.JoinGroup, s.res))
 	}
-	for _, m := range sorted(leave) {
+	// The last one joined leaves first: the kernel keeps the newest at the head
+	// of a list that it searches. The other way round 65536 take a minute.
+	for _, m := range slices.Backward(sorted(leave)) {
 		ops = append(ops, m.op(mroute.LeaveGroup, s.res))
 	}
 	return ops

@@ -3,6 +3,7 @@ package core_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"math/bits"
 	"strings"
 	"testing"
@@ -183,6 +184,22 @@ func TestRefusedJoinIsForgotten(t *testing.T) {
 	r.takeOps()
 	r.step(core.Retry{})
 	is(t, "ops", format(r.takeOps()), "")
+}
+
+// The kernel has the newest membership at the head of the list that it searches.
+func TestNewestMembershipLeavesFirst(t *testing.T) {
+	r := newRouter(t, "a0")
+	r.ctl("join a0 225.1.0.0/24")
+	joins := r.takeOps()
+	r.ctl("leave a0 225.1.0.0/24")
+	leaves := r.takeOps()
+	slices.Reverse(leaves)
+	is(t, "leaves", len(leaves), 256)
+	for i, op := range leaves {
+		if op.Kind != mroute.LeaveGroup || op.SG != joins[len(joins)-256+i].SG {
+			t.Fatalf("leave %d from behind is %v %v", i, op.Kind, op.SG)
+		}
+	}
 }
 
 // One family's table may be another program's.

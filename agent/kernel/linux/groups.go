@@ -132,18 +132,22 @@ func (g *groups) drop(s *groupSocket, room *[]*groupSocket) {
 }
 
 func (g *groups) close() {
+	fds := slices.Clone(g.spare)
 	for _, room := range g.room {
 		for _, s := range room {
-			_ = unix.Close(s.fd)
+			fds = append(fds, s.fd)
 		}
 	}
 	for _, s := range g.joined {
 		if s.full {
-			_ = unix.Close(s.fd)
+			fds = append(fds, s.fd)
 			s.full = false // it is in joined many times
 		}
 	}
-	for _, fd := range g.spare {
+	// The newest first, because the kernel searches them in this order: with
+	// very many groups that is a matter of minutes.
+	slices.Sort(fds)
+	for _, fd := range slices.Backward(fds) {
 		_ = unix.Close(fd)
 	}
 	*g = groups{family: g.family, ns: g.ns}
