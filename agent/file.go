@@ -74,7 +74,7 @@ func (a *Agent) loadConf(ctx context.Context) (layer *mroute.Layer, clean bool) 
 		clean = clean && d.Severity != conf.Error
 	}
 	if !clean {
-		a.log.Warn("Parse error in " + a.o.ConfFile + ": the lines above were dropped, all others are in use")
+		a.log.Warn("Parse error in " + a.o.ConfFile + ": what is wrong there was left out, all else is in use")
 	}
 	return &l, clean
 }

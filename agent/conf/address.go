@@ -16,6 +16,11 @@ type address struct {
 	note string // a warning, or nothing
 }
 
+// multicast is not netip's: that takes ::ffff:225.1.1.1 for one.
+func (a address) multicast() bool {
+	return mroute.FamilyOf(a.addr).Multicast().Contains(a.addr)
+}
+
 // parseAddress reads ADDR[/LEN]. what is the word's clause, for messages.
 // Like inet_pton(3) it takes neither names nor zones, and like atoi(3) it reads
 // LEN up to the first byte that is no digit.
@@ -62,7 +67,7 @@ func parseGroup(word string) (group netip.Prefix, note string, err error) {
 		return group, "", err
 	case a.addr.Is6() && a.addr.IsUnspecified() && (a.bits == 0 || a.bits == 128):
 		return netip.PrefixFrom(a.addr, 0), a.note, nil
-	case !a.addr.IsMulticast():
+	case !a.multicast():
 		return group, "", errNotMulticast(a.addr)
 	case a.bits == 0:
 		f := mroute.FamilyOf(a.addr)
@@ -97,7 +102,7 @@ func parseSource(word string, group netip.Prefix) (source netip.Prefix, note str
 	if group.Bits() == 0 {
 		return source, "", errors.New("source " + a.addr.String() + " with group ::, the scope mask rule: expected source :: or none, as it is for any source")
 	}
-	if a.note == "" && a.addr.IsMulticast() {
+	if a.note == "" && a.multicast() {
 		a.note = "source " + a.addr.String() + " is multicast: no packet comes from such an address"
 	}
 	return netip.PrefixFrom(a.addr, a.bits), a.note, nil

@@ -121,7 +121,7 @@ func parseArgs(args []string) (from mroute.IfPattern, m mroute.Match, rest []str
 func startsWithGroup(word string) bool {
 	text, _, _ := strings.Cut(word, "/")
 	a, err := parseAddress(kwGroup, text)
-	return err == nil && a.addr.IsMulticast()
+	return err == nil && a.multicast()
 }
 
 // parseOutputs reads interface patterns, and drops those which came before.

@@ -40,6 +40,7 @@ func TestParseEdit(t *testing.T) {
 		{"add a1", "error: no group: expected a multicast address behind the interface or the source"},
 		{"add a1 10.0.0.1", "error: group 10.0.0.1 is not multicast: expected an address in 224.0.0.0/4 or ff00::/8"},
 		{"add a1 1.2.3.4 10.0.0.1 a2", "error: group 10.0.0.1 is not multicast: expected an address in 224.0.0.0/4 or ff00::/8"},
+		{"add a1 ::1 ::ffff:225.1.1.1 a2", "error: group ::ffff:225.1.1.1 is not multicast: expected an address in 224.0.0.0/4 or ff00::/8"},
 		{"add a1 a2", `error: group "a2" is not an address: expected one like 192.0.2.1 or 2001:db8::1`},
 		{"add a1 225.1.1.1/33 a2", `error: group 225.1.1.1 has the prefix length "33": expected a number up to 32`},
 		{"add a1 225.1.1.1/0 a2", "error: group 225.1.1.1 has the prefix length 0: expected 1 to 32, or 224.0.0.0/4 for every group"},

@@ -72,7 +72,7 @@ func (p *parser) threshold(c clause) mroute.Threshold {
 	n, digits := leadingNumber(c.word, most)
 	switch {
 	case n < 1 || n > most:
-		p.warn(c.column, "ttl-threshold "+quote(c.word)+": expected a number from 1 to 255; 1 is used")
+		p.error(c.column, "ttl-threshold "+quote(c.word)+": expected a number from 1 to 255; 1 is used")
 		return 1
 	case digits < len(c.word):
 		p.warn(c.column, "ttl-threshold "+quote(c.word)+": expected a number from 1 to 255; taken as "+strconv.Itoa(n))

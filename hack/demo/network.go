@@ -7,11 +7,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/test/netlab"
+	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
 // runDir holds all files of the demo. It is private, see demoCommand.
@@ -65,25 +65,7 @@ type network struct {
 	bin                         string
 	sender, router, left, right *netlab.NS
 	atLeft, atRight             *netlab.Capture
-	log                         logBuffer
-}
-
-// logBuffer keeps what the daemon says, to show it if something is wrong.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
+	log                         programs.Output
 }
 
 func newNetwork(tb netlab.TB, bin string) *network {

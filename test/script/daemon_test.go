@@ -1,18 +1,17 @@
 package script
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/test/netlab"
+	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
 // deadline is how long anything may take that should happen at once. It is
@@ -23,26 +22,8 @@ const deadline = 20 * time.Second
 type daemon struct {
 	cmd     *exec.Cmd
 	pidFile string
-	log     output
+	log     programs.Output
 	done    chan struct{} // closed when it has ended
-}
-
-// output collects what a process prints while others read it.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }
 
 // startDaemon starts smcrouted in the namespace called name and waits until it

@@ -1,19 +1,18 @@
 package program
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/test/netlab"
+	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
 // Daemon is a running smcrouted, or another program that tells a service
@@ -23,7 +22,7 @@ type Daemon struct {
 	Started time.Duration // from its start until it was ready
 
 	cmd   *exec.Cmd
-	log   output
+	log   programs.Output
 	told  *manager
 	ended chan struct{}
 }
@@ -150,22 +149,4 @@ func (d *Daemon) Kill() {
 	_ = d.cmd.Process.Kill() // if it has ended, so much the better
 	<-d.ended
 	d.told.close()
-}
-
-// output collects what a process prints while others read it.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }
