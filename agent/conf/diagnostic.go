@@ -6,7 +6,7 @@ import "strconv"
 type Severity uint8
 
 const (
-	// Error: the line, or the file to be included, was dropped.
+	// Error: the line, the file to be included, or a threshold was dropped.
 	Error Severity = iota + 1
 	// Warning: the line counts, but perhaps not as its author meant it.
 	Warning

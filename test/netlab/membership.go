@@ -19,7 +19,8 @@ import (
 // group and source, without those that the kernel joins by itself: all hosts,
 // solicited nodes. A group joined for certain sources gives an (S,G) each,
 // other groups (*,G); when a group is joined in both ways, only the sources
-// show, since the kernel's files do not tell.
+// show, since the kernel's files do not tell. They show no sources at all while
+// the group that was joined last on the link has none.
 func (ns *NS) Memberships(link string) []mroute.SG {
 	ns.tb.Helper()
 	index := ns.Index(link)
