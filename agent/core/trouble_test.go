@@ -3,8 +3,8 @@ package core_test
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"math/bits"
+	"slices"
 	"strings"
 	"testing"
 	"time"
