@@ -34,6 +34,7 @@ type Options struct {
 
 	Logger *slog.Logger
 
+	OnStarted   func() // the router runs, clients can connect, and the configuration comes next
 	OnReady     func() // the whole configuration is in the kernel; the script is called after it
 	OnReloading func() // a reload begins
 	OnReloaded  func() // it is done
@@ -109,6 +110,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 			return nil
 		}
 	}
+	call(a.o.OnStarted)
 	clean := a.load(ctx, "start")
 	if clients != nil {
 		servant("client socket", func(ctx context.Context) error { return clients.Serve(ctx, a) })

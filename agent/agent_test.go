@@ -115,7 +115,14 @@ func (r *rig) options() agent.Options {
 func (r *rig) start(o agent.Options) {
 	r.t.Helper()
 	ready := make(chan struct{})
-	o.OnReady = func() { close(ready) }
+	started := false
+	o.OnStarted = func() { started = true }
+	o.OnReady = func() {
+		if !started {
+			r.t.Error("ready before it has started")
+		}
+		close(ready)
+	}
 	r.Agent = agent.New(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
@@ -489,6 +496,7 @@ func TestSocketInUse(t *testing.T) {
 	second := newRig(t, "-")
 	o := second.options()
 	o.Socket = r.path("sock")
+	o.OnStarted = func() { t.Error("started without a socket") }
 	o.OnReady = func() { t.Error("ready without a socket") }
 	if err := agent.New(o).Run(t.Context()); !errors.Is(err, ipc.ErrInUse) {
 		t.Errorf("Run: %v, want %v", err, ipc.ErrInUse)
@@ -512,6 +520,7 @@ func TestRouterFails(t *testing.T) {
 		r := newRig(t, conf)
 		o := r.options()
 		o.Kernel = blind{o.Kernel.(*sim.Kernel)}
+		o.OnStarted = func() { t.Error("started without a router") }
 		o.OnReady = func() { t.Error("ready without a router") }
 		if err := agent.New(o).Run(t.Context()); !errors.Is(err, errBlind) {
 			t.Errorf("Run: %v", err)

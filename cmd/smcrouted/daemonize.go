@@ -16,7 +16,7 @@ const startupEnv = "SMCROUTED_STARTUP_FD"
 
 // daemonize starts this program again, as a daemon: in a session of its own,
 // with its standard descriptors on /dev/null. It waits until the daemon has the
-// kernel's tables, and returns 0, or until it failed, and returns its exit code.
+// kernel's tables and its socket, and returns 0, or until it failed, and returns its exit code.
 //
 // Go programs can't fork, because a fork has but one of their threads.
 func daemonize(args []string, stderr io.Writer) int {
@@ -75,7 +75,7 @@ func self() string {
 	return "/proc/self/exe"
 }
 
-// startedOK is what the daemon writes to the pipe once it has the tables. Else
+// startedOK is what the daemon writes to the pipe once it has started. Else
 // it writes the reason, and exits.
 const startedOK = "\x00"
 

@@ -88,6 +88,15 @@ func TestDefect6ParentEndsWithTheDaemonsCode(t *testing.T) {
 	}
 }
 
+func TestParentHearsOfASocketInUse(t *testing.T) {
+	needCapabilities(t)
+	d := command(t, []string{envSocket + "=1"})
+	lost(t, d)
+	if code := d.exit(t); code != exitUnavailable || !strings.Contains(d.stderr.String(), "client socket: ") {
+		t.Errorf("exit code %d, stderr %q; want %d and the reason", code, d.stderr, exitUnavailable)
+	}
+}
+
 func TestDelayDoesNotHoldUpTheParent(t *testing.T) {
 	needCapabilities(t)
 	// The daemon ends by itself: after the delay its table is in use.

@@ -20,6 +20,7 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/cap"
 
 	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/ipc"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -30,6 +31,7 @@ const (
 	envOpen   = "SMCROUTED_TEST_OPEN"   // how claiming the tables fails
 	envIPv6   = "SMCROUTED_TEST_IPV6"   // how claiming that of IPv6 alone fails
 	envNoCaps = "SMCROUTED_TEST_NOCAPS" // set: start without capabilities; "most": with those needed
+	envSocket = "SMCROUTED_TEST_SOCKET" // set: the socket is in use
 	envSlow   = "SMCROUTED_TEST_SLOW"   // set: never end by itself
 )
 
@@ -93,6 +95,10 @@ type playRouter struct {
 
 func (r *playRouter) Run(ctx context.Context) error {
 	r.o.Logger.Warn("Configuration", "file", r.o.ConfFile)
+	if os.Getenv(envSocket) != "" {
+		return fmt.Errorf("client socket: %w", ipc.ErrInUse)
+	}
+	r.o.OnStarted()
 	r.o.OnReady()
 	for {
 		select {

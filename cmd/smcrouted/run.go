@@ -144,7 +144,6 @@ func (s *service) serve() error {
 	if err != nil {
 		return err
 	}
-	s.startup.succeed()
 	s.report(k)
 
 	r := s.parts.new(agent.Options{
@@ -156,6 +155,7 @@ func (s *service) serve() error {
 		Script:         s.flags.script,
 		MRDiscInterval: s.flags.mrdisc,
 		Logger:         s.log,
+		OnStarted:      s.startup.succeed,
 		OnReady:        s.ready,
 		OnReloading:    s.reloading,
 		OnReloaded:     s.reloaded,
