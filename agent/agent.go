@@ -49,12 +49,12 @@ type Agent struct {
 	mrdisc *mrdisc.Announcer
 	hook   *hook.Runner
 
-	reloads chan chan struct{}
+	reloads chan chan error
 }
 
 // New puts an agent together. Nothing happens before Run.
 func New(o Options) *Agent {
-	a := &Agent{o: o, log: o.Logger, reloads: make(chan chan struct{})}
+	a := &Agent{o: o, log: o.Logger, reloads: make(chan chan error)}
 	a.hook = hook.New(o.Script, o.Logger)
 	a.mrdisc = mrdisc.New(mrdisc.Options{Interval: o.MRDiscInterval, NetNS: o.NetNS, Logger: o.Logger})
 	a.engine = engine.New(engine.Options{
@@ -111,7 +111,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		}
 	}
 	call(a.o.OnStarted)
-	clean := a.load(ctx, "start")
+	clean, _ := a.load(ctx, "start") // an error is in the log: clients can add routes
 	if clients != nil {
 		servant("client socket", func(ctx context.Context) error { return clients.Serve(ctx, a) })
 	}
@@ -131,12 +131,13 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		case done := <-a.reloads:
 			a.log.Log(ctx, core.LevelNotice, "Reading the configuration again")
 			call(a.o.OnReloading)
-			if a.load(ctx, "reload") {
+			clean, err := a.load(ctx, "reload")
+			if clean {
 				a.hook.Reload()
 			}
 			a.mrdisc.Refresh()
 			call(a.o.OnReloaded)
-			close(done)
+			done <- err
 			giveBack()
 		}
 	}
@@ -149,35 +150,38 @@ func call(f func()) {
 }
 
 // load puts the configuration file into the kernel. If it cannot be read, what
-// is there stays. It reports whether there was one and every line was accepted.
-func (a *Agent) load(ctx context.Context, occasion string) (clean bool) {
+// is there stays. It reports whether there was one and every line was accepted;
+// errors are in the log by then.
+func (a *Agent) load(ctx context.Context, occasion string) (clean bool, err error) {
 	if a.o.ConfFile == "" {
-		return false
+		return false, nil
 	}
-	layer, clean := a.loadConf(ctx)
+	layer, clean, err := a.loadConf(ctx)
 	if layer == nil {
-		return clean
+		return false, err
 	}
 	if err := a.engine.SetLayer(ctx, *layer, true); err != nil {
 		if ctx.Err() == nil {
 			a.log.Error(occasion + ": " + err.Error())
 		}
-		return false
+		return false, err
 	}
-	return clean
+	return clean, nil
 }
 
 // Reload reads the configuration again, drops what clients changed, and
-// returns when that is done or ctx is.
-func (a *Agent) Reload(ctx context.Context) {
-	done := make(chan struct{})
+// returns when that is done or ctx is. With an error nothing has changed.
+func (a *Agent) Reload(ctx context.Context) error {
+	done := make(chan error, 1)
 	select {
 	case a.reloads <- done:
 	case <-ctx.Done():
-		return
+		return ctx.Err()
 	}
 	select {
-	case <-done:
+	case err := <-done:
+		return err
 	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

@@ -322,7 +322,9 @@ func TestReload(t *testing.T) {
 	r.must(ipc.Add, "a1", "10.0.0.9", "225.9.9.9", "b0")
 	r.write("conf", "mroute from a0 source 10.0.0.2 group 225.1.1.1 to b1\n")
 	r.log.take()
-	r.Reload(t.Context())
+	if err := r.Reload(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if log := r.log.take(); !strings.Contains(log, "Reading the configuration again") {
 		t.Errorf("log:\n%s\nwithout a word of the reload", log)
 	}
@@ -336,12 +338,13 @@ func TestReloadKeepsTheLastGoodState(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		spoil   func(path string) error
+		refused bool // by the client's reload
 		logged  string
 		recover func(path string) error
 	}{
-		{"missing", os.Remove, "does not exist", func(string) error { return nil }},
+		{"missing", os.Remove, false, "does not exist", func(string) error { return nil }},
 		// Root may read everything, but nobody a directory.
-		{"unreadable", func(p string) error { return errors.Join(os.Remove(p), os.Mkdir(p, 0o755)) }, "cannot read the configuration", os.Remove},
+		{"unreadable", func(p string) error { return errors.Join(os.Remove(p), os.Mkdir(p, 0o755)) }, true, "cannot read the configuration", os.Remove},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := run(t, oneRoute)
@@ -350,7 +353,9 @@ func TestReloadKeepsTheLastGoodState(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.log.take()
-			r.must(ipc.Reload)
+			if _, err := r.do(ipc.Reload); (err != nil) != tt.refused {
+				t.Errorf("reload: %v", err)
+			}
 			if log := r.log.take(); !strings.Contains(log, tt.logged) {
 				t.Errorf("log:\n%s\nwithout %q", log, tt.logged)
 			}
@@ -448,7 +453,9 @@ func TestDefect05Script(t *testing.T) {
 	if err := os.Mkdir(r.path("conf"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r.must(ipc.Reload)
+	if _, err := r.do(ipc.Reload); err == nil {
+		t.Error("the reload of a directory succeeded")
+	}
 	if err := os.Remove(r.path("conf")); err != nil {
 		t.Fatal(err)
 	}
@@ -485,7 +492,7 @@ func TestEnd(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	r.Reload(ctx) // returns
+	_ = r.Reload(ctx) // returns
 	r.await("goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
 }
 

@@ -28,8 +28,7 @@ func (a *Agent) Handle(ctx context.Context, req ipc.Request) (string, error) {
 		return "", a.engine.Flush(ctx)
 	case ipc.Reload:
 		a.log.Log(ctx, core.LevelNotice, "reload, asked for by a client")
-		a.Reload(ctx)
-		return "", ctx.Err()
+		return "", a.Reload(ctx)
 	case ipc.Kill:
 		a.log.Log(ctx, core.LevelNotice, "ending, asked for by a client")
 		call(a.o.OnKill)

@@ -56,17 +56,18 @@ func level(s conf.Severity) slog.Level {
 }
 
 // loadConf reads the configuration file and logs what is to be said of it. The
-// layer is nil if there is no telling what is wanted; clean is whether there was
-// a file and every line of it was accepted.
-func (a *Agent) loadConf(ctx context.Context) (layer *mroute.Layer, clean bool) {
+// layer is nil if there is no telling what is wanted: because there is no file,
+// or with an error. clean is whether there was one and every line was accepted.
+func (a *Agent) loadConf(ctx context.Context) (layer *mroute.Layer, clean bool, err error) {
 	l, diags, err := readConf(a.o.ConfFile, a.o.DefaultDisable)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		a.log.Log(ctx, core.LevelNotice, fmt.Sprintf("Configuration file %s does not exist. Continuing anyway: routes can be added with smcroutectl", a.o.ConfFile))
-		return nil, false
+		return nil, false, nil
 	case err != nil:
-		a.log.Error("cannot read the configuration: " + err.Error())
-		return nil, false
+		err = fmt.Errorf("cannot read the configuration: %w", err)
+		a.log.Error(err.Error())
+		return nil, false, err
 	}
 	clean = true
 	for _, d := range diags {
@@ -76,5 +77,5 @@ func (a *Agent) loadConf(ctx context.Context) (layer *mroute.Layer, clean bool) 
 	if !clean {
 		a.log.Warn("Parse error in " + a.o.ConfFile + ": what is wrong there was left out, all else is in use")
 	}
-	return &l, clean
+	return &l, clean, nil
 }

@@ -36,9 +36,14 @@ type Diagnostic struct {
 	Message  string // what was found, and what was expected
 }
 
-// String returns "FILE:LINE:COL: message".
+// String returns "FILE:LINE:COL: message", with the severity before the message
+// if it is not an Error.
 func (d Diagnostic) String() string {
-	return d.File + ":" + strconv.Itoa(d.Line) + ":" + strconv.Itoa(d.Column) + ": " + d.Message
+	s := d.File + ":" + strconv.Itoa(d.Line) + ":" + strconv.Itoa(d.Column) + ": "
+	if d.Severity != Error {
+		s += d.Severity.String() + ": "
+	}
+	return s + d.Message
 }
 
 // quote shows a word of the input in a message, cut if it is very long.

@@ -125,7 +125,7 @@ func dump(l mroute.Layer) string {
 func dumpDiagnostics(list []conf.Diagnostic) string {
 	var b strings.Builder
 	for _, d := range list {
-		fmt.Fprintf(&b, "%v: %v\n", d.Severity, d)
+		fmt.Fprintf(&b, "%v: %s:%d:%d: %s\n", d.Severity, d.File, d.Line, d.Column, d.Message)
 	}
 	return b.String()
 }

@@ -86,7 +86,7 @@ func TestColumns(t *testing.T) {
 
 func TestDiagnosticString(t *testing.T) {
 	d := conf.Diagnostic{File: "f", Line: 3, Column: 7, Severity: conf.Warning, Message: "found x, expected y"}
-	if got := d.String(); got != "f:3:7: found x, expected y" {
+	if got := d.String(); got != "f:3:7: warning: found x, expected y" {
 		t.Error(got)
 	}
 	if got := fmt.Sprint(conf.Error, conf.Warning, conf.Info); got != "error warning info" {

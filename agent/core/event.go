@@ -73,6 +73,9 @@ type (
 	// FlowsChanged tells of entries installed or moved because of upcalls.
 	FlowsChanged []FlowChange
 
+	// Strays tells of packets on wrong interfaces: of one entry every 3 s at most.
+	Strays []Stray
+
 	// MRDisc is the set of links to send router advertisements on.
 	MRDisc struct{ Links []mroute.Link }
 
@@ -90,9 +93,17 @@ type (
 func (Apply) isEffect()        {}
 func (ReadCounters) isEffect() {}
 func (FlowsChanged) isEffect() {}
+func (Strays) isEffect()       {}
 func (MRDisc) isEffect()       {}
 func (Log) isEffect()          {}
 func (Wake) isEffect()         {}
+
+// Stray is a packet that arrived on another interface than its entry's IIF,
+// where no rule covers it either.
+type Stray struct {
+	SG   mroute.SG
+	Link string
+}
 
 // FlowChange is an entry that was installed or moved because packets arrived.
 type FlowChange struct {

@@ -96,8 +96,14 @@ func (s *State) Step(ev Event, now time.Time) []Effect {
 	case LinksRead:
 		out = s.linksRead(ev)
 	case Upcalls:
+		var strays Strays
 		for _, u := range ev {
-			s.upcall(u)
+			if link := s.upcall(u); link != "" {
+				strays = append(strays, Stray{u.SG, link})
+			}
+		}
+		if len(strays) > 0 {
+			out = append(out, strays)
 		}
 	case Expire:
 		later = s.expire(ev.Age)
@@ -193,15 +199,16 @@ func sameForRouting(a, b mroute.Link) bool {
 	return a.Index == b.Index && a.Name == b.Name && a.Multicast == b.Multicast
 }
 
-// upcall notes where packets arrive.
-func (s *State) upcall(u mroute.Upcall) {
+// upcall notes where packets arrive. It returns the name of the link if that is
+// a wrong one.
+func (s *State) upcall(u mroute.Upcall) (stray string) {
 	t := s.table(u.SG.Family())
 	if t == nil {
-		return
+		return ""
 	}
 	ifindex := t.vifs.Link(u.VIF)
 	if ifindex <= 0 {
-		return
+		return ""
 	}
 	c := t.cells[u.SG]
 	switch u.Kind {
@@ -214,13 +221,18 @@ func (s *State) upcall(u mroute.Upcall) {
 			t.addFlow(u.SG, ifindex)
 		}
 	case mroute.WrongVIF, mroute.WrVIFWhole:
-		if c == nil || c.entry.IIF == u.VIF || !s.res.Covers(u.SG, ifindex, &t.vifs) {
-			return
+		if c == nil || c.entry.IIF == u.VIF {
+			return ""
+		}
+		if !s.res.Covers(u.SG, ifindex, &t.vifs) {
+			l, _ := s.res.Link(ifindex)
+			return l.Name
 		}
 		t.addFlow(u.SG, ifindex)
 		t.flows[u.SG].moved = true
 	default:
-		return
+		return ""
 	}
 	s.work.sgs = append(s.work.sgs, u.SG)
+	return ""
 }

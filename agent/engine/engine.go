@@ -174,6 +174,8 @@ func (e *Engine) perform(effects []core.Effect) {
 			for _, ch := range eff {
 				e.flow(ch)
 			}
+		case core.Strays:
+			e.strays(eff)
 		case core.MRDisc:
 			if e.o.OnMRDisc != nil {
 				e.o.OnMRDisc(eff.Links)
@@ -193,6 +195,16 @@ func (e *Engine) readCounters(r core.ReadCounters) {
 		e.o.Logger.Warn("cannot read counters: " + ev.Err.Error())
 	}
 	e.step(ev)
+}
+
+func (e *Engine) strays(strays core.Strays) {
+	ctx := context.Background()
+	if !e.o.Logger.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	for _, s := range strays {
+		e.o.Logger.Info(fmt.Sprintf("%v arrived on %s, where no rule covers it", s.SG, s.Link))
+	}
 }
 
 func (e *Engine) flow(ch core.FlowChange) {

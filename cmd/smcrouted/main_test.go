@@ -115,11 +115,12 @@ func (r *playRouter) Run(ctx context.Context) error {
 	}
 }
 
-func (r *playRouter) Reload(ctx context.Context) {
+func (r *playRouter) Reload(ctx context.Context) error {
 	select {
 	case r.reloads <- struct{}{}:
 	case <-ctx.Done():
 	}
+	return ctx.Err()
 }
 
 // smcrouted is a command that plays the daemon, with its PID file.

@@ -16,7 +16,7 @@ type router interface {
 	// Run routes until ctx is done. It closes the kernel.
 	Run(ctx context.Context) error
 	// Reload reads the configuration again, and returns when that is done.
-	Reload(ctx context.Context)
+	Reload(ctx context.Context) error
 }
 
 var _ router = (*agent.Agent)(nil)

@@ -165,7 +165,7 @@ func (s *service) serve() error {
 		for {
 			select {
 			case <-reload:
-				r.Reload(ctx)
+				_ = r.Reload(ctx) // an error is in the log
 			case <-ctx.Done():
 				return
 			}
