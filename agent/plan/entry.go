@@ -89,6 +89,12 @@ func (r *Resolver) uniteEdits(m mroute.Match, sg mroute.SG, pos int, v *VIFs, o 
 
 // template unites the outputs of the templates that decide about sg on the link.
 func (r *Resolver) template(sg mroute.SG, pos int, v *VIFs) (o mroute.OIFs, found bool) {
+	if sg.Source.IsUnspecified() {
+		// No router may forward it (RFC 4291, section 2.5.2). And as an entry
+		// with outputs the kernel would take it for "any source": packets that
+		// come in at these would match it, and their flows never be learned.
+		return o, false
+	}
 	for li, x := range r.in.layers {
 		first := none
 		for _, sh := range x.shapes {

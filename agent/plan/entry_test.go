@@ -57,6 +57,8 @@ func TestEntryOfIPv6(t *testing.T) {
 		{"scope not in the mask, but another rule", masked, "2001:db8::1 ff04::1", "learned a0 -> c0"},
 		{"flags do not count as scope", masked, "2001:db8::1 ff3e::1", "learned a0 -> b0"},
 		{"an IPv4 flow", masked, "10.0.0.1 225.1.1.1", "stop-filter a0 ->"},
+		{"a sender without address", masked, ":: ff06::1", "stop-filter a0 ->"},
+		{"a sender without address in IPv4", "mroute from a0 group 225.1.1.1 to b0", "0.0.0.0 225.1.1.1", "stop-filter a0 ->"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, tt.conf, "a0 b0 c0")
