@@ -103,6 +103,8 @@ func TestScopeMaskAllows(t *testing.T) {
 		{0xffe0, "ff15::1", true}, // the flags do not matter
 		{0xffc0, "ff05::1", false},
 		{0xffff, "ff0e::1", true},
+		{0x4000, "ff0e::1", true}, // all four bits of the scope count
+		{0x4000, "ff06::1", false},
 		{0, "ff0e::1", false},
 		{0xffff, "225.1.1.1", false},
 	} {
