@@ -4,10 +4,15 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
+// sameEnd is how long after a signal to end another one is taken for the same:
+// timeout(1) and some service managers send it to the process and to its group.
+const sameEnd = 200 * time.Millisecond
+
 // handleSignals calls reload for each SIGHUP, and stop for the first SIGTERM or
-// SIGINT; the next one kills the process. release undoes it all.
+// SIGINT; after sameEnd the next one kills the process. release undoes it all.
 func handleSignals(reload, stop func()) (release func()) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
@@ -20,6 +25,7 @@ func handleSignals(reload, stop func()) (release func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		var impatient <-chan time.Time
 		for {
 			select {
 			case s := <-signals:
@@ -27,8 +33,12 @@ func handleSignals(reload, stop func()) (release func()) {
 					reload()
 					continue
 				}
+				if impatient == nil {
+					impatient = time.After(sameEnd)
+					stop()
+				}
+			case <-impatient:
 				signal.Reset(syscall.SIGTERM, syscall.SIGINT)
-				stop()
 			case <-quit:
 				return
 			}
