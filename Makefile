@@ -122,7 +122,7 @@ install: build ## binaries, manual pages, systemd unit, defaults and example
 	install -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5
 	install -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8
 	install -m 644 docs/smcroute.conf.example $(DESTDIR)$(DOCDIR)
-	sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' -e 's|@RUNSTATEDIR@|$(RUNSTATEDIR)|g' \
+	sed -e '1{/^# "make install"/d}' -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' -e 's|@RUNSTATEDIR@|$(RUNSTATEDIR)|g' \
 		init/smcroute.service.in >$(DESTDIR)$(UNITDIR)/smcroute.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/smcroute.service
 	@# The administrator's file is not overwritten.

@@ -57,6 +57,10 @@ func (n *network) shell() {
 		program = "/bin/sh"
 	}
 	cmd := n.router.Command(program)
+	if filepath.Base(program) == "bash" {
+		// Its own file would put the machine's prompt and PATH in the place of ours.
+		cmd.Args = append(cmd.Args, "--norc")
+	}
 	path := strings.Join([]string{dir, n.bin, os.Getenv("PATH"), "/usr/sbin", "/sbin"}, ":")
 	cmd.Env = append(cmd.Env, "PATH="+path, envSender+"="+n.sender.ProcPath(), "PS1=router# ")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
