@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/smcroute/kube-smcroute/agent"
@@ -30,6 +31,8 @@ func TestDefect14Check(t *testing.T) {
 		{"an unknown directive", "\nbogus\n", false, "conf:2:1:"},
 		{"a warning only", "mroute from a0 bogus group 225.1.1.1 to b0\n", true, "conf:1:16:"},
 		{"an error in an include", "include DIR/more\n", false, "more:1:1:"},
+		{"an include of a device", "include /dev/zero\n", false, "conf:1:9:"},
+		{"an include of a FIFO", "include DIR/fifo\n", false, "conf:1:9:"},
 		{"an include that is not there", "include DIR/nothing\n", true, "conf:1:9:"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -39,6 +42,9 @@ func TestDefect14Check(t *testing.T) {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 					t.Fatal(err)
 				}
+			}
+			if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o644); err != nil {
+				t.Fatal(err)
 			}
 			var b strings.Builder
 			ok := agent.Check(&b, path, agent.CheckOptions{Links: links})

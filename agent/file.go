@@ -37,7 +37,7 @@ func include(pattern string) ([]conf.Source, error) {
 	var files []conf.Source
 	var errs []error
 	for _, n := range names {
-		text, err := os.ReadFile(n)
+		text, err := readRegular(n)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -45,6 +45,19 @@ func include(pattern string) ([]conf.Source, error) {
 		files = append(files, conf.Source{Name: n, Text: text})
 	}
 	return files, errors.Join(errs...)
+}
+
+// readRegular reads a file that a pattern caught. A FIFO or a device among them
+// would hold up the daemon for good.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	return os.ReadFile(path)
 }
 
 func level(s conf.Severity) slog.Level {
