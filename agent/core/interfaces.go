@@ -14,8 +14,9 @@ import (
 // entries, where the next link with that number would inherit the traffic: so
 // this comes first, and a number is not given out again until it has succeeded.
 func (s *State) scrub() []mroute.Op {
+	s.work.want = s.res.WantVIFs()
 	wanted := make(map[int]bool)
-	for _, l := range s.res.WantVIFs() {
+	for _, l := range s.work.want {
 		wanted[l.Index] = !s.work.again[l.Index]
 	}
 	var ops []mroute.Op
@@ -82,11 +83,10 @@ func (t *table) scrub(going []mroute.VIF) []mroute.Op {
 // in the order in which they are first named the lowest free one.
 func (s *State) addVIFs() []mroute.Op {
 	var ops []mroute.Op
-	want := s.res.WantVIFs()
 	for _, t := range s.tables {
 		var noRoom []string
 		next := mroute.VIF(0)
-		for _, l := range want {
+		for _, l := range s.work.want {
 			if _, ok := t.vifs.Of(l.Index); ok {
 				continue
 			}

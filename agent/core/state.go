@@ -43,8 +43,9 @@ const (
 // work is what the current round has yet to compare.
 type work struct {
 	vifs      bool
-	again     map[int]bool // ifindexes whose VIF died with a link of the same index
-	all       bool         // every (S,G)
+	want      []mroute.Link // the links that need a VIF, once vifs is looked at
+	again     map[int]bool  // ifindexes whose VIF died with a link of the same index
+	all       bool          // every (S,G)
 	sgs       []mroute.SG
 	joins     bool // every membership
 	some      []plan.Membership
