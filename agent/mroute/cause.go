@@ -1,0 +1,15 @@
+package mroute
+
+// Cause is why something that is wanted is not in the kernel.
+type Cause uint8
+
+// The causes. The zero Cause is none.
+const (
+	CauseNoInterface  Cause = iota + 1 // an interface is missing; it is waited for
+	CauseNotMulticast                  // an interface lacks IFF_MULTICAST
+	CauseVIFTableFull                  // all VIFs of the table are taken
+	CauseTableInUse                    // another process owns the table
+	CauseNotSupported                  // the kernel lacks the feature
+	CausePermission                    // CAP_NET_ADMIN or CAP_NET_RAW is missing
+	CauseKernel                        // the kernel refused a call; it is tried again
+)

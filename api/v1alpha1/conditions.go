@@ -1,0 +1,64 @@
+package v1alpha1
+
+// Condition types of MulticastRoute and MulticastGroup. Both are always there.
+const (
+	// ConditionAccepted is True if the object is valid and permitted.
+	//
+	// Reasons for True: Accepted. For False: Invalid, Conflicted,
+	// HostInterfacesNotPermitted, PodNetworkNamespacesNotPermitted. For Unknown:
+	// Pending, before any selected node reported.
+	ConditionAccepted = "Accepted"
+
+	// ConditionProgrammed is True if every selected node has it in its kernel.
+	//
+	// Reasons for True: Programmed. For False: any of the rest. For Unknown:
+	// Pending, NodeNotReporting.
+	ConditionProgrammed = "Programmed"
+)
+
+// Reasons of conditions and of a node's report.
+const (
+	ReasonAccepted   = "Accepted"
+	ReasonProgrammed = "Programmed"
+
+	// Why an object is not accepted.
+
+	// ReasonInvalid: the object contradicts itself in a way that the API server
+	// could not see.
+	ReasonInvalid = "Invalid"
+	// ReasonConflicted: an older route has another input for the same (S,G).
+	ReasonConflicted = "Conflicted"
+	// ReasonHostInterfacesNotPermitted: objects of this namespace may not name
+	// the node's interfaces; see the agent's option --host-namespaces.
+	ReasonHostInterfacesNotPermitted = "HostInterfacesNotPermitted"
+	// ReasonPodNetworkNamespacesNotPermitted: the agent runs without
+	// --pod-network-namespaces.
+	ReasonPodNetworkNamespacesNotPermitted = "PodNetworkNamespacesNotPermitted"
+
+	// Why an accepted object is not programmed.
+
+	// ReasonPending: work is under way, or there is nothing to do yet, as when a
+	// selector matches no pod.
+	ReasonPending = "Pending"
+	// ReasonInterfaceNotFound: an interface is missing. It is waited for.
+	ReasonInterfaceNotFound = "InterfaceNotFound"
+	// ReasonNotMulticastCapable: an interface lacks the MULTICAST flag.
+	ReasonNotMulticastCapable = "NotMulticastCapable"
+	// ReasonVIFTableFull: more than 32 interfaces are needed in one table.
+	ReasonVIFTableFull = "VIFTableFull"
+	// ReasonTableInUse: another program owns the kernel's table.
+	ReasonTableInUse = "TableInUse"
+	// ReasonKernelUnsupported: the kernel was built without multicast routing.
+	ReasonKernelUnsupported = "KernelUnsupported"
+	// ReasonMissingCapability: NET_ADMIN or NET_RAW is missing.
+	ReasonMissingCapability = "MissingCapability"
+	// ReasonKernelError: the kernel refused a call; the message has its error.
+	ReasonKernelError = "KernelError"
+	// ReasonPodNotReachable: the node has no link of its own to a selected pod, as
+	// when the pod uses the host's network.
+	ReasonPodNotReachable = "PodNotReachable"
+	// ReasonNoMatchingNodes: the nodeSelector selects no node.
+	ReasonNoMatchingNodes = "NoMatchingNodes"
+	// ReasonNodeNotReporting: a selected node's agent is silent.
+	ReasonNodeNotReporting = "NodeNotReporting"
+)
