@@ -16,6 +16,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/ipc"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/mrdisc"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
 // Options configure an agent. The callbacks may be nil; they are called from
@@ -65,6 +66,19 @@ func New(o Options) *Agent {
 		OnMRDisc:      a.mrdisc.Set,
 	})
 	return a
+}
+
+// SetLayer replaces the layer of that name, which must not be "file": that is
+// the configuration file's. It returns when the kernel has it. What clients
+// changed stays on top. Before Run has started the router it waits.
+func (a *Agent) SetLayer(ctx context.Context, l mroute.Layer) error {
+	return a.engine.SetLayer(ctx, l, false)
+}
+
+// Snapshot returns the state of the router, with the kernel's counters if asked
+// for: see [engine.Engine.Snapshot].
+func (a *Agent) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot, error) {
+	return a.engine.Snapshot(ctx, counters)
 }
 
 // Run works until ctx is done, and returns nil then, when the kernel's tables
