@@ -21,6 +21,9 @@ type Input struct {
 	Groups []v1alpha1.MulticastGroup
 	Pods   []Pod // of this node
 
+	// MainTable is the kernel's multicast routing table of the agent itself. The
+	// joins of MulticastGroups on the node are made by its router.
+	MainTable uint32
 	// HostNamespaces are those whose objects may name the node's interfaces. "*"
 	// stands for all.
 	HostNamespaces []string
