@@ -20,7 +20,7 @@ import (
 )
 
 // Options configure an agent. The callbacks may be nil; they are called from
-// Run's goroutine, but for OnKill, and must not block.
+// Run's goroutine, but for OnKill and OnChange, and must not block.
 type Options struct {
 	Kernel kernel.Kernel // closed by Run
 
@@ -40,6 +40,8 @@ type Options struct {
 	OnReloading func() // a reload begins
 	OnReloaded  func() // it is done
 	OnKill      func() // a client asks the program to end
+
+	OnChange func() // see [engine.Options]
 }
 
 // Agent is a router and its servants.
@@ -64,6 +66,7 @@ func New(o Options) *Agent {
 		Logger:        o.Logger,
 		OnFlow:        a.hook.Install,
 		OnMRDisc:      a.mrdisc.Set,
+		OnChange:      o.OnChange,
 	})
 	return a
 }

@@ -33,6 +33,12 @@ type Options struct {
 	// be nil.
 	OnFlow   func(mroute.SG)
 	OnMRDisc func([]mroute.Link)
+
+	// OnChange is called when a round of changes has ended: a snapshot may
+	// differ from one before it in more than counters and ages. It is called
+	// from Run's goroutine, so that it must not block, nor call the engine. It
+	// may be nil.
+	OnChange func()
 }
 
 // Engine is a running router.

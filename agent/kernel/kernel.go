@@ -127,3 +127,23 @@ func (e *Error) Unwrap() []error {
 	}
 	return errs
 }
+
+// CauseOf names the cause of an error of this package for those who report it.
+// It is 0 if err is nil, and [mroute.CauseKernel] if no other fits.
+func CauseOf(err error) mroute.Cause {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, ErrTableBusy):
+		return mroute.CauseTableInUse
+	case errors.Is(err, ErrNotSupported):
+		return mroute.CauseNotSupported
+	case errors.Is(err, ErrPermission):
+		return mroute.CausePermission
+	case errors.Is(err, ErrVIFTableFull):
+		return mroute.CauseVIFTableFull
+	case errors.Is(err, ErrNoLink):
+		return mroute.CauseNoInterface
+	}
+	return mroute.CauseKernel
+}

@@ -12,4 +12,6 @@ const (
 	CauseNotSupported                  // the kernel lacks the feature
 	CausePermission                    // CAP_NET_ADMIN or CAP_NET_RAW is missing
 	CauseKernel                        // the kernel refused a call; it is tried again
+	CauseInProgress                    // many memberships are being joined: the rest follows
+	CauseLimit                         // more memberships are asked for than a router takes
 )

@@ -41,7 +41,7 @@ func TestIfPatternMatches(t *testing.T) {
 		{"eth*", "eth0", false}, // no other wildcard
 		{"", "eth0", false},
 	} {
-		if got := tt.pattern.Matches(tt.name); got != tt.want {
+		if got := tt.pattern.Matches(tt.name, 1); got != tt.want {
 			t.Errorf("%q matches %q: %v, want %v", tt.pattern, tt.name, got, tt.want)
 		}
 	}

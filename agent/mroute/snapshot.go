@@ -37,6 +37,13 @@ type EntryView struct {
 	OIFs     []string // in order of VIF
 	Counters Counters
 	Age      time.Duration // since this daemon installed it
+
+	// Origins are those of the rules that cover the flow on IIF, and so make it
+	// leave through OIFs: of the exact ones if there are any, else of the
+	// templates that decide. Their packets and bytes are the entry's. A stop
+	// filter has none, unless a rule without outputs made it. The slice may be
+	// shared with other entries.
+	Origins []Origin
 }
 
 // GroupView is a membership. In [Snapshot.Joined] If is the link's name.
@@ -60,7 +67,9 @@ const (
 	PendingGroup PendingKind = "mgroup"
 )
 
-// PendingView is a rule or membership that waits for an interface.
+// PendingView is a rule or membership line that is not wholly in the kernel as
+// it was asked for, whatever the cause. What can be had of it is there: a rule
+// that lacks one of its outputs forwards to the others.
 type PendingView struct {
 	Kind   PendingKind
 	From   IfPattern
@@ -68,6 +77,7 @@ type PendingView struct {
 	Scopes ScopeMask
 	Except []netip.Prefix
 	To     []IfPattern
-	Reason string // what is missing, as a sentence
+	Cause  Cause  // of the first thing that Reason names
+	Reason string // what is missing or was refused, as a sentence
 	Origin Origin
 }

@@ -52,15 +52,15 @@ type changes []*routeEdit
 
 // took reports whether what was said at since of the rule on the link was taken
 // away later.
-func (cs changes) took(link string, since int) bool {
-	return slices.ContainsFunc(cs, func(c *routeEdit) bool { return c.removed > since && c.route.From.Matches(link) })
+func (cs changes) took(link *mroute.Link, since int) bool {
+	return slices.ContainsFunc(cs, func(c *routeEdit) bool { return c.removed > since && names(c.route.From, link) })
 }
 
 // tookOutput is took for an output.
-func (cs changes) tookOutput(link, output string, since int) bool {
+func (cs changes) tookOutput(link, output *mroute.Link, since int) bool {
 	return slices.ContainsFunc(cs, func(c *routeEdit) bool {
-		return c.route.From.Matches(link) && (c.removed > since || slices.ContainsFunc(c.without, func(w removal) bool {
-			return w.seq > since && w.pattern.Matches(output)
+		return names(c.route.From, link) && (c.removed > since || slices.ContainsFunc(c.without, func(w removal) bool {
+			return w.seq > since && names(w.pattern, output)
 		}))
 	})
 }
@@ -68,39 +68,39 @@ func (cs changes) tookOutput(link, output string, since int) bool {
 // tookAll reports whether took is true for all links that from names, there or
 // not.
 func (cs changes) tookAll(from mroute.IfPattern, since int) bool {
-	return slices.ContainsFunc(cs, func(c *routeEdit) bool { return c.removed > since && within(from, c.route.From) })
+	return slices.ContainsFunc(cs, func(c *routeEdit) bool { return c.removed > since && from.Within(c.route.From) })
 }
 
 // tookAllOutputs is tookAll for tookOutput.
 func (cs changes) tookAllOutputs(from, output mroute.IfPattern, since int) bool {
 	return slices.ContainsFunc(cs, func(c *routeEdit) bool {
-		return within(from, c.route.From) && (c.removed > since || slices.ContainsFunc(c.without, func(w removal) bool {
-			return w.seq > since && within(output, w.pattern)
+		return from.Within(c.route.From) && (c.removed > since || slices.ContainsFunc(c.without, func(w removal) bool {
+			return w.seq > since && output.Within(w.pattern)
 		}))
 	})
 }
 
 // scopes is the mask that clients gave the rule on the link last, if any.
-func (cs changes) scopes(link string) mroute.ScopeMask {
+func (cs changes) scopes(link *mroute.Link) mroute.ScopeMask {
 	var s mroute.ScopeMask
 	last := 0
 	for _, c := range cs {
-		if c.route.Scopes.Set && c.added > last && c.route.From.Matches(link) {
+		if c.route.Scopes.Set && c.added > last && names(c.route.From, link) {
 			last, s = c.added, c.route.Scopes
 		}
 	}
 	return s
 }
 
-// within reports whether q names every interface that p names.
-func within(p, q mroute.IfPattern) bool { return p == q || q.Matches(string(p)) }
+// names reports whether p names the link.
+func names(p mroute.IfPattern, l *mroute.Link) bool { return p.Matches(l.Name, l.Index) }
 
 // common is what both p and q name; ok is false if that is nothing.
 func common(p, q mroute.IfPattern) (both mroute.IfPattern, ok bool) {
 	switch {
-	case within(p, q):
+	case p.Within(q):
 		return p, true
-	case within(q, p):
+	case q.Within(p):
 		return q, true
 	}
 	return "", false
@@ -340,7 +340,7 @@ func (e *edits) removeRule(r mroute.Route, said []statement) {
 	e.seq++
 	rest := false
 	for _, s := range said {
-		if s.edit != nil && within(s.edit.route.From, r.From) {
+		if s.edit != nil && s.edit.route.From.Within(r.From) {
 			e.unadd(s.edit)
 		} else {
 			rest = true
@@ -359,12 +359,12 @@ func (e *edits) removeOutputs(r mroute.Route, said []statement) {
 	for _, out := range r.To {
 		rest := false
 		for _, s := range said {
-			whole := s.edit != nil && within(s.edit.route.From, r.From)
+			whole := s.edit != nil && s.edit.route.From.Within(r.From)
 			for i := len(s.route.To) - 1; i >= 0; i-- {
 				o := s.route.To[i].If
 				switch _, concerned := common(o, out.If); {
 				case !concerned:
-				case whole && within(o, out.If):
+				case whole && o.Within(out.If):
 					e.unaddOutput(s.edit, i)
 				default:
 					rest = true

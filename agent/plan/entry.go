@@ -138,26 +138,26 @@ func (r *Resolver) covers(li int, rt *mroute.Route, sg mroute.SG, pos int) (chan
 
 // applies is covers for any flow.
 func (r *Resolver) applies(li int, rt *mroute.Route, pos int) (changes, bool) {
-	if !rt.From.Matches(r.links[pos].Name) || !r.counts(li, pos, rt.Origin.Seq) {
+	if !names(rt.From, &r.links[pos]) || !r.counts(li, pos, rt.Origin.Seq) {
 		return nil, false
 	}
 	if r.in.edits.empty() {
 		return nil, true
 	}
 	cs := r.in.edits.routes[masked(rt.Match)]
-	return cs, !cs.took(r.links[pos].Name, 0)
+	return cs, !cs.took(&r.links[pos], 0)
 }
 
 // appliesEdit is applies for the rule that c, one of cs, added.
 func (r *Resolver) appliesEdit(cs changes, c *routeEdit, pos int) bool {
-	name := r.links[pos].Name
-	return c.added > 0 && c.route.From.Matches(name) && !cs.took(name, c.added)
+	l := &r.links[pos]
+	return c.added > 0 && names(c.route.From, l) && !cs.took(l, c.added)
 }
 
 // effectiveScopes is the route's mask, unless a client changed it.
 func (r *Resolver) effectiveScopes(rt *mroute.Route, cs changes, pos int) mroute.ScopeMask {
 	if len(cs) > 0 {
-		if s := cs.scopes(r.links[pos].Name); s.Set {
+		if s := cs.scopes(&r.links[pos]); s.Set {
 			return s
 		}
 	}
@@ -208,7 +208,7 @@ func (r *Resolver) addOutputs(o *mroute.OIFs, c claim, in int, v *VIFs) {
 			if c.layer != client && !r.counts(c.layer, pos, rt.Origin.Seq) {
 				continue
 			}
-			if len(c.changes) > 0 && c.changes.tookOutput(r.links[in].Name, r.links[pos].Name, c.since(i)) {
+			if len(c.changes) > 0 && c.changes.tookOutput(&r.links[in], &r.links[pos], c.since(i)) {
 				continue
 			}
 			vif, ok := v.Of(r.links[pos].Index)

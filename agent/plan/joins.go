@@ -47,7 +47,7 @@ func (r *Resolver) Joined(m Membership) bool {
 		return false
 	}
 	covers := func(j *mroute.Join) bool {
-		return j.If.Matches(r.links[pos].Name) && j.Match.Contains(m.SG) && j.Match.Source.IsValid() == m.SG.Source.IsValid()
+		return names(j.If, &r.links[pos]) && j.Match.Contains(m.SG) && j.Match.Source.IsValid() == m.SG.Source.IsValid()
 	}
 	for li, x := range r.in.layers {
 		for i := range x.layer.Joins {

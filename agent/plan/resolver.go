@@ -70,7 +70,7 @@ func (r *Resolver) match(p mroute.IfPattern) []int {
 	}
 	var m []int
 	for i, l := range r.links {
-		if l.Multicast && p.Matches(l.Name) {
+		if l.Multicast && names(p, &l) {
 			m = append(m, i)
 		}
 	}

@@ -314,7 +314,7 @@ func (r *Resolver) lacks(p mroute.IfPattern) string {
 		return ""
 	}
 	for _, l := range r.links {
-		if p.Matches(l.Name) {
+		if names(p, &l) {
 			return fmt.Sprintf("interface %s is not multicast capable", l.Name)
 		}
 	}
