@@ -32,12 +32,14 @@ var rooms = map[string]struct {
 	"engine":       {[]string{"core", "kernel", "mroute"}, "it runs the router, and knows nothing of files, clients or Kubernetes"},
 	"kernel":       {[]string{"mroute"}, "the port does not know who is plugged in at either side"},
 	"kernel/uapi":  {nil, "layouts of bytes are the kernel's, not ours"},
-	"kernel/linux": {[]string{"kernel", "kernel/uapi", "mroute"}, "it carries out, and decides nothing"},
+	"kernel/linux": {[]string{"kernel", "kernel/uapi", "mroute", "netns"}, "it carries out, and decides nothing"},
 	"kernel/sim":   {[]string{"kernel", "mroute"}, "it stands for the kernel, and so knows nothing of us"},
 	"conf":         {[]string{"mroute"}, "a file is one way to say what is wanted"},
 	"show":         {[]string{"mroute"}, "a listing is made from a snapshot alone"},
 	"ipc":          {nil, "the protocol carries words, whatever they mean"},
-	"mrdisc":       {[]string{"mroute"}, "it advertises on the links that it is told"},
+	"mrdisc":       {[]string{"mroute", "netns"}, "it advertises on the links that it is told"},
+	"netns":        {[]string{"mroute"}, "it opens doors, for whatever is done inside"},
+	"podlink":      {[]string{"netns"}, "it asks routes, which have nothing to do with ours"},
 	"hook":         {[]string{"mroute"}, "it runs the script, whoever asks"},
 }
 
@@ -109,6 +111,8 @@ func TestRooms(t *testing.T) {
 func TestSystemCalls(t *testing.T) {
 	callers := map[string]string{
 		"kernel/linux": "multicast routing",
+		"netns":        "threads inside namespaces",
+		"podlink":      "route look-ups",
 		"mrdisc":       "raw sockets of RFC 4286",
 		"hook":         "may the script be executed?",
 		"ipc":          "who is at the other end of the socket, and does it go on?",

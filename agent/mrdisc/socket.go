@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/netns"
 )
 
 // conn sends and receives messages on one interface, in one family.
@@ -114,9 +115,9 @@ type socket struct {
 }
 
 // openSocket opens a raw socket that is bound to link, in the network namespace
-// netns. The binding is by index (SO_BINDTOIFINDEX), so that it survives a new
+// at path. The binding is by index (SO_BINDTOIFINDEX), so that it survives a new
 // name of the link.
-func openSocket(netns string, link mroute.Link, f mroute.Family) (conn, error) {
+func openSocket(path string, link mroute.Link, f mroute.Family) (conn, error) {
 	w := wires[f]
 	opts := append([]sockopt{
 		{unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, native(link.Index)},
@@ -127,7 +128,7 @@ func openSocket(netns string, link mroute.Link, f mroute.Family) (conn, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return setAll(c, opts) }}
 
 	s := &socket{family: f, to: &net.IPAddr{IP: w.snoopers.AsSlice()}}
-	err := inNetNS(netns, func() (err error) {
+	err := netns.Do(path, func() (err error) {
 		s.pc, err = lc.ListenPacket(context.Background(), w.network, w.local)
 		return err
 	})

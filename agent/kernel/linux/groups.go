@@ -8,6 +8,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/netns"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 // may hold, so they are spread over many.
 type groups struct {
 	family mroute.Family
-	ns     *namespace
+	ns     *netns.Namespace
 	joined map[membership]*groupSocket
 	room   [2][]*groupSocket // that may take more joins: of any source, of one source
 	spare  []int             // sockets without joins
@@ -168,7 +169,7 @@ func (g *groups) set(fd int, m membership, anySource, oneSource int) syscall.Err
 // socket takes a spare socket, or opens some.
 func (g *groups) socket() (int, syscall.Errno) {
 	if len(g.spare) == 0 {
-		err := g.ns.do(func() error {
+		err := g.ns.Do(func() error {
 			for len(g.spare) < spareSockets {
 				fd, err := groupFD(g.family)
 				if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/netns"
 )
 
 // Options say which table of which namespace to open.
@@ -19,6 +20,14 @@ type Options struct {
 	// NetNS is the path of a network namespace, /run/netns/NAME or
 	// /proc/PID/ns/net; "" is the one that this process is in.
 	NetNS string
+
+	// NetNSID is the id that the namespace at NetNS must have, see
+	// [mroute.NetNSID]: paths are used again. "": any.
+	NetNSID string
+
+	// NotNetNS are the paths of namespaces that must not be the one at NetNS,
+	// "" being that of this process: for NetNS of a pod, those of the node.
+	NotNetNS []string
 
 	// Table is the id of the multicast routing table (MRT_TABLE): up to
 	// 999,999,999 in IPv4, 99,999,999 in IPv6. 0 is the default table, to which
@@ -31,7 +40,7 @@ type Options struct {
 
 // Kernel implements [kernel.Kernel].
 type Kernel struct {
-	ns     *namespace
+	ns     *netns.Namespace
 	table  uint32
 	owners [len(mroute.Families)]owner
 	groups [len(mroute.Families)]groups
@@ -61,12 +70,12 @@ func Open(opt Options) (*Kernel, error) {
 	if opt.Table > uapi.MaxTable4 {
 		return nil, fmt.Errorf("table %d: expected 0 to %d", opt.Table, uapi.MaxTable4)
 	}
-	ns, err := openNamespace(opt.NetNS)
+	ns, err := openNamespace(opt)
 	if err != nil {
 		return nil, err
 	}
 	k := &Kernel{ns: ns, table: opt.Table}
-	if err := ns.do(func() error { return k.open(opt) }); err != nil {
+	if err := ns.Do(func() error { return k.open(opt) }); err != nil {
 		k.Close()
 		return nil, err
 	}
@@ -135,7 +144,7 @@ func (k *Kernel) Close() error {
 	if k.notices != nil {
 		k.notices.close()
 	}
-	k.ns.close()
+	k.ns.Close()
 	return errors.Join(errs...)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/netns"
 )
 
 // dumpTries is how often a listing that changed meanwhile is made again.
@@ -20,16 +21,16 @@ func (k *Kernel) Links() ([]mroute.Link, error) {
 	return k.links.listLinks()
 }
 
-// ListLinks lists the interfaces of a network namespace, "" for that of the
-// process, by index. It needs no privileges but those of entering a namespace.
-func ListLinks(netns string) ([]mroute.Link, error) {
-	ns, err := openNamespace(netns)
+// ListLinks lists the interfaces of the network namespace at path, "" for that
+// of the process, by index. It needs no privileges but those of entering a namespace.
+func ListLinks(path string) ([]mroute.Link, error) {
+	ns, err := netns.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer ns.close()
+	defer ns.Close()
 	var links []mroute.Link
-	err = ns.do(func() error {
+	err = ns.Do(func() error {
 		s, err := openNetlink()
 		if err != nil {
 			return err

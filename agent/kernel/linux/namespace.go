@@ -2,68 +2,49 @@ package linux
 
 import (
 	"fmt"
-	"runtime"
 
-	"github.com/vishvananda/netns"
-	"golang.org/x/sys/unix"
+	"github.com/smcroute/kube-smcroute/agent/netns"
 )
 
-// namespace is where sockets are opened. They stay in it, whichever thread uses
-// them later.
-type namespace struct {
-	path string
-	fd   netns.NsHandle // none: the namespace of the process
-}
-
-// openNamespace opens the namespace at path; "" is that of the process.
-func openNamespace(path string) (*namespace, error) {
-	ns := &namespace{path: path, fd: netns.None()}
-	if path == "" {
-		return ns, nil
-	}
-	fd, err := netns.GetFromPath(path)
+// openNamespace opens the namespace that the options ask for, and no other.
+func openNamespace(opt Options) (*netns.Namespace, error) {
+	ns, err := netns.Open(opt.NetNS)
 	if err != nil {
-		return nil, fmt.Errorf("network namespace %s: %w", path, err)
+		return nil, err
 	}
-	ns.fd = fd
+	if err := checkNamespace(ns, opt); err != nil {
+		ns.Close()
+		return nil, err
+	}
 	return ns, nil
 }
 
-func (ns *namespace) close() {
-	if ns.fd.IsOpen() {
-		_ = ns.fd.Close()
+// checkNamespace looks at what was opened, not at the path: that may be
+// another's in a moment.
+func checkNamespace(ns *netns.Namespace, opt Options) error {
+	if opt.NetNSID == "" && len(opt.NotNetNS) == 0 {
+		return nil
 	}
-}
-
-// do calls f on a thread inside ns. Goroutines which f starts run outside.
-func (ns *namespace) do(f func() error) error {
-	if ns.path == "" {
-		return f()
+	id, err := ns.ID()
+	if err != nil {
+		return err
 	}
-	return onSpareThread(func() error {
-		if err := netns.Set(ns.fd); err != nil {
-			return fmt.Errorf("entering network namespace %s: %w", ns.path, err)
+	if opt.NetNSID != "" && id != opt.NetNSID {
+		return fmt.Errorf("network namespace %s: another one is there by now: it is %s, expected %s", ns, id, opt.NetNSID)
+	}
+	for _, path := range opt.NotNetNS {
+		not, err := netns.Open(path)
+		if err != nil {
+			return err
 		}
-		return f()
-	})
-}
-
-// onSpareThread calls f on a thread which nothing else uses and which ends with
-// it, so that whatever f does to the thread needs no undoing. The main thread
-// is never taken: it cannot end, and /proc/self shows its namespace.
-func onSpareThread(f func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
-		if unix.Gettid() == unix.Getpid() {
-			// While this goroutine waits locked to the main thread, f cannot
-			// get it.
-			err := onSpareThread(f)
-			runtime.UnlockOSThread()
-			done <- err
-			return
+		notID, err := not.ID()
+		not.Close()
+		if err != nil {
+			return err
 		}
-		done <- f()
-	}()
-	return <-done
+		if id == notID {
+			return fmt.Errorf("network namespace %s is the node's own: expected one of a pod", ns)
+		}
+	}
+	return nil
 }

@@ -207,19 +207,6 @@ func TestSocketsStayInNamespace(t *testing.T) {
 	}
 }
 
-// Kernel note 29.
-func TestSpareThreadIsNeverTheMainThread(t *testing.T) {
-	for range 600 {
-		var tid int
-		if err := onSpareThread(func() error { tid = unix.Gettid(); return nil }); err != nil {
-			t.Fatal(err)
-		}
-		if tid == unix.Getpid() {
-			t.Fatal("ran on the main thread")
-		}
-	}
-}
-
 // MRT_INIT and MRT6_INIT switch mc_forwarding on by themselves.
 func TestInitSetsForwarding(t *testing.T) {
 	ns := netlab.New(t)

@@ -1,0 +1,58 @@
+package linux
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/smcroute/kube-smcroute/agent/netns"
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+// Kernel note 30: a path that holds another namespace by now, or one of the
+// node's own, is refused before anything is opened there.
+func TestOpenChecksNamespace(t *testing.T) {
+	pod, other := netlab.New(t), netlab.New(t)
+	id := func(path string) string {
+		ns, err := netns.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ns.Close()
+		id, err := ns.ID()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	node := []string{"", other.Path()}
+	for _, tt := range []struct {
+		name string
+		opt  Options
+		want string // in the error; "": none
+	}{
+		{"the very one", Options{NetNS: pod.Path(), NetNSID: id(pod.Path()), NotNetNS: node}, ""},
+		{"any", Options{NetNS: pod.Path()}, ""},
+		{"its own, if it may", Options{NetNS: "/proc/self/ns/net"}, ""},
+		{"a new one at the path", Options{NetNS: pod.Path(), NetNSID: id(other.Path())},
+			"network namespace " + pod.Path() + ": another one is there by now: it is " + id(pod.Path()) + ", expected " + id(other.Path())},
+		{"that of the process", Options{NetNS: "/proc/thread-self/ns/net", NotNetNS: node}, "is the node's own"},
+		{"that of the node", Options{NetNS: other.ProcPath(), NotNetNS: node}, "is the node's own"},
+		{"its own without a path", Options{NotNetNS: node}, "is the node's own"},
+		{"one that cannot be compared", Options{NetNS: pod.Path(), NotNetNS: []string{"/nowhere"}}, "/nowhere"},
+	} {
+		k, err := Open(tt.opt)
+		if err == nil {
+			_ = k.Close()
+		}
+		if got := message(err); got != tt.want && (tt.want == "" || !strings.Contains(got, tt.want)) {
+			t.Errorf("%s: error %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
