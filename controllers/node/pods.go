@@ -1,0 +1,118 @@
+package node
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+	"github.com/smcroute/kube-smcroute/controllers/translate"
+)
+
+// LivePods are those of the pods that have addresses and have not ended. If two
+// claim one address, it belongs to the one that is not being deleted, and then
+// to the younger one: a network plug-in may give it away before the API server
+// hears that its old owner is gone. A pod without an address left is not in the
+// result.
+func LivePods(pods []corev1.Pod) []translate.Pod {
+	order := make([]*corev1.Pod, 0, len(pods))
+	for i := range pods {
+		if p := &pods[i]; p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
+			order = append(order, p)
+		}
+	}
+	slices.SortFunc(order, func(a, b *corev1.Pod) int {
+		return cmp.Or(
+			compareBool(a.DeletionTimestamp != nil, b.DeletionTimestamp != nil),
+			b.CreationTimestamp.Compare(a.CreationTimestamp.Time),
+			cmp.Compare(a.Namespace, b.Namespace),
+			cmp.Compare(a.Name, b.Name),
+		)
+	})
+	taken := map[netip.Addr]bool{}
+	var live []translate.Pod
+	for _, p := range order {
+		t := translate.Pod{
+			Namespace: p.Namespace, Name: p.Name, UID: string(p.UID),
+			Labels:      p.Labels,
+			HostNetwork: p.Spec.HostNetwork,
+		}
+		for _, a := range addresses(p) {
+			// Pods in the host's network share its addresses.
+			if !t.HostNetwork {
+				if taken[a] {
+					continue
+				}
+				taken[a] = true
+			}
+			t.IPs = append(t.IPs, a)
+		}
+		if len(t.IPs) > 0 {
+			live = append(live, t)
+		}
+	}
+	slices.SortFunc(live, func(a, b translate.Pod) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return live
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// addresses are those of a pod, one for each family as a rule.
+func addresses(p *corev1.Pod) (out []netip.Addr) {
+	add := func(s string) {
+		if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+			if a = a.Unmap(); !slices.Contains(out, a) {
+				out = append(out, a)
+			}
+		}
+	}
+	for _, ip := range p.Status.PodIPs {
+		add(ip.IP)
+	}
+	add(p.Status.PodIP)
+	return out
+}
+
+// linkPods looks up the links of those pods that a route may have as ends.
+func linkPods(pods []translate.Pod, routes []v1alpha1.MulticastRoute, links Links) {
+	if links == nil {
+		return
+	}
+	ends := map[string]bool{} // namespaces of routes whose ends are pods
+	for i := range routes {
+		r := &routes[i]
+		isPods := func(o v1alpha1.RouteOutput) bool { return o.Pods != nil }
+		if r.Spec.From.Pods != nil || slices.ContainsFunc(r.Spec.To, isPods) {
+			ends[r.Namespace] = true
+		}
+	}
+	for i := range pods {
+		p := &pods[i]
+		if p.HostNetwork || !ends[p.Namespace] {
+			continue
+		}
+		p.Links = make(map[netip.Addr]translate.Link, len(p.IPs))
+		for _, a := range p.IPs {
+			name, index, err := links.Link(a)
+			if err != nil {
+				if p.Why == "" {
+					p.Why = err.Error()
+				}
+				continue
+			}
+			p.Links[a] = translate.Link{Name: name, Index: index}
+		}
+	}
+}

@@ -1,0 +1,32 @@
+package node
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// Routers are the routers of the node. The agent's are meant.
+type Routers interface {
+	// SetLayers says what is wanted in the places, the whole of it.
+	SetLayers(ctx context.Context, want map[mroute.Place]mroute.Layer)
+	// States tells how the routers are; counters takes more time.
+	States(ctx context.Context, counters bool) map[mroute.Place]mroute.RouterState
+}
+
+// Links finds the node's own links towards addresses of pods.
+type Links interface {
+	// Link returns the link through which packets leave to addr. The error says
+	// why it has none of its own, as a sentence.
+	Link(addr netip.Addr) (name string, index int, err error)
+	// Changes has a value when Link may answer differently.
+	Changes() <-chan struct{}
+}
+
+// Finder finds the network namespaces of pods.
+type Finder interface {
+	// Find returns the namespace, whose table is left at 0. The error says why
+	// there is none, as a sentence.
+	Find(ctx context.Context, podUID string, ips []netip.Addr) (mroute.Place, error)
+}

@@ -1,0 +1,145 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/controllers/translate"
+)
+
+// ErrNothingYet is the answer before the first World: there is no telling what
+// the node should do.
+var ErrNothingYet = errors.New("nothing was programmed yet")
+
+// ErrPodNamespace is that the network namespace of some pod could not be found.
+// All else is programmed. It is worth trying again.
+var ErrPodNamespace = errors.New("the network namespace of a pod was not found")
+
+// Options configure a Programmer.
+type Options struct {
+	Routers Routers
+	Finder  Finder // nil: routers inside pods are not allowed
+
+	MainTable      uint32   // kernel table of the agent itself
+	HostNamespaces []string // see [translate.Input]
+
+	AgentVersion string
+	Full         bool // whether reports have single flows
+
+	Logger *slog.Logger
+}
+
+// Programmer carries out what the objects of the API ask of a node, and reports
+// on it. Its methods may be called from any goroutine.
+type Programmer struct {
+	o   Options
+	log *transitions
+
+	programming sync.Mutex // one Program at a time
+
+	mu    sync.Mutex
+	ready bool
+	last  translate.Result
+	at    map[translate.Router]location
+}
+
+// location is where a router is, or why that is not known.
+type location struct {
+	place mroute.Place
+	err   error
+}
+
+// NewProgrammer returns a Programmer that has not programmed anything.
+func NewProgrammer(o Options) *Programmer {
+	return &Programmer{o: o, log: newTransitions(o.Logger)}
+}
+
+// Ready reports whether something was programmed: the layers of the first World
+// are in the kernel, as far as the kernel takes them.
+func (p *Programmer) Ready() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ready
+}
+
+// Program makes the routers do what the world asks for, and returns when they
+// do. Its only error is [ErrPodNamespace], but for that of ctx.
+func (p *Programmer) Program(ctx context.Context, w World) error {
+	p.programming.Lock()
+	defer p.programming.Unlock()
+	result := translate.Translate(translate.Input{
+		Node:                 w.Node,
+		Routes:               w.Routes,
+		Groups:               w.Groups,
+		Pods:                 w.Pods,
+		MainTable:            p.o.MainTable,
+		HostNamespaces:       p.o.HostNamespaces,
+		PodNetworkNamespaces: p.o.Finder != nil,
+	})
+	at := p.locate(ctx, result, w.Pods)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	want := make(map[mroute.Place]mroute.Layer, len(at))
+	missing := 0
+	for router, l := range at {
+		if l.err != nil {
+			missing++
+			continue
+		}
+		want[l.place] = result.Layers[router]
+	}
+	p.o.Routers.SetLayers(ctx, want)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+
+	p.mu.Lock()
+	p.ready, p.last, p.at = true, result, at
+	p.mu.Unlock()
+	if missing > 0 {
+		return fmt.Errorf("%d of %d routers: %w", missing, len(at), ErrPodNamespace)
+	}
+	return nil
+}
+
+// locate finds the places of all routers.
+func (p *Programmer) locate(ctx context.Context, result translate.Result, pods []translate.Pod) map[translate.Router]location {
+	ips := map[string][]netip.Addr{}
+	for i := range pods {
+		ips[pods[i].UID] = pods[i].IPs
+	}
+	at := make(map[translate.Router]location, len(result.Layers))
+	for router := range result.Layers {
+		var l location
+		switch {
+		case router.PodUID == "":
+			l.place = mroute.Place{Table: router.Table}
+		case p.o.Finder == nil:
+			l.err = errors.New("routers inside pods are not allowed: see the agent's option --pod-network-namespaces")
+		default:
+			l.place, l.err = p.o.Finder.Find(ctx, router.PodUID, ips[router.PodUID])
+			l.place.Table = router.Table
+		}
+		at[router] = l
+	}
+	return at
+}
+
+// HasPodRouters reports whether there are routers inside pods, whose namespaces
+// have to be looked at again from time to time.
+func (p *Programmer) HasPodRouters() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for router := range p.at {
+		if router.PodUID != "" {
+			return true
+		}
+	}
+	return false
+}
