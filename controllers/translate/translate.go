@@ -1,6 +1,202 @@
 package translate
 
-// Translate works out what the routers of the node should do.
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+)
+
+// Translate works out what the routers of the node should do. An object that
+// can't be honoured is rejected and changes nothing for the others.
 func Translate(in Input) Result {
-	return Result{}
+	t := translator{in: in, pods: newPodIndex(in.Pods)}
+	if in.Node != nil {
+		t.node = in.Node.Labels
+	}
+	ws := t.wishes()
+	slices.SortFunc(ws, byAge)
+	claims := make(claims)
+	b := newLayers(in.MainTable)
+	for _, w := range ws {
+		if w.object.Rejection == nil {
+			w.object.Rejection = claims.conflict(w)
+		}
+		if w.object.Rejection != nil {
+			w.object.Problems = nil
+			continue
+		}
+		claims.add(w)
+		b.add(w)
+	}
+	return Result{Layers: b.finish(), Objects: results(ws)}
+}
+
+// translator holds what does not change from object to object.
+type translator struct {
+	in   Input
+	node labels.Set
+	pods podIndex
+}
+
+// wish is an object that selects the node, and what it wants here.
+type wish struct {
+	object Object
+	age    time.Time
+	wants  []want // by router
+}
+
+// want is what an object wants of one router. Several routers may share its
+// slices.
+type want struct {
+	router Router
+	inputs []input
+	joins  []mroute.Join // without Origin
+}
+
+// input is a rule for each of matches.
+type input struct {
+	from    mroute.IfPattern
+	matches []mroute.Match
+	to      []mroute.Output
+	idle    bool // it has outputs, but none of them is here: not a stop rule
+}
+
+// wishes expands each object that selects the node, for itself.
+func (t *translator) wishes() []*wish {
+	ws := make([]*wish, 0, len(t.in.Routes)+len(t.in.Groups))
+	for i := range t.in.Routes {
+		r := &t.in.Routes[i]
+		if w := t.wish(RouteKind, &r.ObjectMeta, r.Spec.NodeSelector); w != nil {
+			ws = append(ws, w)
+			if w.object.Rejection == nil {
+				w.object.Rejection = t.route(w, &r.Spec)
+			}
+		}
+	}
+	for i := range t.in.Groups {
+		g := &t.in.Groups[i]
+		if w := t.wish(GroupKind, &g.ObjectMeta, g.Spec.NodeSelector); w != nil {
+			ws = append(ws, w)
+			if w.object.Rejection == nil {
+				w.object.Rejection = t.group(w, &g.Spec)
+			}
+		}
+	}
+	return ws
+}
+
+// wish is nil for an object that does not select the node, or is being deleted.
+// One whose selector can't be read counts as selecting it, so that someone says
+// what is wrong.
+func (t *translator) wish(kind Kind, meta *metav1.ObjectMeta, nodes *metav1.LabelSelector) *wish {
+	if meta.DeletionTimestamp != nil {
+		return nil
+	}
+	w := &wish{
+		object: Object{
+			Kind: kind, Namespace: meta.Namespace, Name: meta.Name,
+			UID: string(meta.UID), Generation: meta.Generation,
+		},
+		age: meta.CreationTimestamp.Time,
+	}
+	if nodes == nil {
+		return w
+	}
+	sel, err := metav1.LabelSelectorAsSelector(nodes)
+	switch {
+	case err != nil:
+		w.object.Rejection = invalid(fmt.Errorf("spec.nodeSelector: %w", err))
+	case !sel.Matches(t.node):
+		return nil
+	}
+	return w
+}
+
+// byAge is the order of precedence: the oldest first.
+func byAge(a, b *wish) int {
+	return cmp.Or(a.age.Compare(b.age), byName(a, b))
+}
+
+func byName(a, b *wish) int {
+	return cmp.Or(
+		strings.Compare(a.object.Namespace, b.object.Namespace),
+		strings.Compare(a.object.Name, b.object.Name),
+		cmp.Compare(a.object.Kind, b.object.Kind),
+	)
+}
+
+func results(ws []*wish) []Object {
+	objects := make([]Object, 0, len(ws))
+	for _, w := range ws {
+		objects = append(objects, w.object)
+	}
+	slices.SortFunc(objects, func(a, b Object) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	return objects
+}
+
+func invalid(err error) *Rejection {
+	return &Rejection{Reason: v1alpha1.ReasonInvalid, Message: err.Error()}
+}
+
+// place says in which routers an object is programmed: on the node, or in pods.
+// hostInterfaces says whether it names interfaces.
+func (t *translator) place(w *wish, ns *v1alpha1.NetworkNamespace, table uint32, hostInterfaces bool) ([]Router, *Rejection) {
+	switch ns.Type {
+	case v1alpha1.HostNamespace, "":
+		if ns.PodSelector != nil {
+			return nil, invalid(fmt.Errorf("spec.networkNamespace.podSelector: expected it only with type Pod"))
+		}
+		if hostInterfaces && !t.hostPermitted(w.object.Namespace) {
+			return nil, &Rejection{v1alpha1.ReasonHostInterfacesNotPermitted, fmt.Sprintf(
+				"namespace %q may not name the node's interfaces: add it to the agent's --host-namespaces", w.object.Namespace)}
+		}
+		return []Router{{Table: table}}, nil
+	case v1alpha1.PodNamespace:
+		if !t.in.PodNetworkNamespaces {
+			return nil, &Rejection{v1alpha1.ReasonPodNetworkNamespacesNotPermitted,
+				"the agent may not work inside pods: start it with --pod-network-namespaces"}
+		}
+		return t.podRouters(w, ns.PodSelector, table)
+	}
+	return nil, invalid(fmt.Errorf("spec.networkNamespace.type: %q: expected Host or Pod", ns.Type))
+}
+
+func (t *translator) hostPermitted(namespace string) bool {
+	return slices.Contains(t.in.HostNamespaces, namespace) || slices.Contains(t.in.HostNamespaces, "*")
+}
+
+// podRouters are the routers inside the selected pods. A pod on the node's
+// network has no namespace of its own, and what is asked for inside it must not
+// happen on the node.
+func (t *translator) podRouters(w *wish, pods *metav1.LabelSelector, table uint32) ([]Router, *Rejection) {
+	const field = "spec.networkNamespace.podSelector"
+	if pods == nil {
+		return nil, invalid(fmt.Errorf("%s: expected one with type Pod; {} selects all pods of the namespace", field))
+	}
+	selected, err := t.pods.selected(w.object.Namespace, pods)
+	if err != nil {
+		return nil, invalid(fmt.Errorf("%s: %w", field, err))
+	}
+	var routers []Router
+	var ps problems
+	for _, p := range selected {
+		switch {
+		case p.HostNetwork:
+			ps.add(p, "it uses the node's network and has none of its own")
+		case p.UID != "":
+			routers = append(routers, Router{PodUID: p.UID, Table: table})
+		}
+	}
+	w.object.Problems = ps.list()
+	return routers, nil
 }

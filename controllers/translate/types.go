@@ -1,5 +1,3 @@
-// Package translate turns Kubernetes objects into what the routers of one node
-// should do. It is pure: the same objects give the same layers.
 package translate
 
 import (
@@ -14,16 +12,29 @@ import (
 // LayerName is the name of the layers.
 const LayerName = "kubernetes"
 
-// Input is all that counts for a node.
+// Limits that keep one object from asking for very much.
+const (
+	// MaxRules is how many pairs of source and group one object may have in one
+	// router.
+	MaxRules = 1 << 16
+	// MaxJoins is how many single joins, sources times groups, one object may
+	// have on one interface.
+	MaxJoins = 1 << 12
+	// maxProblems is how many problems of an object are told one by one.
+	maxProblems = 5
+)
+
+// Input is all that counts for a node. It is only read.
 type Input struct {
-	Node   *corev1.Node // its name and labels
+	Node   *corev1.Node // its labels; nil: it has none
 	Routes []v1alpha1.MulticastRoute
 	Groups []v1alpha1.MulticastGroup
-	Pods   []Pod // of this node
+	Pods   []Pod // those of this node that live, each address with one pod
 
 	// MainTable is the kernel's multicast routing table of the agent itself. The
 	// joins of MulticastGroups on the node are made by its router.
 	MainTable uint32
+
 	// HostNamespaces are those whose objects may name the node's interfaces. "*"
 	// stands for all.
 	HostNamespaces []string
@@ -60,8 +71,12 @@ type Router struct {
 
 // Result is what the objects come to.
 type Result struct {
-	Layers  map[Router]mroute.Layer
-	Objects []Object // those that select the node, by kind, namespace, name
+	// Layers are the routers that have something to do, and the agent's own. A
+	// layer's routes and joins are in order of their object's age.
+	Layers map[Router]mroute.Layer
+	// Objects are those that select the node and are not being deleted, by kind,
+	// namespace and name.
+	Objects []Object
 }
 
 // Kind is that of an object.
@@ -85,7 +100,8 @@ type Object struct {
 	// Problems say what is missing although the object is accepted, as a pod
 	// without a link. The first one is the most important.
 	Problems []Rejection
-	// Routers are where the object is, in order.
+	// Routers are those in whose layers the object is, in order. There is none if
+	// it has nothing to do on this node, as when no pod is selected.
 	Routers []Router
 }
 

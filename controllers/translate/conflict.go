@@ -1,0 +1,78 @@
+package translate
+
+import (
+	"fmt"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+)
+
+// claims are the inputs of every exact (S,G) so far. The kernel has one entry,
+// with one input, for each.
+type claims map[claimKey]claim
+
+type claimKey struct {
+	router Router
+	sg     mroute.SG
+}
+
+type claim struct {
+	by   *wish
+	from mroute.IfPattern
+	next *claim
+}
+
+// each calls f for every exact rule of w.
+func (w *wish) each(f func(claimKey, mroute.IfPattern)) {
+	for _, want := range w.wants {
+		for _, in := range want.inputs {
+			for _, m := range in.matches {
+				if m.IsExact() {
+					f(claimKey{want.router, m.SG()}, in.from)
+				}
+			}
+		}
+	}
+}
+
+// conflict rejects w if a rule before it takes an (S,G) from elsewhere.
+func (cs claims) conflict(w *wish) (r *Rejection) {
+	w.each(func(k claimKey, from mroute.IfPattern) {
+		c, ok := cs[k]
+		if r != nil || !ok {
+			return
+		}
+		for c := &c; c != nil; c = c.next {
+			if _, overlap := common(c.from, from); !overlap {
+				r = &Rejection{v1alpha1.ReasonConflicted, fmt.Sprintf("%v comes from %s in the older route %s/%s and from %s here: the kernel takes it from one",
+					k.sg, c.from.Name(), c.by.object.Namespace, c.by.object.Name, from.Name())}
+				return
+			}
+		}
+	})
+	return r
+}
+
+// add notes what w claims.
+func (cs claims) add(w *wish) {
+	w.each(func(k claimKey, from mroute.IfPattern) {
+		c, ok := cs[k]
+		switch {
+		case !ok:
+			cs[k] = claim{by: w, from: from}
+		case c.from != from:
+			cs[k] = claim{by: w, from: from, next: &c}
+		}
+	})
+}
+
+// common is what both p and q name; ok is false if that is nothing.
+func common(p, q mroute.IfPattern) (both mroute.IfPattern, ok bool) {
+	switch {
+	case p.Within(q):
+		return p, true
+	case q.Within(p):
+		return q, true
+	}
+	return "", false
+}

@@ -1,0 +1,44 @@
+package translate
+
+import (
+	"fmt"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+)
+
+// group works out what a MulticastGroup wants. The kernel's memberships have
+// nothing to do with tables: on the node the agent's own router makes them, in a
+// pod that of the default table.
+func (t *translator) group(w *wish, spec *v1alpha1.MulticastGroupSpec) *Rejection {
+	table := t.in.MainTable
+	if spec.NetworkNamespace.Type == v1alpha1.PodNamespace {
+		table = 0
+	}
+	if err := checkInterface("spec.interface", spec.Interface); err != nil {
+		return invalid(err)
+	}
+	routers, rejection := t.place(w, &spec.NetworkNamespace, table, true)
+	if rejection != nil {
+		return rejection
+	}
+	groups, err := parseGroups(spec.Groups, false)
+	if err != nil {
+		return invalid(err)
+	}
+	sources, err := parseSources(spec.Sources, mroute.FamilyOf(groups[0].Addr()))
+	if err != nil {
+		return invalid(err)
+	}
+	if joins(sources, groups, MaxJoins) > MaxJoins {
+		return invalid(fmt.Errorf("spec.groups: sources times groups stand for more than %d joins: expected longer prefixes, or several MulticastGroups", MaxJoins))
+	}
+	var js []mroute.Join
+	for _, m := range product(sources, groups) {
+		js = append(js, mroute.Join{If: mroute.IfPattern(spec.Interface), Match: m})
+	}
+	for _, r := range routers {
+		w.wants = append(w.wants, want{router: r, joins: js})
+	}
+	return nil
+}

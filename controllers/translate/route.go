@@ -1,0 +1,240 @@
+package translate
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+)
+
+// route works out what a MulticastRoute wants.
+func (t *translator) route(w *wish, spec *v1alpha1.MulticastRouteSpec) *Rejection {
+	if spec.Table < 0 {
+		return invalid(fmt.Errorf("spec.table: %d: expected 0 to 999999999", spec.Table))
+	}
+	if err := checkEnds(spec); err != nil {
+		return invalid(err)
+	}
+	routers, rejection := t.place(w, &spec.NetworkNamespace, uint32(spec.Table), namesInterface(spec))
+	if rejection != nil {
+		return rejection
+	}
+	groups, err := parseGroups(spec.Groups, true)
+	if err != nil {
+		return invalid(err)
+	}
+	sources, err := parseSources(spec.Sources, mroute.FamilyOf(groups[0].Addr()))
+	if err != nil {
+		return invalid(err)
+	}
+	if err := checkSize(sources, groups, spec.Join); err != nil {
+		return invalid(err)
+	}
+	ps := problems{}
+	inputs, err := t.inputs(w.object.Namespace, spec, sources, groups, &ps)
+	if err != nil {
+		return invalid(err)
+	}
+	want := want{inputs: inputs, joins: joinsOf(inputs, spec.Join)}
+	for _, r := range routers {
+		want.router = r
+		w.wants = append(w.wants, want)
+	}
+	w.object.Problems = append(w.object.Problems, ps.list()...)
+	w.object.Problems = append(w.object.Problems, tooMany(inputs)...)
+	return nil
+}
+
+// checkEnds checks spec.from and spec.to.
+func checkEnds(spec *v1alpha1.MulticastRouteSpec) error {
+	inPod := spec.NetworkNamespace.Type == v1alpha1.PodNamespace
+	if err := checkEnd("spec.from", spec.From.Interface, spec.From.Pods, inPod); err != nil {
+		return err
+	}
+	if spec.From.Pods != nil && len(spec.Sources) > 0 {
+		return fmt.Errorf("spec.sources: expected none with spec.from.pods, whose addresses are the sources")
+	}
+	for i, o := range spec.To {
+		field := fmt.Sprintf("spec.to[%d]", i)
+		if err := checkEnd(field, o.Interface, o.Pods, inPod); err != nil {
+			return err
+		}
+		if o.Interface != "" && o.Interface == spec.From.Interface && !mroute.IfPattern(o.Interface).IsWildcard() {
+			return fmt.Errorf("%s.interface: %s is spec.from.interface too: packets would go out where they came in", field, o.Interface)
+		}
+		if o.TTLThreshold < 0 || o.TTLThreshold > 255 {
+			return fmt.Errorf("%s.ttlThreshold: %d: expected 1 to 255", field, o.TTLThreshold)
+		}
+	}
+	return nil
+}
+
+func checkEnd(field string, name v1alpha1.Interface, pods *metav1.LabelSelector, inPod bool) error {
+	switch {
+	case (name == "") == (pods == nil):
+		return fmt.Errorf("%s: expected either interface or pods", field)
+	case pods != nil && inPod:
+		return fmt.Errorf("%s.pods: expected interface, as networkNamespace is Pod: the ends are interfaces of the pod", field)
+	case pods != nil:
+		return nil
+	}
+	return checkInterface(field+".interface", name)
+}
+
+func namesInterface(spec *v1alpha1.MulticastRouteSpec) bool {
+	return spec.From.Interface != "" || slices.ContainsFunc(spec.To, func(o v1alpha1.RouteOutput) bool { return o.Interface != "" })
+}
+
+// checkSize refuses what stands for very much.
+func checkSize(sources, groups []netip.Prefix, join bool) error {
+	if len(sources)*len(groups) > MaxRules {
+		return fmt.Errorf("spec.groups: %d sources times %d groups: expected at most %d pairs", len(sources), len(groups), MaxRules)
+	}
+	if join && joins(sources, groups, MaxJoins) > MaxJoins {
+		return fmt.Errorf("spec.join: sources times groups stand for more than %d joins: expected longer prefixes, or a MulticastGroup for some of them", MaxJoins)
+	}
+	return nil
+}
+
+// inputs are the rules. One interface has the same outputs for all; of pods each
+// has those that are not its own link.
+func (t *translator) inputs(namespace string, spec *v1alpha1.MulticastRouteSpec, sources, groups []netip.Prefix, ps *problems) ([]input, error) {
+	f := mroute.FamilyOf(groups[0].Addr())
+	var froms []end
+	if spec.From.Pods != nil {
+		pods, err := t.pods.selected(namespace, spec.From.Pods)
+		if err != nil {
+			return nil, fmt.Errorf("spec.from.pods: %w", err)
+		}
+		for _, p := range pods {
+			froms = append(froms, ends(p, f, ps)...)
+		}
+	}
+	if len(froms)*len(groups) > MaxRules {
+		return nil, fmt.Errorf("spec.groups: %d pods times %d groups: expected at most %d pairs", len(froms), len(groups), MaxRules)
+	}
+	to, err := t.outputs(namespace, spec.To, f, ps)
+	if err != nil {
+		return nil, err
+	}
+	if spec.From.Pods == nil {
+		return []input{newInput(mroute.IfPattern(spec.From.Interface), product(sources, groups), to, spec.To)}, nil
+	}
+	seen := make(map[end]bool, len(froms))
+	inputs := make([]input, 0, len(froms))
+	for _, e := range froms {
+		if !seen[e] {
+			seen[e] = true
+			s := netip.PrefixFrom(e.addr, e.addr.BitLen())
+			inputs = append(inputs, newInput(e.link, product([]netip.Prefix{s}, groups), to, spec.To))
+		}
+	}
+	return inputs, nil
+}
+
+// newInput leaves the inbound link out of the outputs. Of those that a wildcard
+// names the router does, as it knows where a packet came in.
+func newInput(from mroute.IfPattern, matches []mroute.Match, to []mroute.Output, spec []v1alpha1.RouteOutput) input {
+	to = without(to, from)
+	return input{from: from, matches: matches, to: to, idle: len(to) == 0 && len(spec) > 0}
+}
+
+// without returns to without what is the very link from. It may be to itself.
+func without(to []mroute.Output, from mroute.IfPattern) []mroute.Output {
+	is := func(o mroute.Output) bool { return sameLink(o.If, from) }
+	if !slices.ContainsFunc(to, is) {
+		return to
+	}
+	return slices.DeleteFunc(slices.Clone(to), is)
+}
+
+// sameLink reports whether two patterns name one link and no other.
+func sameLink(p, q mroute.IfPattern) bool {
+	return !p.IsWildcard() && !q.IsWildcard() && (p.Within(q) || q.Within(p))
+}
+
+// outputs are the interfaces and the links to the pods, each once and with the
+// lowest of its thresholds.
+func (t *translator) outputs(namespace string, spec []v1alpha1.RouteOutput, f mroute.Family, ps *problems) ([]mroute.Output, error) {
+	var to []mroute.Output
+	at := make(map[mroute.IfPattern]int, len(spec))
+	add := func(o mroute.Output) {
+		i, ok := at[o.If]
+		if !ok {
+			at[o.If] = len(to)
+			to = append(to, o)
+		} else if o.Threshold < to[i].Threshold {
+			to[i].Threshold = o.Threshold
+		}
+	}
+	for i, o := range spec {
+		th := mroute.Threshold(o.TTLThreshold)
+		if o.Pods == nil {
+			add(mroute.Output{If: mroute.IfPattern(o.Interface), Threshold: th})
+			continue
+		}
+		pods, err := t.pods.selected(namespace, o.Pods)
+		if err != nil {
+			return nil, fmt.Errorf("spec.to[%d].pods: %w", i, err)
+		}
+		for _, p := range pods {
+			for _, e := range ends(p, f, ps) {
+				add(mroute.Output{If: e.link, Threshold: th})
+			}
+		}
+	}
+	return to, nil
+}
+
+func product(sources, groups []netip.Prefix) []mroute.Match {
+	ms := make([]mroute.Match, 0, len(sources)*len(groups))
+	for _, s := range sources {
+		for _, g := range groups {
+			ms = append(ms, mroute.Match{Source: s, Group: g})
+		}
+	}
+	return ms
+}
+
+// joinsOf are the memberships of a route. One that has nowhere to forward on this
+// node does not ask for the traffic either.
+func joinsOf(inputs []input, join bool) []mroute.Join {
+	var js []mroute.Join
+	for _, in := range inputs {
+		if !join || in.idle {
+			continue
+		}
+		for _, m := range in.matches {
+			js = append(js, mroute.Join{If: in.from, Match: m})
+		}
+	}
+	return js
+}
+
+// tooMany tells that not all interfaces of the route can be in a kernel table at
+// once, as far as that shows here.
+func tooMany(inputs []input) []Rejection {
+	names := make(map[string]bool)
+	note := func(p mroute.IfPattern) {
+		if !p.IsWildcard() {
+			names[p.Name()] = true
+		}
+	}
+	for _, in := range inputs {
+		if !in.idle {
+			note(in.from)
+			for _, o := range in.to {
+				note(o.If)
+			}
+		}
+	}
+	if len(names) <= mroute.MaxVIFs {
+		return nil
+	}
+	return []Rejection{{v1alpha1.ReasonVIFTableFull, fmt.Sprintf(
+		"the route comes to %d interfaces on this node, and a kernel table holds %d: the others wait", len(names), mroute.MaxVIFs)}}
+}
