@@ -196,13 +196,14 @@ func (c claim) since(i int) int {
 	return c.to[i]
 }
 
-// addOutputs adds what c forwards to. A wildcard leaves the inbound link out;
-// naming it keeps it.
+// addOutputs adds what c forwards to. A wildcard leaves the inbound link out, and
+// so does a pinned output, which stands for whoever is behind that link; naming
+// it keeps it.
 func (r *Resolver) addOutputs(o *mroute.OIFs, c claim, in int, v *VIFs) {
 	rt := c.route
 	for i, out := range rt.To {
 		for _, pos := range r.match(out.If) {
-			if pos == in && out.If.IsWildcard() {
+			if pos == in && leavesInboundOut(out.If) {
 				continue
 			}
 			if c.layer != client && !r.counts(c.layer, pos, rt.Origin.Seq) {
@@ -224,6 +225,11 @@ func (r *Resolver) addOutputs(o *mroute.OIFs, c claim, in int, v *VIFs) {
 			}
 		}
 	}
+}
+
+func leavesInboundOut(p mroute.IfPattern) bool {
+	_, pinned := p.Pin()
+	return pinned || p.IsWildcard()
 }
 
 // exactElsewhere returns the inbound link and the outputs of sg's exact rules

@@ -84,8 +84,8 @@ func (m model) outputs(oifs *mroute.OIFs, layer mroute.Layer, r mroute.Route, sg
 	for _, o := range r.To {
 		for _, l := range m.links {
 			n, ok := m.vifs[l.Index]
-			wild := strings.HasSuffix(string(o.If), "+")
-			if !ok || !m.names(o.If, l) || !m.counts(layer, r.Origin.Seq, l) || wild && l.Index == in.Index {
+			wildOrPinned := strings.ContainsAny(string(o.If), "+/")
+			if !ok || !m.names(o.If, l) || !m.counts(layer, r.Origin.Seq, l) || wildOrPinned && l.Index == in.Index {
 				continue
 			}
 			if th := m.threshold(layer, o, sg, l); oifs[n] == 0 || th < oifs[n] {
