@@ -73,7 +73,8 @@ func New(o Options) *Agent {
 
 // SetLayer replaces the layer of that name, which must not be "file": that is
 // the configuration file's. It returns when the kernel has it. What clients
-// changed stays on top. Before Run has started the router it waits.
+// changed stays on top. Before Run has started the router it waits, as long as
+// ctx lets it.
 func (a *Agent) SetLayer(ctx context.Context, l mroute.Layer) error {
 	return a.engine.SetLayer(ctx, l, false)
 }

@@ -1,9 +1,14 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 
+	"github.com/smcroute/kube-smcroute/agent/engine"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -11,37 +16,228 @@ import (
 // RoutersOptions configure [Routers].
 type RoutersOptions struct {
 	Main      *Agent // the router of the node; the caller runs it
-	MainTable uint32 // the table that it has
+	MainTable uint32 // its table: it stands for the place {Table: MainTable}
 
-	// Open claims the tables at any other place.
+	// Open claims the tables at another place. It must refuse a namespace whose
+	// ID is not the place's. Several calls may run at a time.
 	Open func(mroute.Place) (kernel.Kernel, error)
 
 	Logger *slog.Logger
 
-	// OnChange is called when a state of States may have changed in more than
-	// its counters, but for that of Main, whose own option OnChange tells. It
-	// must not block, and may be nil.
+	// OnChange is called when States may differ in more than counters and ages,
+	// from any goroutine; it must not block, nor call Routers. For the
+	// router of Main there is the same option of its own. It may be nil.
 	OnChange func()
 }
 
-// Routers are several routers side by side.
+// Routers are the routers of a node: that of an Agent, and one at each other
+// place where something is wanted. These have neither a file nor clients, and
+// send no router advertisements; idle flows expire as in Main. They live and
+// fail each by itself.
 type Routers struct {
-	o RoutersOptions
+	o     RoutersOptions
+	calls chan func(context.Context) // for Run's goroutine, with its context
+	done  chan struct{}
+
+	// Of Run's goroutine:
+
+	main    *router
+	others  map[mroute.Place]*router
+	closing []*router // no longer wanted, and perhaps not yet gone
 }
 
 // NewRouters returns routers that do nothing before Run.
-func NewRouters(o RoutersOptions) *Routers { return &Routers{o: o} }
-
-// Run works until ctx is done.
-func (r *Routers) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+func NewRouters(o RoutersOptions) *Routers {
+	return &Routers{
+		o:      o,
+		calls:  make(chan func(context.Context)),
+		done:   make(chan struct{}),
+		others: map[mroute.Place]*router{},
+	}
 }
 
-// SetLayers says what is wanted, the whole of it.
-func (r *Routers) SetLayers(ctx context.Context, want map[mroute.Place]mroute.Layer) {}
+// Run works until ctx is done. It returns nil then, when the kernel's tables of
+// all routers but Main are empty.
+func (r *Routers) Run(ctx context.Context) error {
+	defer close(r.done)
+	r.main = r.start(ctx, mroute.Place{Table: r.o.MainTable}, r.runMain)
+	r.main.now.Store(&condition{backend: r.o.Main}) // even if nothing is asked of it
+	for {
+		select {
+		case f := <-r.calls:
+			f(ctx)
+		case <-ctx.Done():
+			<-r.main.ended
+			for _, x := range r.others {
+				<-x.ended
+			}
+			for _, x := range r.closing {
+				<-x.ended
+			}
+			return nil
+		}
+	}
+}
 
-// States tells how every router is that is wanted, and Main.
+// call has f run on Run's goroutine, and waits for its end. It fails with
+// [engine.ErrStopped] or ctx's error if f was not run.
+func (r *Routers) call(ctx context.Context, f func(context.Context)) error {
+	ran := make(chan struct{})
+	select {
+	case r.calls <- func(ctx context.Context) { f(ctx); close(ran) }:
+		<-ran
+		return nil
+	case <-r.done:
+		return engine.ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// SetLayers says what is wanted: the whole of it, one layer for each place, all
+// of the same name in all calls. Routers at new places are opened, layers
+// replaced, and routers at places that are not in want any more closed, which
+// empties their tables. Main is never closed, its layer is emptied.
+//
+// It returns when the kernel has all of it, but for what failed: States tells
+// of that, and it is tried again until another call says otherwise. When ctx is
+// done it returns at once, and everything goes on. Before Run it waits.
+func (r *Routers) SetLayers(ctx context.Context, want map[mroute.Place]mroute.Layer) {
+	var waits []<-chan struct{}
+	if r.call(ctx, func(run context.Context) { waits = r.set(run, want) }) != nil {
+		return
+	}
+	for _, w := range waits {
+		select {
+		case <-w:
+		case <-r.done:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// set tells every router what it should do. The channels are closed when that
+// is done.
+func (r *Routers) set(run context.Context, want map[mroute.Place]mroute.Layer) (waits []<-chan struct{}) {
+	for place, x := range r.others {
+		if _, ok := want[place]; !ok {
+			x.cancel()
+			delete(r.others, place)
+			r.closing = append(r.closing, x)
+		}
+	}
+	r.closing = slices.DeleteFunc(r.closing, func(x *router) bool {
+		select {
+		case <-x.ended:
+			return true
+		default:
+			return false
+		}
+	})
+	for _, x := range r.closing {
+		waits = append(waits, x.ended)
+	}
+	for _, place := range slices.SortedFunc(maps.Keys(want), comparePlaces) {
+		x := r.others[place]
+		switch {
+		case place == r.main.place:
+			x = r.main
+		case x == nil:
+			x = r.start(run, place, r.runAt(place))
+			r.others[place] = x
+		}
+		waits = append(waits, x.ask(want[place]))
+	}
+	if _, ok := want[r.main.place]; !ok && r.main.asked != nil {
+		waits = append(waits, r.main.ask(mroute.Layer{Name: r.main.asked.Name}))
+	}
+	return waits
+}
+
+func comparePlaces(a, b mroute.Place) int {
+	return cmp.Or(cmp.Compare(a.NetNS, b.NetNS), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Table, b.Table))
+}
+
+// start begins to keep a router, once those that have its table are gone.
+func (r *Routers) start(ctx context.Context, place mroute.Place, run runFunc) *router {
+	var after []<-chan struct{}
+	for _, x := range r.closing {
+		sameNetNS := x.place.NetNS == place.NetNS || x.place.ID != "" && x.place.ID == place.ID
+		if sameNetNS && x.place.Table == place.Table {
+			after = append(after, x.ended)
+		}
+	}
+	x := newRouter(place, run, r.o.Logger, r.changed)
+	ctx, x.cancel = context.WithCancel(ctx)
+	go x.keep(ctx, after)
+	return x
+}
+
+func (r *Routers) changed() { call(r.o.OnChange) }
+
+// States tells of every router that is wanted, and of Main. Counters are as in
+// [Agent.Snapshot]. A router that does not answer before ctx is done has ctx's
+// error. The result is nil if that is so of Routers itself, or if Run has ended.
 func (r *Routers) States(ctx context.Context, counters bool) map[mroute.Place]mroute.RouterState {
-	return nil
+	var all []*router
+	if r.call(ctx, func(context.Context) {
+		all = append(slices.Collect(maps.Values(r.others)), r.main)
+	}) != nil {
+		return nil
+	}
+	states := make([]mroute.RouterState, len(all))
+	var wg sync.WaitGroup
+	for i, x := range all {
+		wg.Go(func() { states[i] = x.state(ctx, counters) })
+	}
+	wg.Wait()
+	at := make(map[mroute.Place]mroute.RouterState, len(all))
+	for i, x := range all {
+		at[x.place] = states[i]
+	}
+	return at
+}
+
+// runMain serves the router of Main, which lives by itself.
+func (r *Routers) runMain(ctx context.Context, serve serveFunc) error {
+	return serve(ctx, r.o.Main, nil)
+}
+
+// runAt opens and runs the router at another place.
+func (r *Routers) runAt(place mroute.Place) runFunc {
+	return func(ctx context.Context, serve serveFunc) error {
+		k, err := r.o.Open(place)
+		if err != nil {
+			return err
+		}
+		e := engine.New(engine.Options{
+			Kernel:        k,
+			FlushInterval: r.o.Main.o.FlushInterval,
+			Logger:        r.o.Logger.With("router", place.String()),
+			OnChange:      r.changed,
+		})
+		ctx, cancel := context.WithCancel(ctx)
+		ended := make(chan error, 1)
+		go func() {
+			ended <- e.Run(ctx)
+			close(ended)
+		}()
+		err = serve(ctx, lone{e}, ended)
+		cancel()
+		<-ended
+		if cerr := k.Close(); err == nil {
+			err = cerr
+		}
+		return err
+	}
+}
+
+// lone is a router without an Agent.
+type lone struct{ *engine.Engine }
+
+// SetLayer implements backend.
+func (l lone) SetLayer(ctx context.Context, layer mroute.Layer) error {
+	return l.Engine.SetLayer(ctx, layer, false)
 }

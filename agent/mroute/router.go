@@ -6,8 +6,8 @@ import "strconv"
 // there is none. One of Snapshot and Err is nil.
 type RouterState struct {
 	Snapshot *Snapshot
-	Err      error // why the router does not work, as a sentence; it is tried again
-	Cause    Cause // of Err; 0 while the first attempt is under way
+	Err      error // why the router does not work; it is tried again
+	Cause    Cause // of Err; 0 while the router starts or ends, or did not answer in time
 }
 
 // NetNSID is the [Place.ID] of a network namespace: device and inode of the

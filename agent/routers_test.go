@@ -1,0 +1,551 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/engine"
+	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/kernel/sim"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// Places of a node with two pods.
+var (
+	node = mroute.Place{}
+	lan2 = mroute.Place{Table: 2} // another table of the node
+	pod1 = mroute.Place{NetNS: "/run/netns/one", ID: "4:1"}
+	pod2 = mroute.Place{NetNS: "/run/netns/two", ID: "4:2"}
+)
+
+// fleet is a node's routers on simulated kernels, in a bubble of its own time.
+type fleet struct {
+	*agent.Routers
+	t       *testing.T
+	hosts   map[string]*sim.Host // by NetNS
+	main    *agent.Agent
+	log     *lines
+	changes atomic.Int32
+	stop    func()
+
+	mu    sync.Mutex
+	tries map[mroute.Place][]time.Duration // when Open was called
+	fail  func(mroute.Place) error         // Open fails with it
+	wrap  func(mroute.Place, kernel.Kernel) kernel.Kernel
+}
+
+// inBubble runs f on a fleet, and ends it.
+func inBubble(t *testing.T, f func(*testing.T, *fleet)) {
+	synctest.Test(t, func(t *testing.T) {
+		fl := newFleet(t)
+		fl.start()
+		f(t, fl)
+		fl.end()
+	})
+}
+
+func newFleet(t *testing.T) *fleet {
+	fl := &fleet{t: t, hosts: map[string]*sim.Host{}, log: &lines{}, tries: map[mroute.Place][]time.Duration{}}
+	for _, path := range []string{node.NetNS, pod1.NetNS, pod2.NetNS} {
+		h := sim.New()
+		for _, l := range []string{"a0", "b0"} {
+			h.AddLink(l)
+		}
+		fl.hosts[path] = h
+	}
+	k, err := fl.hosts[""].Open(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logger := slog.New(slog.NewTextHandler(fl.log, nil))
+	fl.main = agent.New(agent.Options{Kernel: k, Logger: logger})
+	began := time.Now()
+	fl.Routers = agent.NewRouters(agent.RoutersOptions{
+		Main:     fl.main,
+		Logger:   logger,
+		OnChange: func() { fl.changes.Add(1) },
+		Open: func(p mroute.Place) (kernel.Kernel, error) {
+			fl.mu.Lock()
+			defer fl.mu.Unlock()
+			fl.tries[p] = append(fl.tries[p], time.Since(began))
+			if fl.fail != nil {
+				if err := fl.fail(p); err != nil {
+					return nil, err
+				}
+			}
+			k, err := fl.hosts[p.NetNS].Open(p.Table)
+			if err != nil {
+				return nil, err
+			}
+			if fl.wrap != nil {
+				return fl.wrap(p, k), nil
+			}
+			return k, nil
+		},
+	})
+	return fl
+}
+
+func (fl *fleet) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := fl.main.Run(ctx); err != nil {
+			fl.t.Errorf("main: %v", err)
+		}
+	})
+	wg.Go(func() {
+		if err := fl.Run(ctx); err != nil {
+			fl.t.Errorf("Run: %v", err)
+		}
+	})
+	fl.stop = func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// end stops everything and sees that nothing is left.
+func (fl *fleet) end() {
+	fl.t.Helper()
+	fl.stop()
+	for path, h := range fl.hosts {
+		if len(h.Kernels()) > 0 {
+			fl.t.Errorf("a kernel of %q is still open", path)
+		}
+		if s := h.String(); strings.Contains(s, "vif") || strings.Contains(s, "mfc") {
+			fl.t.Errorf("left in %q:\n%s", path, s)
+		}
+	}
+}
+
+func (fl *fleet) failing(f func(mroute.Place) error) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	fl.fail = f
+}
+
+type layers = map[mroute.Place]mroute.Layer
+
+func (fl *fleet) set(want layers) {
+	fl.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	fl.SetLayers(ctx, want)
+	if ctx.Err() != nil {
+		fl.t.Errorf("SetLayers took a second")
+	}
+}
+
+// out says where packets for a group leave by the table of a place, "-" for
+// nowhere.
+func (fl *fleet) out(p mroute.Place, group string) string {
+	table := "IPv4"
+	if p.Table != 0 {
+		table = fmt.Sprintf("IPv4 table %d", p.Table)
+	}
+	entry := fmt.Sprintf("%s mfc %v a0 -> ", table, flow("10.0.0.1", group))
+	for line := range strings.Lines(fl.hosts[p.NetNS].String()) {
+		if out, ok := strings.CutPrefix(line, entry); ok {
+			return strings.TrimSpace(out)
+		}
+	}
+	return "-"
+}
+
+func (fl *fleet) state(p mroute.Place) mroute.RouterState {
+	fl.t.Helper()
+	s, ok := fl.States(context.Background(), false)[p]
+	if !ok {
+		fl.t.Fatalf("no state of %v", p)
+	}
+	if (s.Snapshot == nil) == (s.Err == nil) {
+		fl.t.Fatalf("state of %v: %+v, want a snapshot or an error", p, s)
+	}
+	return s
+}
+
+func (fl *fleet) places() string {
+	var names []string
+	for p := range fl.States(context.Background(), false) {
+		names = append(names, p.String())
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// Layers go to where they belong. What is wanted no more is closed, but for the
+// main router, which keeps what is not Routers'.
+func TestRouters(t *testing.T) {
+	inBubble(t, func(t *testing.T, fl *fleet) {
+		is(t, "before", fl.places(), "table 0")
+		is(t, "main, before", fl.state(node).Snapshot != nil, true)
+		file := layer("225.1.1.1")
+		file.Name = "file"
+		if err := fl.main.SetLayer(t.Context(), file); err != nil {
+			t.Fatal(err)
+		}
+		fl.set(layers{node: layer("225.2.2.2"), lan2: layer("225.3.3.3"), pod1: layer("225.4.4.4"), pod2: layer("225.5.5.5")})
+		is(t, "places", fl.places(), "table 0, table 0 of /run/netns/one, table 0 of /run/netns/two, table 2")
+		for p, group := range map[mroute.Place]string{node: "225.2.2.2", lan2: "225.3.3.3", pod1: "225.4.4.4", pod2: "225.5.5.5"} {
+			is(t, p.String(), fl.out(p, group), "b0")
+			is(t, p.String(), len(fl.state(p).Snapshot.Rules) > 0, true)
+		}
+		fl.set(layers{pod1: layer("225.6.6.6")})
+		is(t, "places", fl.places(), "table 0, table 0 of /run/netns/one")
+		is(t, "replaced", fl.out(pod1, "225.4.4.4")+fl.out(pod1, "225.6.6.6"), "-b0")
+		is(t, "the file's", fl.out(node, "225.1.1.1"), "b0")
+		is(t, "main's", fl.out(node, "225.2.2.2"), "-")
+		is(t, "a closed table's", fl.out(lan2, "225.3.3.3"), "-")
+		is(t, "open in the second pod", len(fl.hosts[pod2.NetNS].Kernels()), 0)
+		fl.set(nil)
+		is(t, "places", fl.places(), "table 0")
+		is(t, "open in the first pod", len(fl.hosts[pod1.NetNS].Kernels()), 0)
+	})
+}
+
+var errGone = fmt.Errorf("network namespace /run/netns/one: %w", os.ErrNotExist)
+
+// A router that cannot be opened is tried again after 1 s, 2 s, 4 s ... 60 s,
+// whatever is asked meanwhile. The log tells it once, and when it works.
+func TestRoutersBackOff(t *testing.T) {
+	inBubble(t, func(t *testing.T, fl *fleet) {
+		fl.failing(func(p mroute.Place) error {
+			if p == pod1 {
+				return errGone
+			}
+			return nil
+		})
+		for i := range 300 {
+			fl.set(layers{pod1: layer(fmt.Sprintf("225.4.4.%d", i%200)), pod2: layer("225.5.5.5")})
+			time.Sleep(time.Second)
+		}
+		is(t, "tries", fmt.Sprint(fl.tries[pod1]), "[0s 1s 3s 7s 15s 31s 1m3s 2m3s 3m3s 4m3s]")
+		is(t, "tries of another", len(fl.tries[pod2]), 1)
+		is(t, "another", fl.out(pod2, "225.5.5.5"), "b0")
+		s := fl.state(pod1)
+		is(t, "error", errors.Is(s.Err, os.ErrNotExist), true)
+		is(t, "cause", s.Cause, mroute.CauseKernel)
+		is(t, "lines of its failure", strings.Count(fl.log.String(), "does not work"), 1)
+		fl.failing(nil)
+		before := fl.changes.Load()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		is(t, "now", fl.out(pod1, "225.4.4.99"), "b0")
+		is(t, "told", fl.changes.Load() > before, true)
+		is(t, "lines of its recovery", strings.Count(fl.log.String(), "table 0 of /run/netns/one works now"), 1)
+	})
+}
+
+// The cause is one that a report can name.
+func TestRoutersCauses(t *testing.T) {
+	inBubble(t, func(t *testing.T, fl *fleet) {
+		for _, tt := range []struct {
+			err  error
+			want mroute.Cause
+		}{
+			{&kernel.Error{Op: "MRT_INIT", Object: "IPv4 table 0", Errno: syscall.EADDRINUSE, Cause: kernel.ErrTableBusy}, mroute.CauseTableInUse},
+			{&kernel.Error{Op: "MRT_INIT", Object: "IPv4 table 0", Errno: syscall.ENOPROTOOPT, Cause: kernel.ErrNotSupported}, mroute.CauseNotSupported},
+			{&kernel.Error{Op: "raw socket", Object: "IPv4 table 0", Errno: syscall.EPERM, Cause: kernel.ErrPermission}, mroute.CausePermission},
+			{fmt.Errorf("entering network namespace x: %w", syscall.EPERM), mroute.CausePermission},
+			{errGone, mroute.CauseKernel},
+		} {
+			fl.failing(func(mroute.Place) error { return tt.err })
+			fl.set(layers{pod1: layer()})
+			s := fl.state(pod1)
+			is(t, "error", s.Err, tt.err)
+			is(t, tt.err.Error(), s.Cause, tt.want)
+			fl.set(nil)
+		}
+	})
+}
+
+// A table that another program has is taken when that one gives it up.
+func TestRoutersTableInUse(t *testing.T) {
+	inBubble(t, func(t *testing.T, fl *fleet) {
+		other, err := fl.hosts[pod1.NetNS].Open(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fl.set(layers{pod1: layer("225.4.4.4"), lan2: layer("225.3.3.3")})
+		is(t, "cause", fl.state(pod1).Cause, mroute.CauseTableInUse)
+		is(t, "another table", fl.out(lan2, "225.3.3.3"), "b0")
+		if err := other.Close(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		is(t, "now", fl.out(pod1, "225.4.4.4"), "b0")
+	})
+}
+
+// mortal is a kernel that fails when told to.
+type mortal struct {
+	kernel.Kernel
+	die   chan error
+	blind *atomic.Bool // cannot list links
+}
+
+func (m mortal) Watch(ctx context.Context, events chan<- kernel.Event) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- m.Kernel.Watch(ctx, events) }()
+	select {
+	case err := <-m.die:
+		cancel()
+		<-ended
+		return err
+	case err := <-ended:
+		return err
+	}
+}
+
+func (m mortal) Links() ([]mroute.Link, error) {
+	if m.blind.Load() {
+		return nil, errBlind
+	}
+	return m.Kernel.Links()
+}
+
+// A router that ends by itself is opened again. One that keeps doing so is so
+// less and less often; one that has worked for long is so soon.
+func TestRoutersReopen(t *testing.T) {
+	inBubble(t, func(t *testing.T, fl *fleet) {
+		die := make(chan error)
+		fl.wrap = func(p mroute.Place, k kernel.Kernel) kernel.Kernel {
+			return mortal{k, die, &atomic.Bool{}}
+		}
+		errLost := errors.New("lost touch")
+		fl.set(layers{pod1: layer("225.4.4.4")})
+		for _, wait := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+			before := fl.changes.Load()
+			die <- errLost
+			synctest.Wait()
+			is(t, "dead", errors.Is(fl.state(pod1).Err, errLost), true)
+			is(t, "told", fl.changes.Load() > before, true)
+			is(t, "left in the kernel", fl.out(pod1, "225.4.4.4"), "-")
+			time.Sleep(wait - time.Millisecond)
+			synctest.Wait()
+			is(t, "still dead", fl.out(pod1, "225.4.4.4"), "-")
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			is(t, "alive", fl.out(pod1, "225.4.4.4"), "b0")
+			is(t, "its state", fl.state(pod1).Err, nil)
+		}
+		time.Sleep(time.Minute)
+		die <- errLost
+		time.Sleep(time.Second)
+		synctest.Wait()
+		is(t, "alive", fl.out(pod1, "225.4.4.4"), "b0")
+		die <- errLost
+		synctest.Wait()
+		fl.set(nil) // during the pause
+		time.Sleep(time.Hour)
+		is(t, "tries", len(fl.tries[pod1]), 5)
+	})
+}
+
+// A layer that cannot be set for a while is not given up, and the router is not
+// either.
+func TestRoutersLayerFails(t *testing.T) {
+	inBubble(t, func(t *testing.T, fl *fleet) {
+		blind := &atomic.Bool{}
+		fl.wrap = func(p mroute.Place, k kernel.Kernel) kernel.Kernel {
+			return mortal{k, nil, blind}
+		}
+		fl.set(layers{pod1: layer("225.4.4.4")})
+		blind.Store(true)
+		fl.set(layers{pod1: layer("225.4.4.4", "225.5.5.5")})
+		is(t, "error", errors.Is(fl.state(pod1).Err, errBlind), true)
+		is(t, "the old route", fl.out(pod1, "225.4.4.4"), "b0")
+		blind.Store(false)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		is(t, "the new route", fl.out(pod1, "225.5.5.5"), "b0")
+		is(t, "error", fl.state(pod1).Err, nil)
+		is(t, "tries", len(fl.tries[pod1]), 1)
+	})
+}
+
+// A table is free before its next router opens it, also if the namespace has
+// another path by then.
+func TestRoutersTakeOver(t *testing.T) {
+	inBubble(t, func(t *testing.T, fl *fleet) {
+		moved := mroute.Place{NetNS: "/proc/7/ns/net", ID: pod1.ID}
+		fl.hosts[moved.NetNS] = fl.hosts[pod1.NetNS]
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // nobody waits
+		for range 100 {
+			fl.set(layers{pod1: layer("225.4.4.4")})
+			fl.SetLayers(ctx, nil)
+			fl.set(layers{pod1: layer("225.4.4.5")})
+			is(t, "again", fl.out(pod1, "225.4.4.5"), "b0")
+			fl.set(layers{moved: layer("225.4.4.6")})
+			is(t, "moved", fl.out(pod1, "225.4.4.6"), "b0")
+		}
+		if strings.Contains(fl.log.String(), "does not work") {
+			t.Errorf("log:\n%v", fl.log)
+		}
+	})
+}
+
+// A layer that a router has already is not compared with the kernel again.
+func TestRoutersSameLayer(t *testing.T) {
+	inBubble(t, func(t *testing.T, fl *fleet) {
+		var sets atomic.Int32
+		fl.wrap = func(p mroute.Place, k kernel.Kernel) kernel.Kernel { return counting{k, &sets} }
+		fl.set(layers{pod1: layer("225.4.4.4")})
+		before := sets.Load()
+		fl.set(layers{pod1: layer("225.4.4.4")})
+		is(t, "looks at the links for the same layer", sets.Load(), before)
+		fl.set(layers{pod1: layer("225.4.4.5")})
+		is(t, "looks at the links for another", sets.Load(), before+1)
+	})
+}
+
+// counting counts how often links are listed: a new layer does so.
+type counting struct {
+	kernel.Kernel
+	links *atomic.Int32
+}
+
+func (c counting) Links() ([]mroute.Link, error) {
+	c.links.Add(1)
+	return c.Kernel.Links()
+}
+
+// A place that takes long to open holds up nobody but who waits for it, and can
+// be given up.
+func TestRoutersSlowPlace(t *testing.T) {
+	inBubble(t, func(t *testing.T, fl *fleet) {
+		hang := make(chan struct{})
+		fl.wrap = func(p mroute.Place, k kernel.Kernel) kernel.Kernel {
+			if p == pod1 {
+				fl.mu.Unlock() // of Open
+				<-hang
+				fl.mu.Lock()
+			}
+			return k
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		fl.SetLayers(ctx, layers{pod1: layer("225.4.4.4"), pod2: layer("225.5.5.5")})
+		is(t, "given up", ctx.Err(), context.DeadlineExceeded)
+		is(t, "the other", fl.out(pod2, "225.5.5.5"), "b0")
+		s := fl.state(pod1)
+		is(t, "cause", s.Cause, 0)
+		is(t, "error", s.Err != nil, true)
+		waiting := make(chan struct{})
+		go func() {
+			fl.SetLayers(context.Background(), layers{pod1: layer("225.4.4.5")})
+			close(waiting)
+		}()
+		synctest.Wait()
+		close(hang)
+		<-waiting
+		is(t, "in the end", fl.out(pod1, "225.4.4.5"), "b0")
+	})
+}
+
+// A router that does not answer in time has an error; all others have states.
+func TestRoutersStatesInTime(t *testing.T) {
+	inBubble(t, func(t *testing.T, fl *fleet) {
+		hang := make(chan struct{})
+		fl.wrap = func(p mroute.Place, k kernel.Kernel) kernel.Kernel { return stuck{k, hang} }
+		fl.set(layers{pod1: layer("225.4.4.4")})
+		fl.hosts[pod1.NetNS].AddLink("c0") // and its router hangs
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		states := fl.States(ctx, true)
+		is(t, "error", states[pod1].Err, context.DeadlineExceeded)
+		is(t, "cause", states[pod1].Cause, 0)
+		is(t, "main", states[node].Snapshot != nil, true)
+		close(hang)
+	})
+}
+
+// stuck is a kernel that takes long to list more than three links.
+type stuck struct {
+	kernel.Kernel
+	until chan struct{}
+}
+
+func (s stuck) Links() ([]mroute.Link, error) {
+	links, err := s.Kernel.Links()
+	if len(links) > 3 {
+		<-s.until
+	}
+	return links, err
+}
+
+// Calls before Run wait for it, and after it they return.
+func TestRoutersBeforeAndAfterRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fl := newFleet(t)
+		early := make(chan struct{})
+		go func() {
+			fl.SetLayers(t.Context(), layers{pod1: layer("225.4.4.4")})
+			close(early)
+		}()
+		synctest.Wait()
+		fl.start()
+		<-early
+		is(t, "of the early layer", fl.out(pod1, "225.4.4.4"), "b0")
+		fl.end()
+		fl.SetLayers(context.Background(), layers{pod1: layer()})
+		is(t, "states after Run", fl.States(context.Background(), false) == nil, true)
+	})
+}
+
+// Whatever is asked in whatever order, the last call decides. Run with -race.
+func TestRoutersManyCalls(t *testing.T) {
+	inBubble(t, func(t *testing.T, fl *fleet) {
+		places := []mroute.Place{node, lan2, pod1, pod2}
+		var wg sync.WaitGroup
+		for c := range 4 {
+			wg.Go(func() {
+				for i := range 50 {
+					want := layers{}
+					for j, p := range places {
+						if (i+c)>>j&1 == 1 {
+							want[p] = layer(fmt.Sprintf("225.%d.%d.%d", c, i, j))
+						}
+					}
+					fl.SetLayers(context.Background(), want)
+					if i%10 == 0 {
+						fl.States(context.Background(), true)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		want := layers{lan2: layer("225.9.9.9"), pod2: layer("225.9.9.8")}
+		fl.set(want)
+		is(t, "places", fl.places(), "table 0, table 0 of /run/netns/two, table 2")
+		is(t, "second table", fl.out(lan2, "225.9.9.9"), "b0")
+		is(t, "second pod", fl.out(pod2, "225.9.9.8"), "b0")
+		for _, h := range fl.hosts {
+			is(t, "entries", strings.Count(h.String(), "mfc") <= 1, true)
+		}
+		for p, s := range maps.All(fl.States(t.Context(), false)) {
+			if s.Err != nil || errors.Is(s.Err, engine.ErrStopped) {
+				t.Errorf("%v: %v", p, s.Err)
+			}
+		}
+	})
+}
