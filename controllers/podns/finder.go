@@ -37,7 +37,7 @@ type Options struct {
 // any goroutine.
 type Finder struct {
 	timeout, recheck time.Duration
-	own              identity // of the namespace of the process
+	own              string // "device:inode" of the namespace of the process
 	conn             *grpc.ClientConn
 	runtime          cri.RuntimeServiceClient
 
@@ -58,7 +58,7 @@ const forgetAfter = 10 * time.Minute
 
 // New returns a Finder. The runtime need not be there yet.
 func New(o Options) (*Finder, error) {
-	own, err := ownNamespace()
+	own, err := identify("")
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (f *Finder) choose(box sandbox, ips []netip.Addr) (mroute.Place, error) {
 		id, err := f.examine(path, ips)
 		switch {
 		case err == nil:
-			return mroute.Place{NetNS: path, ID: id.String()}, nil
+			return mroute.Place{NetNS: path, ID: id}, nil
 		case !isMissing(err):
 			return mroute.Place{}, err
 		}
@@ -143,7 +143,7 @@ func (f *Finder) recall(podUID string, ips []netip.Addr, now time.Time) (mroute.
 	if !ok || now.Sub(k.asked) >= f.recheck || !slices.Equal(k.ips, ips) {
 		return mroute.Place{}, false
 	}
-	if id, err := identify(k.place.NetNS); err != nil || id.String() != k.place.ID {
+	if id, err := identify(k.place.NetNS); err != nil || id != k.place.ID {
 		return mroute.Place{}, false
 	}
 	k.wanted = now
