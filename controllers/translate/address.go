@@ -16,21 +16,19 @@ import (
 // kept.
 func parsePrefix(field string, a v1alpha1.Address) (netip.Prefix, error) {
 	var p netip.Prefix
-	var err error
-	if strings.Contains(string(a), "/") {
-		p, err = netip.ParsePrefix(string(a))
-	} else {
-		var addr netip.Addr
-		addr, err = netip.ParseAddr(string(a))
+	addr, err := netip.ParseAddr(string(a))
+	if err == nil {
 		p = netip.PrefixFrom(addr, addr.BitLen())
+	} else if p, err = netip.ParsePrefix(string(a)); err == nil {
+		addr = p.Addr()
 	}
 	switch {
 	case err != nil:
 		return p, fmt.Errorf("%s: %q is no address or prefix: expected one like 192.0.2.1, 192.0.2.0/24 or 2001:db8::1", field, a)
-	case p.Addr().Zone() != "":
+	case addr.Zone() != "":
 		return p, fmt.Errorf("%s: %s has a zone: expected an address without %%", field, a)
-	case p.Addr().Is4In6():
-		return p, fmt.Errorf("%s: %s is an IPv4 address in IPv6: expected it as IPv4, %v", field, a, p.Addr().Unmap())
+	case addr.Is4In6():
+		return p, fmt.Errorf("%s: %s is an IPv4 address in IPv6: expected it as IPv4, %v", field, a, addr.Unmap())
 	}
 	return p, nil
 }

@@ -35,7 +35,8 @@ func (w *wish) each(f func(claimKey, mroute.IfPattern)) {
 	}
 }
 
-// conflict rejects w if a rule before it takes an (S,G) from elsewhere.
+// conflict rejects w if a rule before it takes an (S,G) from elsewhere. Of
+// several it names the oldest.
 func (cs claims) conflict(w *wish) (r *Rejection) {
 	w.each(func(k claimKey, from mroute.IfPattern) {
 		c, ok := cs[k]
@@ -44,13 +45,20 @@ func (cs claims) conflict(w *wish) (r *Rejection) {
 		}
 		for c := &c; c != nil; c = c.next {
 			if _, overlap := common(c.from, from); !overlap {
-				r = &Rejection{v1alpha1.ReasonConflicted, fmt.Sprintf("%v comes from %s in the older route %s/%s and from %s here: the kernel takes it from one",
-					k.sg, c.from.Name(), c.by.object.Namespace, c.by.object.Name, from.Name())}
-				return
+				r = conflicted(k.sg, c, w, from)
 			}
 		}
 	})
 	return r
+}
+
+func conflicted(sg mroute.SG, c *claim, w *wish, from mroute.IfPattern) *Rejection {
+	winner := fmt.Sprintf("in the older route %s/%s", c.by.object.Namespace, c.by.object.Name)
+	if c.by.age.Equal(w.age) {
+		winner = fmt.Sprintf("in %s/%s, as old and first by name,", c.by.object.Namespace, c.by.object.Name)
+	}
+	return &Rejection{v1alpha1.ReasonConflicted, fmt.Sprintf("%v comes from %s %s and from %s here: the kernel takes it from one interface",
+		sg, c.from.Name(), winner, from.Name())}
 }
 
 // add notes what w claims.
