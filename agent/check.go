@@ -43,7 +43,7 @@ func Check(w io.Writer, path string, o CheckOptions) (ok bool) {
 	in := plan.NewIntent()
 	in.SetLayer(layer)
 	res := plan.NewResolver(in, o.Links)
-	for _, p := range res.Pending(nil) {
+	for _, p := range res.Pending(plan.Problems{}) {
 		if core.LevelNotice < o.Level {
 			break
 		}

@@ -37,9 +37,7 @@ func (s *State) advance() []Effect {
 			s.enumerate()
 		case setting:
 			if s.work.finishing {
-				s.work = work{joins: s.groups.retryInRoom()}
-				s.stage = idle
-				out = append(out, s.settled()...)
+				out = append(out, s.finish()...)
 				continue
 			}
 			ops = s.sets()
@@ -55,8 +53,29 @@ func (s *State) advance() []Effect {
 	}
 }
 
+// finish ends a round.
+func (s *State) finish() []Effect {
+	var out []Effect
+	due := s.groups.due() > 0
+	part := due && s.work.later // of many memberships: neither the first nor the last
+	s.work = work{joins: !due && s.groups.retryInRoom()}
+	s.stage = idle
+	if !part {
+		out = s.settled()
+		if s.changed {
+			s.changed = false
+			out = append(out, Changed{})
+		}
+	}
+	if due && !s.groups.called {
+		s.groups.called = true
+		out = append(out, Later{})
+	}
+	return out
+}
+
 func (w *work) any() bool {
-	return w.vifs || w.all || w.joins || len(w.sgs) > 0 || len(w.some) > 0
+	return w.vifs || w.all || w.joins || w.later || len(w.sgs) > 0 || len(w.some) > 0
 }
 
 // enumerate lists every (S,G) that may differ.
@@ -163,12 +182,14 @@ func (s *State) applied(errs []error, now time.Time) []Effect {
 				}
 			} else {
 				delete(t.cells, op.SG)
+				delete(t.refused, op.SG)
 			}
 		case mroute.JoinGroup, mroute.LeaveGroup:
 			s.groups.applied(op, err)
 		}
 	}
 	s.inflight = nil
+	s.changed = true
 	if len(news) > 0 {
 		return []Effect{news}
 	}
@@ -180,8 +201,10 @@ func (s *State) appliedSet(op *mroute.Op, err error, now time.Time) (FlowChange,
 	c := t.cells[op.SG]
 	if err != nil {
 		c.unknown = true
+		t.refused[op.SG] = err
 		return FlowChange{}, false
 	}
+	delete(t.refused, op.SG)
 	if !c.installed() {
 		s.seq++
 		c.seq, c.since = s.seq, now

@@ -51,7 +51,7 @@ func BenchmarkStart(b *testing.B) {
 		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				s := core.New(mroute.IPv4, mroute.IPv6)
+				s := core.New(core.Options{})
 				run(s, s.Step(benchLinks, time.Now()), time.Now())
 				if got := run(s, s.Step(core.SetLayer{Layer: layer}, time.Now()), time.Now()); got < n {
 					b.Fatalf("%d ops for %d routes", got, n)
@@ -63,7 +63,7 @@ func BenchmarkStart(b *testing.B) {
 }
 
 func started(b *testing.B, n int) (*core.State, mroute.Layer) {
-	s, layer := core.New(mroute.IPv4, mroute.IPv6), exactRoutes(n)
+	s, layer := core.New(core.Options{}), exactRoutes(n)
 	run(s, s.Step(benchLinks, time.Now()), time.Now())
 	run(s, s.Step(core.SetLayer{Layer: layer}, time.Now()), time.Now())
 	return s, layer

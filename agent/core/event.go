@@ -46,6 +46,9 @@ type (
 
 	// Retry tries again what failed, if its time has come.
 	Retry struct{}
+
+	// Continue answers a [Later].
+	Continue struct{}
 )
 
 func (SetLayer) isEvent()     {}
@@ -55,6 +58,7 @@ func (Applied) isEvent()      {}
 func (CountersRead) isEvent() {}
 func (Expire) isEvent()       {}
 func (Retry) isEvent()        {}
+func (Continue) isEvent()     {}
 
 // Effect is something to do.
 type Effect interface{ isEffect() }
@@ -88,6 +92,14 @@ type (
 
 	// Wake wants a [Retry] after that time.
 	Wake struct{ After time.Duration }
+
+	// Later wants a [Continue] when events and calls that wait by now have had
+	// their turn: there are more joins to make than should be made in one go.
+	Later struct{}
+
+	// Changed says that a round of changes has ended: a [State.Snapshot] may
+	// differ from what it was in more than counters and ages.
+	Changed struct{}
 )
 
 func (Apply) isEffect()        {}
@@ -97,6 +109,8 @@ func (Strays) isEffect()       {}
 func (MRDisc) isEffect()       {}
 func (Log) isEffect()          {}
 func (Wake) isEffect()         {}
+func (Later) isEffect()        {}
+func (Changed) isEffect()      {}
 
 // Stray is a packet that arrived on another interface than its entry's IIF,
 // where no rule covers it either.

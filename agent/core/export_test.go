@@ -55,3 +55,17 @@ func (s *State) FlowGroups() int {
 	}
 	return n
 }
+
+// Limits makes few memberships many.
+func (s *State) Limits(memberships, chunk int) { s.groups.limit, s.groups.chunk = memberships, chunk }
+
+// Held are the memberships on a link that the kernel is believed to have.
+func (s *State) Held(link string) (sgs []mroute.SG) {
+	for m, st := range s.groups.state {
+		if l, _ := s.res.Link(m.Ifindex); l.Name == link && st == joined {
+			sgs = append(sgs, m.SG)
+		}
+	}
+	slices.SortFunc(sgs, mroute.SG.Compare)
+	return sgs
+}

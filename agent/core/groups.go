@@ -7,24 +7,52 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/plan"
 )
 
+const (
+	// MaxMemberships is how many single memberships a router takes, of all links
+	// and both families. A line may stand for any number, and each one costs the
+	// kernel memory, and time that grows with their number.
+	MaxMemberships = 1 << 16
+
+	// joinChunk is how many are joined or left at a time. The kernel searches all
+	// of a link's for each: a chunk takes some 10 ms when it has most of them.
+	joinChunk = 64
+)
+
 // memberships are the groups that the kernel is believed to have joined, and
-// those that it refused.
+// those that are on their way.
 type memberships struct {
+	limit, chunk int // MaxMemberships, joinChunk
+
+	// Whatever is wanted, up to the limit, and what is yet to be left.
 	state  map[plan.Membership]joinState
-	failed int
-	left   bool // a membership was given up, so that a refused one may have room
+	why    map[plan.Membership]error // of those refused
+	failed int                       // number of those refused, or to be tried again
+	over   bool                      // more than the limit are wanted
+
+	// What is due: joins in order, then leaves. It goes on in chunks, so that
+	// packets and callers need not wait for all of it.
+	joins, leaves []membership
+	called        bool // a Later is under way
+
+	left bool // a membership was given up, so that a refused one may have room
 }
 
 type joinState uint8
 
 const (
-	joined joinState = iota + 1
+	queued joinState = iota + 1
+	joined
 	refused
 	again // refused, and to be tried once more
 )
 
 func newMemberships() memberships {
-	return memberships{state: make(map[plan.Membership]joinState)}
+	return memberships{
+		limit: MaxMemberships,
+		chunk: joinChunk,
+		state: make(map[plan.Membership]joinState),
+		why:   make(map[plan.Membership]error),
+	}
 }
 
 // membership is one of them, with the means to make ops.
@@ -59,6 +87,9 @@ func sorted(ms []membership) []membership {
 	return ms
 }
 
+// due is how many joins and leaves are yet to be made.
+func (g *memberships) due() int { return len(g.joins) + len(g.leaves) }
+
 // retry lets refused joins be tried once more.
 func (g *memberships) retry() {
 	if g.failed == 0 {
@@ -84,81 +115,109 @@ func (g *memberships) retryInRoom() bool {
 
 func (g *memberships) applied(op *mroute.Op, err error) {
 	m := plan.Membership{Ifindex: op.Link.Index, SG: op.SG}
-	if g.state[m] >= refused {
-		g.failed--
-	}
+	g.forget(m)
 	switch {
 	case op.Kind == mroute.LeaveGroup:
 		// Whatever the kernel said, it is not ours to keep any more.
-		delete(g.state, m)
 		g.left = true
 	case err == nil:
 		g.state[m] = joined
 	default:
-		g.state[m] = refused
+		g.state[m], g.why[m] = refused, err
 		g.failed++
 	}
 }
 
-// groupOps returns the joins and then the leaves that are due.
-func (s *State) groupOps() []mroute.Op {
-	var join, leave []membership
-	if s.work.joins {
-		join, leave = s.compareGroups()
-	} else {
-		for _, m := range s.work.some {
-			st := s.groups.state[m]
-			switch wanted := s.res.Joined(m); {
-			case wanted && st != joined:
-				join = append(join, membership(m))
-			case !wanted && st == joined:
-				leave = append(leave, membership(m))
-			case !wanted && st != 0:
-				s.groups.forget(m)
-			}
-		}
+// forget drops what is known of a membership.
+func (g *memberships) forget(m plan.Membership) {
+	if g.state[m] >= refused {
+		g.failed--
+		delete(g.why, m)
 	}
-	ops := make([]mroute.Op, 0, len(join)+len(leave))
-	for _, m := range join {
-		ops = append(ops, m.op(mroute.JoinGroup, s.res))
+	delete(g.state, m)
+}
+
+// next takes the next chunk of what is due.
+func (g *memberships) next(res *plan.Resolver) []mroute.Op {
+	if g.due() == 0 {
+		return nil
+	}
+	ops := make([]mroute.Op, 0, min(g.due(), g.chunk))
+	for len(g.joins) > 0 && len(ops) < g.chunk {
+		ops = append(ops, g.joins[0].op(mroute.JoinGroup, res))
+		g.joins = g.joins[1:]
 	}
 	// The last one joined leaves first: the kernel keeps the newest at the head
 	// of a list that it searches. The other way round 65536 take a minute.
-	for _, m := range slices.Backward(sorted(leave)) {
-		ops = append(ops, m.op(mroute.LeaveGroup, s.res))
+	for len(g.leaves) > 0 && len(ops) < g.chunk {
+		last := len(g.leaves) - 1
+		ops = append(ops, g.leaves[last].op(mroute.LeaveGroup, res))
+		g.leaves = g.leaves[:last]
+	}
+	if g.due() == 0 {
+		g.joins, g.leaves = nil, nil
 	}
 	return ops
 }
 
-func (s *State) compareGroups() (join, leave []membership) {
-	wanted := make(map[plan.Membership]bool)
-	s.res.Joins(func(m plan.Membership) {
-		if wanted[m] {
-			return
-		}
-		wanted[m] = true
-		if st := s.groups.state[m]; st != joined && st != refused {
-			join = append(join, membership(m))
-		}
-	})
-	for m, st := range s.groups.state {
-		switch {
-		case wanted[m]:
-		case st == joined:
-			leave = append(leave, membership(m))
-		default:
-			s.groups.forget(m)
-		}
+// groupOps returns the next joins and leaves that are due.
+func (s *State) groupOps() []mroute.Op {
+	switch {
+	case s.work.joins:
+		s.compareGroups()
+	case len(s.work.some) > 0:
+		s.compareSome()
+	case !s.work.later:
+		return nil
 	}
-	return join, leave
+	return s.groups.next(s.res)
 }
 
-// forget drops a refused join that nobody wants any more.
-func (g *memberships) forget(m plan.Membership) {
-	if g.state[m] >= refused {
-		g.failed--
+// compareGroups works out anew what is due.
+func (s *State) compareGroups() {
+	g := &s.groups
+	g.joins, g.leaves = nil, nil
+	wanted := make(map[plan.Membership]struct{}, len(g.state))
+	g.over = s.res.Joins(g.limit, func(m plan.Membership) {
+		wanted[m] = struct{}{}
+		g.want(m)
+	})
+	for m := range g.state {
+		if _, ok := wanted[m]; !ok {
+			g.unwant(m)
+		}
 	}
-	delete(g.state, m)
+	sorted(g.leaves)
+}
+
+// compareSome does the same after small changes, while nothing else is due.
+func (s *State) compareSome() {
+	for _, m := range s.work.some {
+		if s.res.Joined(m) {
+			s.groups.want(m)
+		} else {
+			s.groups.unwant(m)
+		}
+	}
+	sorted(s.groups.leaves)
+}
+
+func (g *memberships) want(m plan.Membership) {
+	switch g.state[m] {
+	case 0:
+		g.state[m] = queued
+		g.joins = append(g.joins, membership(m))
+	case queued, again:
+		g.joins = append(g.joins, membership(m))
+	}
+}
+
+func (g *memberships) unwant(m plan.Membership) {
+	if g.state[m] == joined {
+		g.leaves = append(g.leaves, membership(m))
+	} else {
+		g.forget(m)
+	}
 }
 
 // manyJoins is how many memberships of one client's change are looked at one
@@ -170,9 +229,15 @@ func (s *State) touchJoin(j mroute.Join) {
 	if j.Match.Source.IsValid() {
 		n *= plan.PrefixSize(j.Match.Source, manyJoins)
 	}
-	if n > manyJoins {
+	g := &s.groups
+	if n > manyJoins || g.due() > 0 || g.over {
 		s.work.joins = true
 		return
 	}
-	s.res.JoinsOf(j, func(m plan.Membership) { s.work.some = append(s.work.some, m) })
+	for m := range s.res.JoinsOf(j) {
+		s.work.some = append(s.work.some, m)
+	}
+	if len(g.state)+len(s.work.some) > g.limit {
+		s.work.joins = true
+	}
 }

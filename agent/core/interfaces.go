@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/plan"
 )
 
 // scrub returns the ops that clear entries of VIFs which are going, and then
@@ -85,6 +86,7 @@ func (s *State) addVIFs() []mroute.Op {
 	var ops []mroute.Op
 	for _, t := range s.tables {
 		var noRoom []string
+		t.noVIF = nil
 		next := mroute.VIF(0)
 		for _, l := range s.work.want {
 			if _, ok := t.vifs.Of(l.Index); ok {
@@ -95,6 +97,8 @@ func (s *State) addVIFs() []mroute.Op {
 			}
 			if next == mroute.MaxVIFs {
 				noRoom = append(noRoom, l.Name)
+				t.lacks(l.Index, plan.Problem{Cause: mroute.CauseVIFTableFull, Reason: fmt.Sprintf(
+					"%s has no VIF in the %v table: all %d are taken", l.Name, t.family, mroute.MaxVIFs)})
 				continue
 			}
 			n := next
@@ -107,6 +111,14 @@ func (s *State) addVIFs() []mroute.Op {
 		t.noRoom = strings.Join(noRoom, " ")
 	}
 	return ops
+}
+
+// lacks notes why a link has no VIF.
+func (t *table) lacks(ifindex int, why plan.Problem) {
+	if t.noVIF == nil {
+		t.noVIF = make(map[int]plan.Problem)
+	}
+	t.noVIF[ifindex] = why
 }
 
 // hasVIFs reports whether all links that want a VIF have one, as far as there
@@ -132,6 +144,10 @@ func (s *State) appliedVIF(op *mroute.Op, err error) {
 	case op.Kind == mroute.AddVIF && err == nil:
 		s.work.all = true
 		t.vifs.Set(op.VIF, op.Link.Index)
+	case op.Kind == mroute.AddVIF:
+		p := s.problem(err)
+		p.Reason = fmt.Sprintf("%s has no VIF in the %v table: %s", op.Link.Name, t.family, p.Reason)
+		t.lacks(op.Link.Index, p)
 	case op.Kind == mroute.DelVIF:
 		named := err != nil
 		for _, c := range t.cells {
@@ -156,7 +172,7 @@ func (s *State) noteLacking() []Effect {
 	}
 	for _, p := range sortedKeys(s.lacking) {
 		if now[p] == "" {
-			out = append(out, Log{slog.LevelInfo, fmt.Sprintf("no longer waiting for interface %s", p)})
+			out = append(out, Log{slog.LevelInfo, fmt.Sprintf("no longer waiting for interface %s", p.Name())})
 		}
 	}
 	s.lacking = now

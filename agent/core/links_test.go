@@ -208,7 +208,7 @@ func TestVIFTableFull(t *testing.T) {
 	same(t, "log", r.takeLogs(), warnings...)
 	is(t, "VIF of the last that fits", r.vif("v31"), 31)
 	is(t, "VIF of the one too many", r.vif("v32"), mroute.NoVIF)
-	is(t, "pending", r.state.Snapshot(r.now, nil).Pending[0].Reason, "v32 has no VIF in the IPv4 table; v33 has no VIF in the IPv4 table")
+	is(t, "pending", r.state.Snapshot(r.now, nil).Pending[0].Reason, "v32 has no VIF in the IPv4 table: all 32 are taken; v33 has no VIF in the IPv4 table: all 32 are taken")
 	r.step(core.Retry{})
 	r.ctl("add v01 225.3.3.3 v02")
 	same(t, "log", r.takeLogs())

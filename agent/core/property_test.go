@@ -19,8 +19,12 @@ import (
 // The world of the property tests is small on purpose, so that things collide.
 var (
 	linkNames = []string{"a0", "a1", "a2", "b0", "b1"}
-	patterns  = []mroute.IfPattern{"a0", "a1", "a2", "b0", "b1", "a+", "b+", "+"}
-	universe  = func() (sgs []mroute.SG) {
+	patterns  = []mroute.IfPattern{
+		"a0", "a1", "a2", "b0", "b1", "a+", "b+", "+",
+		// Of indexes that the first links have, and later ones may get.
+		mroute.Pinned("a0", 2), mroute.Pinned("a1", 3), mroute.Pinned("b0", 4), mroute.Pinned("a0", 5), mroute.Pinned("b1", 6), mroute.Pinned("a2", 7),
+	}
+	universe = func() (sgs []mroute.SG) {
 		for _, s := range []string{"10.0.0.1", "10.0.1.1"} {
 			for _, g := range []string{"225.0.0.1", "225.0.0.2", "225.1.0.1"} {
 				sgs = append(sgs, mroute.SG{Source: netip.MustParseAddr(s), Group: netip.MustParseAddr(g)})
@@ -141,6 +145,11 @@ func (h history) actions() map[string]func(*rapid.T) {
 			}
 			_ = h.edit(ed)
 		},
+		"busy": func(*rapid.T) { h.busy = true },
+		"go on": func(t *rapid.T) {
+			h.goOn()
+			h.busy = rapid.Bool().Draw(t, "busy")
+		},
 		"add link": func(t *rapid.T) {
 			if n, ok := pick(t, false); ok {
 				h.host.AddLink(n)
@@ -246,7 +255,14 @@ func TestI1ReachesTheTarget(t *testing.T) {
 				rt.Fatalf("kernel and state differ: %s\n%v", d, h.host)
 			}
 			for _, n := range linkNames {
-				if got, want := h.host.Memberships(n), h.joined(n); h.has(n) && !slices.Equal(got, want) {
+				if !h.has(n) {
+					continue
+				}
+				got := h.host.Memberships(n)
+				if want := h.state.Held(n); !slices.Equal(got, want) {
+					rt.Fatalf("memberships on %s: %v, but the state believes %v", n, got, want)
+				}
+				if want := h.joined(n); !h.later && !slices.Equal(got, want) {
 					rt.Fatalf("memberships on %s: %v, want %v", n, got, want)
 				}
 			}
@@ -278,6 +294,7 @@ func TestI2NothingToDo(t *testing.T) {
 		acts["layer"] = func(rt *rapid.T) { layer = genLayer(rt); h.step(core.SetLayer{Layer: layer}) }
 		h.step(core.SetLayer{Layer: layer})
 		acts[""] = func(rt *rapid.T) {
+			h.goOn()
 			h.takeOps()
 			h.step(core.SetLayer{Layer: layer})
 			if ops := h.takeOps(); len(ops) > 0 {
@@ -437,6 +454,7 @@ func TestI7HistoryDoesNotMatter(t *testing.T) {
 		// The last inputs: a layer, and the links there are.
 		layer := genLayer(rt)
 		h.step(core.SetLayer{Layer: layer, DropEdits: true})
+		h.goOn()
 		h.step(core.Expire{}) // notes
 		h.now = h.now.Add(time.Hour)
 		h.step(core.Expire{}) // forgets the flows
@@ -444,7 +462,7 @@ func TestI7HistoryDoesNotMatter(t *testing.T) {
 		fresh := newRouter(rt)
 		for _, l := range h.host.Links() {
 			if l.Name != "lo" {
-				fresh.host.Insert(mroute.Link{Name: l.Name, Up: true, Multicast: l.Multicast})
+				fresh.host.Insert(mroute.Link{Index: l.Index, Name: l.Name, Up: true, Multicast: l.Multicast})
 			}
 		}
 		fresh.readLinks()

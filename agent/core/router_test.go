@@ -6,7 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/smcroute/kube-smcroute/agent/core"
+	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/sim"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -28,12 +31,15 @@ type router struct {
 	now    time.Time
 	gone   []int
 
-	ops    []mroute.Op // all that were applied
-	flows  []core.FlowChange
-	logs   []string
-	wake   time.Duration
-	mrdisc []mroute.Link
-	after  func(op mroute.Op) // called after each op
+	ops     []mroute.Op // all that were applied
+	flows   []core.FlowChange
+	logs    []string
+	wake    time.Duration
+	mrdisc  []mroute.Link
+	busy    bool               // too much else to do for a Continue
+	later   bool               // which is wanted
+	changes int                // how often the state told that it changed
+	after   func(op mroute.Op) // called after each op
 }
 
 func newRouter(t tb, links ...string) *router {
@@ -47,7 +53,10 @@ func newRouter(t tb, links ...string) *router {
 		t.Fatalf("open: %v", err)
 	}
 	r.kernel = k
-	r.state = core.New(mroute.IPv4, mroute.IPv6)
+	r.state = core.New(core.Options{FamilyErr: k.FamilyErr, CauseOf: kernel.CauseOf})
+	if _, random := t.(*rapid.T); random {
+		r.state.Limits(12, 3)
+	}
 	r.readLinks()
 	return r
 }
@@ -87,6 +96,15 @@ func (r *router) send(link string, sg mroute.SG) []string {
 	return out
 }
 
+// goOn does what has waited, and no longer is busy.
+func (r *router) goOn() {
+	r.busy = false
+	if r.later {
+		r.later = false
+		r.step(core.Continue{})
+	}
+}
+
 // answer lets the router see the kernel's questions.
 func (r *router) answer() {
 	if ups := r.host.Upcalls(); len(ups) > 0 {
@@ -111,6 +129,12 @@ func (r *router) perform(effects []core.Effect) {
 			r.wake = eff.After
 		case core.MRDisc:
 			r.mrdisc = eff.Links
+		case core.Later:
+			if r.later = r.busy; !r.busy {
+				r.step(core.Continue{})
+			}
+		case core.Changed:
+			r.changes++
 		}
 	}
 }

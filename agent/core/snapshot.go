@@ -17,8 +17,8 @@ func (s *State) Snapshot(now time.Time, read ReadFunc) *mroute.Snapshot {
 	snap := &mroute.Snapshot{
 		Time:    now,
 		Groups:  s.res.Groups(),
-		Joined:  s.res.GroupsOn(func(m plan.Membership) bool { return s.groups.state[m] == joined }),
-		Pending: s.res.Pending(s.vifs),
+		Joined:  s.res.GroupsOn(s.groups.limit, func(m plan.Membership) bool { return s.groups.state[m] == joined }),
+		Pending: s.res.Pending(s.problems()),
 	}
 	var iifs []int
 	snap.Rules, iifs = s.res.Rules(s.vifs)
@@ -79,6 +79,7 @@ func (s *State) views(now time.Time, read ReadFunc) (views []mroute.EntryView, a
 	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.cell.seq, b.cell.seq) })
 	views = make([]mroute.EntryView, len(rows))
 	at = make(map[mroute.SG]int, len(rows))
+	origins := newOrigins(s.res, len(rows))
 	for _, t := range s.tables {
 		names := make(map[mroute.OIFs][]string)
 		var sgs []mroute.SG
@@ -93,7 +94,10 @@ func (s *State) views(now time.Time, read ReadFunc) (views []mroute.EntryView, a
 				oifs = s.res.Names(e.OIFs, &t.vifs)
 				names[e.OIFs] = oifs
 			}
-			views[i] = mroute.EntryView{SG: r.sg, Kind: e.Kind, IIF: l.Name, OIFs: oifs, Age: now.Sub(r.cell.since)}
+			views[i] = mroute.EntryView{
+				SG: r.sg, Kind: e.Kind, IIF: l.Name, OIFs: oifs, Age: now.Sub(r.cell.since),
+				Origins: origins.of(r.sg, l.Index),
+			}
 			at[r.sg] = i
 			if read != nil {
 				sgs = append(sgs, r.sg)
@@ -107,4 +111,32 @@ func (s *State) views(now time.Time, read ReadFunc) (views []mroute.EntryView, a
 		}
 	}
 	return views, at
+}
+
+// origins finds the origins of entries. All share one array, and entries that
+// the same rules feed one after another share a slice.
+type origins struct {
+	res   *plan.Resolver
+	array []mroute.Origin
+	rules []*mroute.Route // of the entry before
+	last  []mroute.Origin // their origins
+	next  []*mroute.Route
+}
+
+func newOrigins(res *plan.Resolver, entries int) *origins {
+	return &origins{res: res, array: make([]mroute.Origin, 0, entries)}
+}
+
+func (o *origins) of(sg mroute.SG, ifindex int) []mroute.Origin {
+	o.next = o.res.Feeding(o.next[:0], sg, ifindex)
+	if slices.Equal(o.next, o.rules) {
+		return o.last
+	}
+	o.next, o.rules = o.rules, o.next
+	start := len(o.array)
+	for _, rt := range o.rules {
+		o.array = append(o.array, rt.Origin)
+	}
+	o.last = o.array[start:len(o.array):len(o.array)]
+	return o.last
 }

@@ -28,6 +28,10 @@ type State struct {
 	trouble trouble
 	lacking map[mroute.IfPattern]string
 	mrdisc  []mroute.Link
+	changed bool // since the last Changed
+
+	absent  map[mroute.Family]plan.Problem // families without a table
+	causeOf func(error) mroute.Cause
 }
 
 // stage is how far the current round of changes has come.
@@ -49,15 +53,33 @@ type work struct {
 	sgs       []mroute.SG
 	joins     bool // every membership
 	some      []plan.Membership
+	later     bool // go on with the memberships that are due
 	dels      []mroute.Op
 	finishing bool // the last ops of the round are out
 }
 
-// New returns a router that wants nothing, with a table for each of the
-// families.
-func New(families ...mroute.Family) *State {
-	s := &State{in: plan.NewIntent(), groups: newMemberships()}
-	for _, f := range families {
+// Options tell what a router is made for.
+type Options struct {
+	// FamilyErr says why a family has no table; nil: both have one.
+	FamilyErr func(mroute.Family) error
+
+	// CauseOf names the cause of an error; nil: it is always the kernel's.
+	CauseOf func(error) mroute.Cause
+}
+
+// New returns a router that wants nothing.
+func New(o Options) *State {
+	s := &State{in: plan.NewIntent(), groups: newMemberships(), causeOf: o.CauseOf, absent: make(map[mroute.Family]plan.Problem)}
+	if s.causeOf == nil {
+		s.causeOf = func(error) mroute.Cause { return mroute.CauseKernel }
+	}
+	for _, f := range mroute.Families {
+		if o.FamilyErr != nil {
+			if err := o.FamilyErr(f); err != nil {
+				s.absent[f] = s.problem(err)
+				continue
+			}
+		}
 		s.tables = append(s.tables, newTable(f))
 	}
 	s.res = plan.NewResolver(s.in, nil)
@@ -112,6 +134,9 @@ func (s *State) Step(ev Event, now time.Time) []Effect {
 		later = s.countersRead(ev, now)
 	case Retry:
 		s.retry()
+	case Continue:
+		s.groups.called = false
+		s.work.later = s.groups.due() > 0
 	}
 	return append(append(out, s.advance()...), later...)
 }
@@ -121,7 +146,7 @@ func (s *State) Edit(ed mroute.Edit) ([]Effect, error) {
 	if err := s.in.Edit(ed); err != nil {
 		return nil, err
 	}
-	s.work.vifs = true
+	s.work.vifs, s.changed = true, true
 	switch ed.Kind {
 	case mroute.AddRoute, mroute.RemoveRoute:
 		s.touch(ed.Route.Match)
@@ -161,7 +186,7 @@ func appendSorted(sgs []mroute.SG, more iter.Seq[mroute.SG], keep func(mroute.SG
 // lookAgain compares everything, on those links.
 func (s *State) lookAgain(links []mroute.Link) []Effect {
 	s.res = plan.NewResolver(s.in, links)
-	s.work.vifs, s.work.all, s.work.joins = true, true, true
+	s.work.vifs, s.work.all, s.work.joins, s.changed = true, true, true, true
 	return append(s.noteLacking(), s.advertise()...)
 }
 
@@ -186,11 +211,20 @@ func (s *State) linksRead(ev LinksRead) []Effect {
 		s.res = plan.NewResolver(s.in, ev.Links)
 		return s.advertise()
 	}
-	for _, ifindex := range ev.Gone {
+	again := func(ifindex int) {
 		if s.work.again == nil {
 			s.work.again = make(map[int]bool)
 		}
 		s.work.again[ifindex] = true
+	}
+	for _, ifindex := range ev.Gone {
+		again(ifindex)
+	}
+	for _, l := range s.res.Links() {
+		// What died with a link must be given up before one with its index comes.
+		if _, there := slices.BinarySearchFunc(ev.Links, l.Index, func(l mroute.Link, index int) int { return l.Index - index }); !there {
+			again(l.Index)
+		}
 	}
 	s.groups.retry()
 	return s.lookAgain(ev.Links)

@@ -18,6 +18,9 @@ type table struct {
 	flows  map[mroute.SG]*flow
 	groups map[netip.Addr]*flow // first of the flows of each group
 
+	refused map[mroute.SG]error  // why entries could not be set
+	noVIF   map[int]plan.Problem // why links lack a VIF that they need, by ifindex
+
 	noRoom, noRoomLogged string // names of links that found no free VIF
 }
 
@@ -57,6 +60,8 @@ func newTable(f mroute.Family) *table {
 		cells:  make(map[mroute.SG]*cell),
 		flows:  make(map[mroute.SG]*flow),
 		groups: make(map[netip.Addr]*flow),
+
+		refused: make(map[mroute.SG]error),
 	}
 }
 

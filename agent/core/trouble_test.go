@@ -210,7 +210,13 @@ func TestNewestMembershipLeavesFirst(t *testing.T) {
 
 // One family's table may be another program's.
 func TestOneFamilyAlone(t *testing.T) {
-	s := core.New(mroute.IPv6)
+	inUse := &kernel.Error{Op: "MRT_INIT", Object: "IPv4 table 0", Cause: kernel.ErrTableBusy}
+	s := core.New(core.Options{CauseOf: kernel.CauseOf, FamilyErr: func(f mroute.Family) error {
+		if f == mroute.IPv4 {
+			return inUse
+		}
+		return nil
+	}})
 	links := []mroute.Link{{Index: 2, Name: "a0", Multicast: true}, {Index: 3, Name: "b0", Multicast: true}}
 	now := time.Unix(1_700_000_000, 0)
 	run(s, s.Step(core.LinksRead{Links: links}, now), now)
@@ -224,13 +230,14 @@ func TestOneFamilyAlone(t *testing.T) {
 	is(t, "entries", len(snap.Entries), 1)
 	is(t, "VIF", snap.Links[0].VIF, mroute.NoVIF)
 	is(t, "MIF", snap.Links[0].MIF, 0)
-	is(t, "pending", snap.Pending[0].Reason, "a0 has no VIF in the IPv4 table; b0 has no VIF in the IPv4 table")
+	is(t, "pending", snap.Pending[0].Reason, inUse.Error())
+	is(t, "cause", snap.Pending[0].Cause, mroute.CauseTableInUse)
 	is(t, "flush", run(s, s.Step(core.Expire{}, now), now), 0)
 }
 
 // A big plan comes in pieces, so that its memory is bounded.
 func TestBigPlansComeInPieces(t *testing.T) {
-	s := core.New(mroute.IPv4, mroute.IPv6)
+	s := core.New(core.Options{})
 	now := time.Unix(1_700_000_000, 0)
 	run(s, s.Step(benchLinks, now), now)
 	const routes = 5000
@@ -265,7 +272,7 @@ func BenchmarkLeaveManyWhileOneIsRefused(b *testing.B) {
 			}}
 			one := mroute.Layer{Name: "file", Joins: all.Joins[1:]}
 			for b.Loop() {
-				s := core.New(mroute.IPv4, mroute.IPv6)
+				s := core.New(core.Options{})
 				refuse := func(effects []core.Effect) {
 					for len(effects) > 0 {
 						a, ok := effects[len(effects)-1].(core.Apply)

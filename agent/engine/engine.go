@@ -48,8 +48,10 @@ type Engine struct {
 	calls chan func()
 	done  chan struct{}
 
-	// Work that may wait for events and calls: a chunk of an expiry round.
+	// Work that waits for events and calls: chunks of an expiry round, and
+	// whether there are joins to go on with.
 	deferred []func()
+	later    bool
 	wake     *time.Timer
 }
 
@@ -58,15 +60,9 @@ var ErrStopped = errors.New("the router is shutting down")
 
 // New returns an engine that does nothing until Run.
 func New(o Options) *Engine {
-	var families []mroute.Family
-	for _, f := range mroute.Families {
-		if o.Kernel.FamilyErr(f) == nil {
-			families = append(families, f)
-		}
-	}
 	return &Engine{
 		o:     o,
-		state: core.New(families...),
+		state: core.New(core.Options{FamilyErr: o.Kernel.FamilyErr, CauseOf: kernel.CauseOf}),
 		calls: make(chan func()),
 		done:  make(chan struct{}),
 	}
@@ -102,7 +98,7 @@ func (e *Engine) Run(ctx context.Context) error {
 
 	for {
 		var idle <-chan struct{}
-		if len(e.deferred) > 0 {
+		if len(e.deferred) > 0 || e.later {
 			idle = always
 		}
 		select {
@@ -128,7 +124,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		case <-e.wake.C:
 			e.step(core.Retry{})
 		case <-idle:
-			e.runDeferred()
+			e.work()
 		}
 	}
 }
@@ -139,6 +135,17 @@ var always = func() chan struct{} {
 	close(c)
 	return c
 }()
+
+// work does some of the work that waits.
+func (e *Engine) work() {
+	if len(e.deferred) > 0 {
+		e.runDeferred()
+	}
+	if e.later {
+		e.later = false
+		e.step(core.Continue{})
+	}
+}
 
 func (e *Engine) runDeferred() {
 	f := e.deferred[0]
@@ -190,6 +197,12 @@ func (e *Engine) perform(effects []core.Effect) {
 			e.o.Logger.Log(context.Background(), eff.Level, eff.Message)
 		case core.Wake:
 			e.wake.Reset(eff.After)
+		case core.Later:
+			e.later = true
+		case core.Changed:
+			if e.o.OnChange != nil {
+				e.o.OnChange()
+			}
 		}
 	}
 }

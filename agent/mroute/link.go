@@ -25,7 +25,9 @@ type IfPattern string
 // Pinned returns the pattern for the link of that name and ifindex. If either
 // changes it matches no more, so that traffic meant for the link never reaches
 // another which got its name or, in another network namespace and back, its
-// index. Whoever pins looks the link up again when links change.
+// index. Whoever pins looks the link up again when links change. As an output
+// it leaves out the inbound link, like a wildcard: who is behind the link has
+// the packet already.
 func Pinned(name string, index int) IfPattern {
 	return IfPattern(name + "/" + strconv.Itoa(index))
 }

@@ -52,36 +52,71 @@ func (r *Resolver) Covers(sg mroute.SG, ifindex int, v *VIFs) bool {
 	return ok
 }
 
+// Feeding appends to rules those that make an entry for sg whose inbound link it
+// is, as [Resolver.Entry] has it: the exact ones, or else the templates that
+// decide.
+func (r *Resolver) Feeding(rules []*mroute.Route, sg mroute.SG, ifindex int) []*mroute.Route {
+	pos, ok := r.at[ifindex]
+	if !ok {
+		return rules
+	}
+	u := union{rules: rules}
+	if !r.uniteExact(sg, pos, &u) {
+		r.uniteTemplates(sg, pos, &u)
+	}
+	return u.rules
+}
+
 // exact unites the outputs of all exact rules for sg on the link.
 func (r *Resolver) exact(sg mroute.SG, pos int, v *VIFs) (o mroute.OIFs, found bool) {
-	return r.unite(mroute.MatchSG(sg), sg, pos, v)
+	u := union{vifs: v}
+	found = r.uniteExact(sg, pos, &u)
+	return u.oifs, found
 }
 
-// unite adds up the outputs of all rules with match m that cover sg on the link.
-func (r *Resolver) unite(m mroute.Match, sg mroute.SG, pos int, v *VIFs) (o mroute.OIFs, found bool) {
-	for li := range r.in.layers {
-		found = r.uniteLayer(li, m, sg, pos, v, &o) || found
+// union is what several rules come to together.
+type union struct {
+	vifs  *VIFs // nil: the rules are collected, not their outputs
+	oifs  mroute.OIFs
+	rules []*mroute.Route
+}
+
+// add adds a rule that covers a flow arriving on the link.
+func (u *union) add(r *Resolver, c claim, in int) {
+	if u.vifs == nil {
+		u.rules = append(u.rules, c.route)
+		return
 	}
-	return o, r.uniteEdits(m, sg, pos, v, &o) || found
+	r.addOutputs(&u.oifs, c, in, u.vifs)
 }
 
-func (r *Resolver) uniteLayer(li int, m mroute.Match, sg mroute.SG, pos int, v *VIFs, o *mroute.OIFs) (found bool) {
+// uniteExact adds all exact rules for sg on the link.
+func (r *Resolver) uniteExact(sg mroute.SG, pos int, u *union) (found bool) {
+	m := mroute.MatchSG(sg)
+	for li := range r.in.layers {
+		found = r.uniteLayer(li, m, sg, pos, u) || found
+	}
+	return r.uniteEdits(m, sg, pos, u) || found
+}
+
+// uniteLayer adds all rules of the layer with match m that cover sg on the link.
+func (r *Resolver) uniteLayer(li int, m mroute.Match, sg mroute.SG, pos int, u *union) (found bool) {
 	r.in.layers[li].chain(m, func(_ int32, rt *mroute.Route) bool {
 		if cs, ok := r.covers(li, rt, sg, pos); ok {
 			found = true
-			r.addOutputs(o, claim{li, rt, nil, cs}, pos, v)
+			u.add(r, claim{li, rt, nil, cs}, pos)
 		}
 		return true
 	})
 	return found
 }
 
-func (r *Resolver) uniteEdits(m mroute.Match, sg mroute.SG, pos int, v *VIFs, o *mroute.OIFs) (found bool) {
+func (r *Resolver) uniteEdits(m mroute.Match, sg mroute.SG, pos int, u *union) (found bool) {
 	cs := r.in.edits.routes[m]
 	for _, c := range cs {
 		if r.appliesEdit(cs, c, pos) && admits(&c.route, c.route.Scopes, sg) {
 			found = true
-			r.addOutputs(o, claim{client, &c.route, c.to, cs}, pos, v)
+			u.add(r, claim{client, &c.route, c.to, cs}, pos)
 		}
 	}
 	return found
@@ -89,11 +124,17 @@ func (r *Resolver) uniteEdits(m mroute.Match, sg mroute.SG, pos int, v *VIFs, o 
 
 // template unites the outputs of the templates that decide about sg on the link.
 func (r *Resolver) template(sg mroute.SG, pos int, v *VIFs) (o mroute.OIFs, found bool) {
+	u := union{vifs: v}
+	found = r.uniteTemplates(sg, pos, &u)
+	return u.oifs, found
+}
+
+func (r *Resolver) uniteTemplates(sg mroute.SG, pos int, u *union) (found bool) {
 	if sg.Source.IsUnspecified() {
 		// No router may forward it (RFC 4291, section 2.5.2). And as an entry
 		// with outputs the kernel would take it for "any source": packets that
 		// come in at these would match it, and their flows never be learned.
-		return o, false
+		return false
 	}
 	for li, x := range r.in.layers {
 		first := none
@@ -103,7 +144,7 @@ func (r *Resolver) template(sg mroute.SG, pos int, v *VIFs) (o mroute.OIFs, foun
 			}
 			m := sh.of(sg)
 			if !x.layer.FirstMatch {
-				found = r.uniteLayer(li, m, sg, pos, v, &o) || found
+				found = r.uniteLayer(li, m, sg, pos, u) || found
 				continue
 			}
 			x.chain(m, func(i int32, rt *mroute.Route) bool {
@@ -118,15 +159,15 @@ func (r *Resolver) template(sg mroute.SG, pos int, v *VIFs) (o mroute.OIFs, foun
 			})
 		}
 		if first != none {
-			found = r.uniteLayer(li, masked(x.layer.Routes[first].Match), sg, pos, v, &o) || found
+			found = r.uniteLayer(li, masked(x.layer.Routes[first].Match), sg, pos, u) || found
 		}
 	}
 	for _, sh := range r.in.edits.shapes {
 		if sh.family == sg.Family() {
-			found = r.uniteEdits(sh.of(sg), sg, pos, v, &o) || found
+			found = r.uniteEdits(sh.of(sg), sg, pos, u) || found
 		}
 	}
-	return o, found
+	return found
 }
 
 // covers reports whether the layer's route holds for sg on the link, and what

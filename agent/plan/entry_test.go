@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/plan"
 )
 
 func TestEntry(t *testing.T) {
@@ -199,8 +200,8 @@ func TestPendingForVIFs(t *testing.T) {
 		conf:1 mroute a0 (*, 225.1.1.1) -> b0 b1: b1 has no VIF in the IPv4 table
 		conf:2 mroute a0 (*, ff05::1) -> b+: b1 has no VIF in the IPv6 table`)
 	res, _ := w.resolve(0)
-	if ps := res.Pending(nil); len(ps) != 0 {
-		t.Errorf("without a table VIFs do not count: %v", ps)
+	if ps := res.Pending(plan.Problems{}); len(ps) != 0 {
+		t.Errorf("without problems VIFs do not count: %v", ps)
 	}
 	// One that phyint took away is not waited for.
 	w.in.SetLayer(layer(t, "mroute from a0 group 225.1.1.1 to b0 b1\nphyint b1 disable"))

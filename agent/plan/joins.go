@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"iter"
 	"net/netip"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -12,35 +13,76 @@ type Membership struct {
 	SG      mroute.SG
 }
 
-// Joins calls f for every membership that is wanted on the links there are;
-// for some perhaps more than once.
-func (r *Resolver) Joins(f func(Membership)) {
-	for li, x := range r.in.layers {
-		for i := range x.layer.Joins {
-			j := &x.layer.Joins[i]
-			if ed := r.in.edits.joins[joinRule{j.If, masked(j.Match)}]; ed != nil && ed.removed {
+// Joins calls f for the memberships that are wanted on the links there are, each
+// once, in the order in which lines ask for them. It leaves out those beyond
+// limit, and reports whether there are any.
+func (r *Resolver) Joins(limit int, f func(Membership)) (more bool) {
+	seen := make(map[Membership]struct{})
+	lines := make(map[joinRule]struct{}) // that stand for many: the same again would only take time
+	line := func(li int, j *mroute.Join) {
+		whole := li == client || r.layered[li].disabledUpTo == nil
+		if whole && (!j.Match.Group.IsSingleIP() || j.Match.Source.IsValid() && !j.Match.Source.IsSingleIP()) {
+			k := joinRule{j.If, masked(j.Match)}
+			if _, again := lines[k]; again {
+				return
+			}
+			lines[k] = struct{}{}
+		}
+		for m := range r.membersOf(li, j) {
+			if _, again := seen[m]; again {
 				continue
 			}
-			for _, pos := range r.match(j.If) {
-				if r.counts(li, pos, j.Origin.Seq) {
-					expand(r.links[pos].Index, j.Match, f)
-				}
+			if len(seen) == limit {
+				more = true
+				return
+			}
+			seen[m] = struct{}{}
+			f(m)
+		}
+	}
+	for li, x := range r.in.layers {
+		for i := range x.layer.Joins {
+			if j := &x.layer.Joins[i]; !r.in.edits.left(j) && !more {
+				line(li, j)
 			}
 		}
 	}
 	for _, ed := range r.in.edits.joinsInOrder() {
-		r.JoinsOf(ed.join, f)
+		if !more {
+			line(client, &ed.join)
+		}
+	}
+	return more
+}
+
+// left reports whether a client left what the layers join with j.
+func (e *edits) left(j *mroute.Join) bool {
+	if len(e.joins) == 0 {
+		return false
+	}
+	ed := e.joins[joinRule{j.If, masked(j.Match)}]
+	return ed != nil && ed.removed
+}
+
+// membersOf goes over the memberships that a line of the layer, or of a client,
+// stands for on the links there are.
+func (r *Resolver) membersOf(li int, j *mroute.Join) iter.Seq[Membership] {
+	return func(yield func(Membership) bool) {
+		for _, pos := range r.match(j.If) {
+			if li != client && !r.counts(li, pos, j.Origin.Seq) {
+				continue
+			}
+			if !expand(r.links[pos].Index, j.Match, yield) {
+				return
+			}
+		}
 	}
 }
 
-// JoinsOf calls f for every membership that j alone stands for.
-func (r *Resolver) JoinsOf(j mroute.Join, f func(Membership)) {
-	for _, pos := range r.match(j.If) {
-		expand(r.links[pos].Index, j.Match, f)
-	}
-}
+// JoinsOf goes over the memberships that j alone stands for.
+func (r *Resolver) JoinsOf(j mroute.Join) iter.Seq[Membership] { return r.membersOf(client, &j) }
 
-// Joined reports whether any rule wants the membership.
+// Joined reports whether any line wants the membership.
 func (r *Resolver) Joined(m Membership) bool {
 	pos, ok := r.at[m.Ifindex]
 	if !ok {
@@ -52,10 +94,7 @@ func (r *Resolver) Joined(m Membership) bool {
 	for li, x := range r.in.layers {
 		for i := range x.layer.Joins {
 			j := &x.layer.Joins[i]
-			if !covers(j) || !r.counts(li, pos, j.Origin.Seq) {
-				continue
-			}
-			if ed := r.in.edits.joins[joinRule{j.If, masked(j.Match)}]; ed == nil || !ed.removed {
+			if covers(j) && r.counts(li, pos, j.Origin.Seq) && !r.in.edits.left(j) {
 				return true
 			}
 		}
@@ -68,19 +107,28 @@ func (r *Resolver) Joined(m Membership) bool {
 	return false
 }
 
-// expand lists sources x groups.
-func expand(ifindex int, m mroute.Match, f func(Membership)) {
-	each(m.Group, func(g netip.Addr) {
+// expand goes over sources x groups, as long as yield says so.
+func expand(ifindex int, m mroute.Match, yield func(Membership) bool) bool {
+	for g := range each(m.Group) {
 		if !m.Source.IsValid() {
-			f(Membership{ifindex, mroute.SG{Group: g}})
-			return
+			if !yield(Membership{ifindex, mroute.SG{Group: g}}) {
+				return false
+			}
+			continue
 		}
-		each(m.Source, func(s netip.Addr) { f(Membership{ifindex, mroute.SG{Source: s, Group: g}}) })
-	})
+		for s := range each(m.Source) {
+			if !yield(Membership{ifindex, mroute.SG{Source: s, Group: g}}) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
-func each(p netip.Prefix, f func(netip.Addr)) {
-	for a := p.Masked().Addr(); a.IsValid() && p.Contains(a); a = a.Next() {
-		f(a)
+// each goes over the addresses of a prefix.
+func each(p netip.Prefix) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for a := p.Masked().Addr(); a.IsValid() && p.Contains(a) && yield(a); a = a.Next() {
+		}
 	}
 }

@@ -102,7 +102,7 @@ func TestGroupsOn(t *testing.T) {
 	w.ctl("join a0 225.1.1.0")
 	res, _ := w.resolve(0)
 	var got []string
-	for _, g := range res.GroupsOn(func(m plan.Membership) bool { return m.Ifindex == 1 }) {
+	for _, g := range res.GroupsOn(1000, func(m plan.Membership) bool { return m.Ifindex == 1 }) {
 		got = append(got, g.If+" "+g.Match.String())
 	}
 	if want := []string{"a0 (*, 225.1.1.1)", "a0 (*, 225.1.1.0)"}; !slices.Equal(got, want) {

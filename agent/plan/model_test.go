@@ -20,6 +20,7 @@ type model struct {
 	layers []mroute.Layer // by name
 	links  []mroute.Link  // by index
 	vifs   map[int]mroute.VIF
+	fed    func(mroute.Route) // told of each rule that is united; may be nil
 }
 
 // names reports whether a pattern names the link, and the link may have a VIF.
@@ -30,6 +31,9 @@ func (m model) names(p mroute.IfPattern, l mroute.Link) bool {
 	}
 	if strings.HasSuffix(s, "+") {
 		return strings.HasPrefix(l.Name, strings.TrimSuffix(s, "+"))
+	}
+	if name, index, pinned := strings.Cut(s, "/"); pinned {
+		return name == l.Name && index == fmt.Sprint(l.Index)
 	}
 	s, _, _ = strings.Cut(s, ":")
 	return s == l.Name
@@ -95,12 +99,34 @@ func (m model) outputs(oifs *mroute.OIFs, layer mroute.Layer, r mroute.Route, sg
 	}
 }
 
+// origins are those of rules, sorted.
+func (m model) origins(rules []*mroute.Route) (os []string) {
+	for _, r := range rules {
+		os = append(os, r.Origin.String())
+	}
+	slices.Sort(os)
+	return os
+}
+
+// feeding are the origins of the rules that decide about sg on the link.
+func (m model) feeding(sg mroute.SG, in mroute.Link) []string {
+	var rules []*mroute.Route
+	m.fed = func(r mroute.Route) { rules = append(rules, &r) }
+	if _, ok := m.exact(sg, in); !ok {
+		m.template(sg, in)
+	}
+	return m.origins(rules)
+}
+
 // unite is the outputs of the rules for which take is true.
 func (m model) unite(sg mroute.SG, in mroute.Link, take func(mroute.Layer, mroute.Route) bool) (o mroute.OIFs, any bool) {
 	for _, layer := range m.layers {
 		for _, r := range layer.Routes {
 			if take(layer, r) && m.on(layer, r, sg, in) {
 				any = true
+				if m.fed != nil {
+					m.fed(r)
+				}
 				m.outputs(&o, layer, r, sg, in)
 			}
 		}
@@ -171,7 +197,7 @@ func (m model) Entry(sg mroute.SG, arrival int) (mroute.Entry, bool) {
 // The world of the model is small, so that rules, links and flows meet.
 var (
 	modelLinks    = []string{"lo", "a0", "a1", "b0", "b1", "c0"}
-	modelPatterns = []mroute.IfPattern{"a0", "a1", "b0", "b1", "c0", "a+", "b+", "+", "a0:1", "gone"}
+	modelPatterns = []mroute.IfPattern{"a0", "a1", "b0", "b1", "c0", "a+", "b+", "+", "a0:1", "gone", "a0/4", "a0/99", "b1/13"}
 	modelMatches  = []string{
 		"10.0.0.1 225.0.0.1", "10.0.1.1 225.0.0.1", "10.0.0.1 225.0.0.2", // exact
 		"* 225.0.0.1", "* 225.0.0.0/24", "* 225.0.0.9/24", "* 225.0.0.0/8", "10.0.0.0/24 225.0.0.0/24",
@@ -313,6 +339,9 @@ func TestEntryAgreesWithAModel(t *testing.T) {
 				}
 				_, exact := m.exact(sg, l)
 				_, template := m.template(sg, l)
+				if got, want := m.origins(res.Feeding(nil, sg, l.Index)), m.feeding(sg, l); !slices.Equal(got, want) {
+					t.Fatalf("%v on link %d is fed by %v, the model says %v\n%v", sg, l.Index, got, want, m)
+				}
 				if got := res.Covers(sg, l.Index, vifs); got != (exact || template) {
 					t.Fatalf("%v on link %d covered: %v\n%v", sg, l.Index, got, m)
 				}
@@ -345,7 +374,7 @@ func (rp replay) play(ed mroute.Edit, m model) {
 				case !m.names(o.If, l):
 				case ed.Kind == mroute.RemoveRoute:
 					delete(outs, l.Name)
-				case l.Name != in.Name || !o.If.IsWildcard():
+				case l.Name != in.Name || !strings.ContainsAny(string(o.If), "+/"):
 					outs[l.Name] = true
 				}
 			}
@@ -366,7 +395,7 @@ func TestEditsAgreeWithAReplay(t *testing.T) {
 					m.links = append(m.links, mroute.Link{Index: i + 1, Name: n, Multicast: true})
 					m.vifs[i+1] = mroute.VIF(i)
 				}
-				pattern := rapid.SampledFrom([]mroute.IfPattern{"a0", "a1", "b0", "a+", "b+", "+"})
+				pattern := rapid.SampledFrom([]mroute.IfPattern{"a0", "a1", "b0", "a+", "b+", "+", "a0/1", "a0/2", "b1/4"})
 				drawRoute := func(seq int) mroute.Route {
 					r := mroute.Route{From: pattern.Draw(t, "from"), Match: match(mt), Origin: mroute.Origin{Seq: seq}}
 					for range rapid.IntRange(0, 2).Draw(t, "outputs") {

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -13,9 +14,11 @@ type Resolver struct {
 	in      *Intent
 	links   []mroute.Link
 	at      map[int]int                // ifindex -> position in links
+	named   map[string]int             // name -> position
 	matches map[mroute.IfPattern][]int // pattern -> positions, of links fit for a VIF
-	phys    []phy                      // by position
-	layered []layerPhys                // by layer
+	lacking map[mroute.IfPattern]Problem
+	phys    []phy       // by position
+	layered []layerPhys // by layer
 }
 
 // phy is what phyint lines say of a link.
@@ -34,12 +37,15 @@ func NewResolver(in *Intent, links []mroute.Link) *Resolver {
 		in:      in,
 		links:   links,
 		at:      make(map[int]int, len(links)),
+		named:   make(map[string]int, len(links)),
 		matches: make(map[mroute.IfPattern][]int),
+		lacking: make(map[mroute.IfPattern]Problem),
 		phys:    make([]phy, len(links)),
 		layered: make([]layerPhys, len(in.layers)),
 	}
 	for i, l := range links {
 		r.at[l.Index] = i
+		r.named[l.Name] = i
 		r.phys[i].threshold = 1
 	}
 	for li, x := range in.layers {
@@ -69,9 +75,19 @@ func (r *Resolver) match(p mroute.IfPattern) []int {
 		return m
 	}
 	var m []int
-	for i, l := range r.links {
-		if l.Multicast && names(p, &l) {
-			m = append(m, i)
+	try := func(pos int) {
+		if l := &r.links[pos]; l.Multicast && names(p, l) {
+			m = append(m, pos)
+		}
+	}
+	if p.IsWildcard() {
+		for pos := range r.links {
+			try(pos)
+		}
+	} else {
+		name, _, _ := strings.Cut(p.Name(), ":")
+		if pos, ok := r.named[name]; ok {
+			try(pos)
 		}
 	}
 	r.matches[p] = m

@@ -2,9 +2,7 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -165,180 +163,25 @@ func (r *Resolver) Groups() []mroute.GroupView {
 	for _, x := range r.in.layers {
 		for _, j := range x.layer.Joins {
 			if ed := r.in.edits.joins[joinRule{j.If, masked(j.Match)}]; ed == nil || !ed.removed {
-				gs = append(gs, mroute.GroupView{Match: j.Match, If: string(j.If)})
+				gs = append(gs, mroute.GroupView{Match: j.Match, If: j.If.Name()})
 			}
 		}
 	}
 	for _, ed := range r.in.edits.joinsInOrder() {
-		gs = append(gs, mroute.GroupView{Match: ed.join.Match, If: string(ed.join.If)})
+		gs = append(gs, mroute.GroupView{Match: ed.join.Match, If: ed.join.If.Name()})
 	}
 	return gs
 }
 
 // GroupsOn returns every single membership for which joined is true, once, in
-// the order in which the rules ask for them.
-func (r *Resolver) GroupsOn(joined func(Membership) bool) []mroute.GroupView {
+// the order in which the rules ask for them. Of those that [Resolver.Joins] of
+// that limit leaves out there is none.
+func (r *Resolver) GroupsOn(limit int, joined func(Membership) bool) []mroute.GroupView {
 	var gs []mroute.GroupView
-	seen := make(map[Membership]bool)
-	list := func(j *mroute.Join) {
-		r.JoinsOf(*j, func(m Membership) {
-			if l, ok := r.Link(m.Ifindex); ok && !seen[m] && joined(m) {
-				seen[m] = true
-				gs = append(gs, mroute.GroupView{Match: mroute.MatchSG(m.SG), If: l.Name})
-			}
-		})
-	}
-	for _, x := range r.in.layers {
-		for i := range x.layer.Joins {
-			j := &x.layer.Joins[i]
-			if ed := r.in.edits.joins[joinRule{j.If, masked(j.Match)}]; ed == nil || !ed.removed {
-				list(j)
-			}
+	r.Joins(limit, func(m Membership) {
+		if l, ok := r.Link(m.Ifindex); ok && joined(m) {
+			gs = append(gs, mroute.GroupView{Match: mroute.MatchSG(m.SG), If: l.Name})
 		}
-	}
-	for _, ed := range r.in.edits.joinsInOrder() {
-		list(&ed.join)
-	}
+	})
 	return gs
-}
-
-// Pending returns the rules and memberships for which an interface is missing,
-// or its VIF. With a nil vifs only interfaces count.
-func (r *Resolver) Pending(vifs func(mroute.Family) *VIFs) []mroute.PendingView {
-	var ps []mroute.PendingView
-	route := func(c claim, since int) {
-		rt := c.route
-		if len(c.changes) > 0 && c.changes.tookAll(rt.From, since) {
-			return
-		}
-		var v *VIFs
-		if vifs != nil {
-			v = vifs(rt.Match.Family())
-		}
-		missing := r.missing(c, v)
-		if len(missing) == 0 {
-			return
-		}
-		ps = append(ps, mroute.PendingView{
-			Kind: mroute.PendingRoute, From: rt.From, Match: rt.Match, Scopes: rt.Scopes,
-			Except: rt.Except, To: c.outputs(), Origin: rt.Origin, Reason: strings.Join(missing, "; "),
-		})
-	}
-	join := func(j *mroute.Join) {
-		if why := r.lacks(j.If); why != "" {
-			ps = append(ps, mroute.PendingView{
-				Kind: mroute.PendingGroup, From: j.If, Match: j.Match, Origin: j.Origin, Reason: why,
-			})
-		}
-	}
-	for li, x := range r.in.layers {
-		for i := range x.layer.Routes {
-			rt := &x.layer.Routes[i]
-			c := claim{layer: li, route: rt}
-			if !r.in.edits.empty() {
-				c.changes = r.in.edits.routes[masked(rt.Match)]
-			}
-			route(c, 0)
-		}
-		for i := range x.layer.Joins {
-			j := &x.layer.Joins[i]
-			if ed := r.in.edits.joins[joinRule{j.If, masked(j.Match)}]; ed == nil || !ed.removed {
-				join(j)
-			}
-		}
-	}
-	for _, c := range r.in.edits.inOrder() {
-		if c.added > 0 {
-			route(claim{client, &c.route, c.to, r.in.edits.routes[masked(c.route.Match)]}, c.added)
-		}
-	}
-	for _, c := range r.in.edits.joinsInOrder() {
-		join(&c.join)
-	}
-	return ps
-}
-
-// outputs are the patterns of the outputs that clients left of the rule.
-func (c claim) outputs() []mroute.IfPattern {
-	var to []mroute.IfPattern
-	for i, o := range c.route.To {
-		if c.keeps(i) {
-			to = append(to, o.If)
-		}
-	}
-	return to
-}
-
-// keeps reports whether clients left the i-th output.
-func (c claim) keeps(i int) bool {
-	return len(c.changes) == 0 || !c.changes.tookAllOutputs(c.route.From, c.route.To[i].If, c.since(i))
-}
-
-// missing says, a reason each, which interfaces the rule waits for.
-func (r *Resolver) missing(c claim, v *VIFs) []string {
-	var why []string
-	say := func(w string) {
-		if !slices.Contains(why, w) {
-			why = append(why, w)
-		}
-	}
-	check := func(p mroute.IfPattern) {
-		if w := r.lacks(p); w != "" {
-			say(w)
-			return
-		}
-		if v == nil {
-			return
-		}
-		for _, pos := range r.match(p) {
-			if c.layer != client && !r.counts(c.layer, pos, c.route.Origin.Seq) {
-				continue
-			}
-			if _, ok := v.Of(r.links[pos].Index); !ok {
-				say(fmt.Sprintf("%s has no VIF in the %v table", r.links[pos].Name, c.route.Match.Family()))
-			}
-		}
-	}
-	check(c.route.From)
-	for i, o := range c.route.To {
-		if c.keeps(i) {
-			check(o.If)
-		}
-	}
-	return why
-}
-
-// lacks says why no link serves p, or nothing if one does.
-func (r *Resolver) lacks(p mroute.IfPattern) string {
-	if len(r.match(p)) > 0 {
-		return ""
-	}
-	for _, l := range r.links {
-		if names(p, &l) {
-			return fmt.Sprintf("interface %s is not multicast capable", l.Name)
-		}
-	}
-	if p.IsWildcard() {
-		return fmt.Sprintf("no interface matches %s", p)
-	}
-	return fmt.Sprintf("no interface %s", p)
-}
-
-// Lacking returns the patterns for which no link serves, and why.
-func (r *Resolver) Lacking() map[mroute.IfPattern]string {
-	lacking := make(map[mroute.IfPattern]string)
-	note := func(p mroute.IfPattern) {
-		if why := r.lacks(p); why != "" {
-			lacking[p] = why
-		}
-	}
-	for _, x := range r.in.layers {
-		for _, u := range x.uses {
-			note(u.pattern)
-		}
-	}
-	for p := range r.in.edits.uses {
-		note(p)
-	}
-	return lacking
 }

@@ -138,12 +138,24 @@ func (w *world) entry(link, flow string) string {
 func (w *world) pending(vifs int) string {
 	res, v := w.resolve(vifs)
 	var b strings.Builder
-	for _, p := range res.Pending(func(mroute.Family) *plan.VIFs { return v }) {
+	noVIF := func(f mroute.Family) map[int]plan.Problem {
+		lack := make(map[int]plan.Problem)
+		for _, l := range res.WantVIFs() {
+			if _, ok := v.Of(l.Index); !ok {
+				lack[l.Index] = plan.Problem{Cause: mroute.CauseVIFTableFull, Reason: fmt.Sprintf("%s has no VIF in the %v table", l.Name, f)}
+			}
+		}
+		return lack
+	}
+	for _, p := range res.Pending(plan.Problems{NoVIF: noVIF}) {
 		fmt.Fprintf(&b, "%v %s %s %v", p.Origin, p.Kind, p.From, p.Match)
 		for i, o := range p.To {
 			fmt.Fprint(&b, []string{" -> ", " "}[min(i, 1)], o)
 		}
 		fmt.Fprintf(&b, ": %s\n", p.Reason)
+		if p.Cause == 0 {
+			w.t.Errorf("%v is pending without a cause: %s", p.Origin, p.Reason)
+		}
 	}
 	return b.String()
 }
@@ -152,7 +164,7 @@ func (w *world) pending(vifs int) string {
 func (w *world) joins() string {
 	res, _ := w.resolve(mroute.MaxVIFs)
 	var b strings.Builder
-	res.Joins(func(m plan.Membership) {
+	res.Joins(1000, func(m plan.Membership) {
 		l, _ := res.Link(m.Ifindex)
 		fmt.Fprintf(&b, "%s %v\n", l.Name, m.SG)
 		if !res.Joined(m) {

@@ -1,0 +1,109 @@
+package core
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/plan"
+)
+
+// problem is what err comes to.
+func (s *State) problem(err error) plan.Problem {
+	return plan.Problem{Cause: s.causeOf(err), Reason: err.Error()}
+}
+
+// problems are all there are at this moment.
+func (s *State) problems() plan.Problems {
+	ps := plan.Problems{
+		Family: func(f mroute.Family) plan.Problem { return s.absent[f] },
+		NoVIF: func(f mroute.Family) map[int]plan.Problem {
+			if t := s.table(f); t != nil {
+				return t.noVIF
+			}
+			return nil
+		},
+		Rules: s.refusedRules(),
+	}
+	if g := &s.groups; g.failed > 0 || g.over || g.due() > 0 {
+		ps.Join = s.joinProblem
+	}
+	return ps
+}
+
+// refusedRules are the rules with entries that the kernel refused. Each entry is
+// looked at once, whatever the number of rules.
+func (s *State) refusedRules() map[*mroute.Route]plan.Problem {
+	type trouble struct {
+		err  error
+		more int
+	}
+	rules := make(map[*mroute.Route]*trouble)
+	var feeding []*mroute.Route
+	for _, t := range s.tables {
+		for _, sg := range appendSorted(nil, maps.Keys(t.refused), func(mroute.SG) bool { return true }) {
+			e, ok := s.res.Entry(sg, t.arrival(sg), &t.vifs)
+			if !ok {
+				continue
+			}
+			feeding = s.res.Feeding(feeding[:0], sg, t.vifs.Link(e.IIF))
+			for _, rt := range feeding {
+				if tr := rules[rt]; tr != nil {
+					tr.more++
+				} else {
+					rules[rt] = &trouble{err: t.refused[sg]}
+				}
+			}
+		}
+	}
+	ps := make(map[*mroute.Route]plan.Problem, len(rules))
+	for rt, tr := range rules {
+		p := s.problem(tr.err)
+		if tr.more > 0 {
+			p.Reason += fmt.Sprintf(" (and %d more flows)", tr.more)
+		}
+		ps[rt] = p
+	}
+	return ps
+}
+
+// joinProblem is what keeps the memberships of a line from being joined, if
+// anything does: a refusal first.
+func (s *State) joinProblem(line iter.Seq[plan.Membership]) plan.Problem {
+	g := &s.groups
+	var first error
+	over := false
+	all, more, waiting := 0, -1, 0
+	for m := range line {
+		all++
+		switch g.state[m] {
+		case 0:
+			over = true
+		case queued:
+			waiting++
+		case refused, again:
+			if more++; first == nil {
+				first = g.why[m]
+			}
+		}
+		if over {
+			break // there may be no end of them
+		}
+	}
+	switch {
+	case first != nil:
+		p := s.problem(first)
+		if more > 0 {
+			p.Reason += fmt.Sprintf(" (and %d more)", more)
+		}
+		return p
+	case over:
+		return plan.Problem{Cause: mroute.CauseLimit, Reason: fmt.Sprintf(
+			"a router takes %d single memberships at most: not all of this line have room", g.limit)}
+	case waiting > 0:
+		return plan.Problem{Cause: mroute.CauseInProgress, Reason: fmt.Sprintf(
+			"being joined: %d of %d are yet to come", waiting, all)}
+	}
+	return plan.Problem{}
+}

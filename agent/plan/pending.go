@@ -1,0 +1,215 @@
+package plan
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// Problem is why something is not in the kernel, with a sentence that says so.
+// The zero Problem is none.
+type Problem struct {
+	Cause  mroute.Cause
+	Reason string
+}
+
+// Problems are what is known of the kernel where it is not as the intent wants
+// it. The zero Problems are none.
+type Problems struct {
+	Family func(mroute.Family) Problem         // why the family has no table; nil: both have
+	NoVIF  func(mroute.Family) map[int]Problem // why links lack a VIF that they need, by ifindex; nil: none does
+	Rules  map[*mroute.Route]Problem           // of rules with an entry that was refused
+
+	// Join tells of the memberships that a line stands for; nil: all are joined.
+	Join func(iter.Seq[Membership]) Problem
+}
+
+// Pending returns the rules and memberships that are not wholly in the kernel:
+// for lack of an interface, or because of one of the problems.
+func (r *Resolver) Pending(ps Problems) []mroute.PendingView {
+	var views []mroute.PendingView
+	route := func(c claim, since int) {
+		rt := c.route
+		if len(c.changes) > 0 && c.changes.tookAll(rt.From, since) {
+			return
+		}
+		if why := r.missing(c, &ps); why.Reason != "" {
+			views = append(views, mroute.PendingView{
+				Kind: mroute.PendingRoute, From: rt.From, Match: rt.Match, Scopes: rt.Scopes, Except: rt.Except,
+				To: c.outputs(), Origin: rt.Origin, Cause: why.Cause, Reason: why.Reason,
+			})
+		}
+	}
+	join := func(li int, j *mroute.Join) {
+		why := r.lacks(j.If)
+		if why.Reason == "" && ps.Join != nil {
+			why = ps.Join(r.membersOf(li, j))
+		}
+		if why.Reason != "" {
+			views = append(views, mroute.PendingView{
+				Kind: mroute.PendingGroup, From: j.If, Match: j.Match, Origin: j.Origin, Cause: why.Cause, Reason: why.Reason,
+			})
+		}
+	}
+	for li, x := range r.in.layers {
+		for i := range x.layer.Routes {
+			rt := &x.layer.Routes[i]
+			c := claim{layer: li, route: rt}
+			if !r.in.edits.empty() {
+				c.changes = r.in.edits.routes[masked(rt.Match)]
+			}
+			route(c, 0)
+		}
+		for i := range x.layer.Joins {
+			if j := &x.layer.Joins[i]; !r.in.edits.left(j) {
+				join(li, j)
+			}
+		}
+	}
+	for _, c := range r.in.edits.inOrder() {
+		if c.added > 0 {
+			route(claim{client, &c.route, c.to, r.in.edits.routes[masked(c.route.Match)]}, c.added)
+		}
+	}
+	for _, c := range r.in.edits.joinsInOrder() {
+		join(client, &c.join)
+	}
+	return views
+}
+
+// outputs are the patterns of the outputs that clients left of the rule.
+func (c claim) outputs() []mroute.IfPattern {
+	var to []mroute.IfPattern
+	for i, o := range c.route.To {
+		if c.keeps(i) {
+			to = append(to, o.If)
+		}
+	}
+	return to
+}
+
+// keeps reports whether clients left the i-th output.
+func (c claim) keeps(i int) bool {
+	return len(c.changes) == 0 || !c.changes.tookAllOutputs(c.route.From, c.route.To[i].If, c.since(i))
+}
+
+// maxReasons is how many reasons of one rule are spelled out: a wildcard may
+// name many links without a VIF.
+const maxReasons = 4
+
+// reasons collects the problems of a rule.
+type reasons struct {
+	cause mroute.Cause // of the first
+	said  []string
+	more  int
+}
+
+func (rs *reasons) add(p Problem) {
+	switch {
+	case p.Reason == "", slices.Contains(rs.said, p.Reason):
+	case len(rs.said) == maxReasons:
+		rs.more++
+	default:
+		if rs.cause == 0 {
+			rs.cause = p.Cause
+		}
+		rs.said = append(rs.said, p.Reason)
+	}
+}
+
+func (rs *reasons) problem() Problem {
+	reason := strings.Join(rs.said, "; ")
+	if rs.more > 0 {
+		reason += fmt.Sprintf("; and %d more", rs.more)
+	}
+	return Problem{rs.cause, reason}
+}
+
+// missing says what the rule waits for: first of all for a table, then for
+// interfaces, VIFs and entries.
+func (r *Resolver) missing(c claim, ps *Problems) Problem {
+	var why reasons
+	family := c.route.Match.Family()
+	if ps.Family != nil {
+		why.add(ps.Family(family))
+	}
+	var noVIF map[int]Problem
+	if ps.NoVIF != nil && len(why.said) == 0 {
+		noVIF = ps.NoVIF(family)
+	}
+	check := func(p mroute.IfPattern) {
+		if w := r.lacks(p); w.Reason != "" {
+			why.add(w)
+			return
+		}
+		if len(noVIF) == 0 {
+			return
+		}
+		for _, pos := range r.match(p) {
+			if c.layer == client || r.counts(c.layer, pos, c.route.Origin.Seq) {
+				why.add(noVIF[r.links[pos].Index])
+			}
+		}
+	}
+	check(c.route.From)
+	for i, o := range c.route.To {
+		if c.keeps(i) {
+			check(o.If)
+		}
+	}
+	why.add(ps.Rules[c.route])
+	return why.problem()
+}
+
+// lacks says why no link serves p, or nothing if one does.
+func (r *Resolver) lacks(p mroute.IfPattern) Problem {
+	if len(r.match(p)) > 0 {
+		return Problem{}
+	}
+	why, ok := r.lacking[p]
+	if !ok {
+		why = r.lackOf(p)
+		r.lacking[p] = why
+	}
+	return why
+}
+
+// lackOf is lacks for a pattern that no link serves.
+func (r *Resolver) lackOf(p mroute.IfPattern) Problem {
+	for i := range r.links {
+		if names(p, &r.links[i]) {
+			return Problem{mroute.CauseNotMulticast, fmt.Sprintf("interface %s is not multicast capable", r.links[i].Name)}
+		}
+	}
+	_, pinned := p.Pin()
+	_, there := r.named[p.Name()]
+	switch {
+	case pinned && there:
+		return Problem{mroute.CauseNoInterface, fmt.Sprintf("interface %s was replaced by another of that name", p.Name())}
+	case p.IsWildcard():
+		return Problem{mroute.CauseNoInterface, fmt.Sprintf("no interface matches %s", p)}
+	}
+	return Problem{mroute.CauseNoInterface, fmt.Sprintf("no interface %s", p.Name())}
+}
+
+// Lacking returns the patterns for which no link serves, and why.
+func (r *Resolver) Lacking() map[mroute.IfPattern]string {
+	lacking := make(map[mroute.IfPattern]string)
+	note := func(p mroute.IfPattern) {
+		if why := r.lacks(p); why.Reason != "" {
+			lacking[p] = why.Reason
+		}
+	}
+	for _, x := range r.in.layers {
+		for _, u := range x.uses {
+			note(u.pattern)
+		}
+	}
+	for p := range r.in.edits.uses {
+		note(p)
+	}
+	return lacking
+}
