@@ -14,53 +14,11 @@ import (
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 )
 
-// podIndex finds pods by namespace and labels.
-type podIndex struct {
-	in    map[string][]*Pod   // by namespace
-	label map[podLabel][]*Pod // those with that label
-}
-
-type podLabel struct{ namespace, key, value string }
-
-// newPodIndex leaves the pods where they are. Every list in it is by name.
-func newPodIndex(pods []Pod) podIndex {
-	x := podIndex{in: make(map[string][]*Pod), label: make(map[podLabel][]*Pod)}
-	sorted := make([]*Pod, len(pods))
-	for i := range pods {
-		sorted[i] = &pods[i]
-	}
-	slices.SortFunc(sorted, func(a, b *Pod) int {
-		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name), strings.Compare(a.UID, b.UID))
-	})
-	for _, p := range sorted {
-		x.in[p.Namespace] = append(x.in[p.Namespace], p)
-		for k, v := range p.Labels {
-			l := podLabel{p.Namespace, k, v}
-			x.label[l] = append(x.label[l], p)
-		}
-	}
-	return x
-}
-
-// selected returns the pods of that namespace, and no other, that are selected.
-func (x podIndex) selected(namespace string, s *metav1.LabelSelector) ([]*Pod, error) {
-	sel, err := metav1.LabelSelectorAsSelector(s)
-	if err != nil {
-		return nil, err
-	}
-	pods := x.in[namespace]
-	for k, v := range s.MatchLabels {
-		if some := x.label[podLabel{namespace, k, v}]; len(some) < len(pods) {
-			pods = some
-		}
-	}
-	var found []*Pod
-	for _, p := range pods {
-		if sel.Matches(labels.Set(p.Labels)) {
-			found = append(found, p)
-		}
-	}
-	return found, nil
+// pod is a pod, and what it is as an end.
+type pod struct {
+	*Pod
+	ends map[mroute.Family][]end
+	why  map[mroute.Family]string // why it is none, or not with all addresses
 }
 
 // end is one address of a pod, and the node's link to it.
@@ -69,14 +27,19 @@ type end struct {
 	link mroute.IfPattern // pinned
 }
 
-// ends returns where the node reaches the pod in the family, and notes what is
-// in the way otherwise.
-func ends(p *Pod, f mroute.Family, ps *problems) []end {
-	if p.HostNetwork {
-		ps.add(p, "it uses the node's network, so that no link leads to it")
-		return nil
+func newPod(p *Pod) *pod {
+	n := &pod{Pod: p, ends: make(map[mroute.Family][]end), why: make(map[mroute.Family]string)}
+	for _, f := range mroute.Families {
+		n.ends[f], n.why[f] = endsOf(p, f)
 	}
-	var es []end
+	return n
+}
+
+// endsOf returns where the node reaches the pod in the family, or why it doesn't.
+func endsOf(p *Pod, f mroute.Family) (es []end, why string) {
+	if p.HostNetwork {
+		return nil, "it uses the node's network, so that no link leads to it"
+	}
 	has := false
 	for _, a := range p.IPs {
 		a = a.Unmap().WithZone("")
@@ -87,13 +50,56 @@ func ends(p *Pod, f mroute.Family, ps *problems) []end {
 		if l, ok := p.Links[a]; ok && l.Name != "" {
 			es = append(es, end{a, mroute.Pinned(l.Name, l.Index)})
 		} else {
-			ps.add(p, cmp.Or(p.Why, "the node has no link of its own to "+a.String()))
+			why = cmp.Or(p.Why, "the node has no link of its own to "+a.String())
 		}
 	}
 	if !has {
-		ps.add(p, fmt.Sprintf("it has no %v address", f))
+		why = fmt.Sprintf("it has no %v address", f)
 	}
-	return es
+	return es, why
+}
+
+// podIndex finds pods by namespace and selector.
+type podIndex struct {
+	in    map[string][]*pod // by namespace, in order of name
+	found map[selection][]*pod
+}
+
+// selection is a selector that was asked for, as text.
+type selection struct{ namespace, selector string }
+
+func newPodIndex(pods []Pod) podIndex {
+	x := podIndex{in: make(map[string][]*pod), found: make(map[selection][]*pod)}
+	sorted := make([]*Pod, len(pods)) // the caller's stay as they are
+	for i := range pods {
+		sorted[i] = &pods[i]
+	}
+	slices.SortFunc(sorted, func(a, b *Pod) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name), strings.Compare(a.UID, b.UID))
+	})
+	for _, p := range sorted {
+		x.in[p.Namespace] = append(x.in[p.Namespace], newPod(p))
+	}
+	return x
+}
+
+// selected returns the pods of that namespace, and no other, that are selected.
+func (x podIndex) selected(namespace string, s *metav1.LabelSelector) ([]*pod, error) {
+	sel, err := metav1.LabelSelectorAsSelector(s)
+	if err != nil {
+		return nil, err
+	}
+	asked := selection{namespace, sel.String()}
+	found, ok := x.found[asked]
+	if !ok {
+		for _, p := range x.in[namespace] {
+			if sel.Matches(labels.Set(p.Labels)) {
+				found = append(found, p)
+			}
+		}
+		x.found[asked] = found
+	}
+	return found, nil
 }
 
 // problems are those with the pods of one object.
@@ -102,8 +108,11 @@ type problems struct {
 	pods []string          // in order
 }
 
-// add notes the first problem with a pod.
-func (ps *problems) add(p *Pod, why string) {
+// add notes the first problem with a pod, if there is one.
+func (ps *problems) add(p *pod, why string) {
+	if why == "" {
+		return
+	}
 	name := p.Namespace + "/" + p.Name
 	if _, ok := ps.said[name]; ok {
 		return

@@ -35,7 +35,11 @@ func (t *translator) route(w *wish, spec *v1alpha1.MulticastRouteSpec) *Rejectio
 		return invalid(err)
 	}
 	ps := problems{}
-	inputs, err := t.inputs(w.object.Namespace, spec, sources, groups, &ps)
+	to, err := t.outputs(w.object.Namespace, spec.To, mroute.FamilyOf(groups[0].Addr()), &ps)
+	if err != nil {
+		return invalid(err)
+	}
+	inputs, err := t.inputs(w.object.Namespace, spec, sources, groups, to, &ps)
 	if err != nil {
 		return invalid(err)
 	}
@@ -45,7 +49,7 @@ func (t *translator) route(w *wish, spec *v1alpha1.MulticastRouteSpec) *Rejectio
 		w.wants = append(w.wants, want)
 	}
 	w.object.Problems = append(w.object.Problems, ps.list()...)
-	w.object.Problems = append(w.object.Problems, tooMany(inputs)...)
+	w.object.Problems = append(w.object.Problems, tooMany(inputs, to)...)
 	return nil
 }
 
@@ -102,27 +106,22 @@ func checkSize(sources, groups []netip.Prefix, join bool) error {
 
 // inputs are the rules. One interface has the same outputs for all; of pods each
 // has those that are not its own link.
-func (t *translator) inputs(namespace string, spec *v1alpha1.MulticastRouteSpec, sources, groups []netip.Prefix, ps *problems) ([]input, error) {
-	f := mroute.FamilyOf(groups[0].Addr())
+func (t *translator) inputs(namespace string, spec *v1alpha1.MulticastRouteSpec, sources, groups []netip.Prefix, to []mroute.Output, ps *problems) ([]input, error) {
+	if spec.From.Pods == nil {
+		return []input{newInput(mroute.IfPattern(spec.From.Interface), product(sources, groups), to, spec)}, nil
+	}
+	pods, err := t.pods.selected(namespace, spec.From.Pods)
+	if err != nil {
+		return nil, fmt.Errorf("spec.from.pods: %w", err)
+	}
 	var froms []end
-	if spec.From.Pods != nil {
-		pods, err := t.pods.selected(namespace, spec.From.Pods)
-		if err != nil {
-			return nil, fmt.Errorf("spec.from.pods: %w", err)
-		}
-		for _, p := range pods {
-			froms = append(froms, ends(p, f, ps)...)
-		}
+	f := mroute.FamilyOf(groups[0].Addr())
+	for _, p := range pods {
+		froms = append(froms, p.ends[f]...)
+		ps.add(p, p.why[f])
 	}
 	if len(froms)*len(groups) > MaxRules {
 		return nil, fmt.Errorf("spec.groups: %d pods times %d groups: expected at most %d pairs", len(froms), len(groups), MaxRules)
-	}
-	to, err := t.outputs(namespace, spec.To, f, ps)
-	if err != nil {
-		return nil, err
-	}
-	if spec.From.Pods == nil {
-		return []input{newInput(mroute.IfPattern(spec.From.Interface), product(sources, groups), to, spec.To)}, nil
 	}
 	seen := make(map[end]bool, len(froms))
 	inputs := make([]input, 0, len(froms))
@@ -130,7 +129,7 @@ func (t *translator) inputs(namespace string, spec *v1alpha1.MulticastRouteSpec,
 		if !seen[e] {
 			seen[e] = true
 			s := netip.PrefixFrom(e.addr, e.addr.BitLen())
-			inputs = append(inputs, newInput(e.link, product([]netip.Prefix{s}, groups), to, spec.To))
+			inputs = append(inputs, newInput(e.link, product([]netip.Prefix{s}, groups), to, spec))
 		}
 	}
 	return inputs, nil
@@ -138,30 +137,34 @@ func (t *translator) inputs(namespace string, spec *v1alpha1.MulticastRouteSpec,
 
 // newInput leaves the inbound link out of the outputs. Of those that a wildcard
 // names the router does, as it knows where a packet came in.
-func newInput(from mroute.IfPattern, matches []mroute.Match, to []mroute.Output, spec []v1alpha1.RouteOutput) input {
+func newInput(from mroute.IfPattern, matches []mroute.Match, to []mroute.Output, spec *v1alpha1.MulticastRouteSpec) input {
 	to = without(to, from)
-	return input{from: from, matches: matches, to: to, idle: len(to) == 0 && len(spec) > 0}
+	return input{from: from, matches: matches, to: to, idle: len(to) == 0 && len(spec.To) > 0}
 }
 
 // without returns to without what is the very link from. It may be to itself.
 func without(to []mroute.Output, from mroute.IfPattern) []mroute.Output {
-	is := func(o mroute.Output) bool { return sameLink(o.If, from) }
+	if from.IsWildcard() {
+		return to
+	}
+	name := from.Name()
+	_, pinned := from.Pin()
+	is := func(o mroute.Output) bool {
+		// A plain name stands for all links of that name, pinned or not.
+		return o.If == from || string(o.If) == name || !pinned && o.If.Name() == name
+	}
 	if !slices.ContainsFunc(to, is) {
 		return to
 	}
 	return slices.DeleteFunc(slices.Clone(to), is)
 }
 
-// sameLink reports whether two patterns name one link and no other.
-func sameLink(p, q mroute.IfPattern) bool {
-	return !p.IsWildcard() && !q.IsWildcard() && (p.Within(q) || q.Within(p))
-}
-
 // outputs are the interfaces and the links to the pods, each once and with the
 // lowest of its thresholds.
 func (t *translator) outputs(namespace string, spec []v1alpha1.RouteOutput, f mroute.Family, ps *problems) ([]mroute.Output, error) {
 	var to []mroute.Output
-	at := make(map[mroute.IfPattern]int, len(spec))
+	at := t.at
+	clear(at)
 	add := func(o mroute.Output) {
 		i, ok := at[o.If]
 		if !ok {
@@ -182,7 +185,8 @@ func (t *translator) outputs(namespace string, spec []v1alpha1.RouteOutput, f mr
 			return nil, fmt.Errorf("spec.to[%d].pods: %w", i, err)
 		}
 		for _, p := range pods {
-			for _, e := range ends(p, f, ps) {
+			ps.add(p, p.why[f])
+			for _, e := range p.ends[f] {
 				add(mroute.Output{If: e.link, Threshold: th})
 			}
 		}
@@ -217,7 +221,10 @@ func joinsOf(inputs []input, join bool) []mroute.Join {
 
 // tooMany tells that not all interfaces of the route can be in a kernel table at
 // once, as far as that shows here.
-func tooMany(inputs []input) []Rejection {
+func tooMany(inputs []input, to []mroute.Output) []Rejection {
+	if len(inputs)+len(to) <= mroute.MaxVIFs {
+		return nil
+	}
 	names := make(map[string]bool)
 	note := func(p mroute.IfPattern) {
 		if !p.IsWildcard() {
@@ -225,12 +232,10 @@ func tooMany(inputs []input) []Rejection {
 		}
 	}
 	for _, in := range inputs {
-		if !in.idle {
-			note(in.from)
-			for _, o := range in.to {
-				note(o.If)
-			}
-		}
+		note(in.from)
+	}
+	for _, o := range to {
+		note(o.If)
 	}
 	if len(names) <= mroute.MaxVIFs {
 		return nil

@@ -17,7 +17,7 @@ import (
 // Translate works out what the routers of the node should do. An object that
 // can't be honoured is rejected and changes nothing for the others.
 func Translate(in Input) Result {
-	t := translator{in: in, pods: newPodIndex(in.Pods)}
+	t := translator{in: in, pods: newPodIndex(in.Pods), at: make(map[mroute.IfPattern]int)}
 	if in.Node != nil {
 		t.node = in.Node.Labels
 	}
@@ -44,6 +44,7 @@ type translator struct {
 	in   Input
 	node labels.Set
 	pods podIndex
+	at   map[mroute.IfPattern]int // room for outputs
 }
 
 // wish is an object that selects the node, and what it wants here.
