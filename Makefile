@@ -28,7 +28,8 @@ LDFLAGS := -s -w \
 	-X $(MODULE)/cmd/internal/install.Version=$(VERSION) \
 	-X $(MODULE)/cmd/internal/install.SysConfDir=$(SYSCONFDIR) \
 	-X $(MODULE)/cmd/internal/install.RunStateDir=$(RUNSTATEDIR)
-TOOL := $(GO) tool -modfile=hack/tools/go.mod
+# Built as the programs are, so that what they share is compiled once.
+TOOL := CGO_ENABLED=0 GOFLAGS="-buildvcs=false -trimpath" $(GO) tool -modfile=hack/tools/go.mod
 
 # Packages whose tests make network namespaces, and those whose tests don't.
 # Expanded when used, so "make help" does not wait for them.
@@ -57,6 +58,13 @@ go:
 .PHONY: build
 build: go ## build the static binaries smcrouted and smcroutectl into bin/
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/smcrouted ./cmd/smcroutectl
+
+.PHONY: generate
+generate: go ## make deep copies, CRDs, RBAC roles and docs/api.md from the types and markers
+	hack/generate
+
+.PHONY: manifests
+manifests: generate ## the same
 
 .PHONY: clean
 clean: ## remove what was built
@@ -87,11 +95,12 @@ test-interop: go ## with the original smcrouted and smcroutectl of Debian
 	$(GO) test $(race) -count=1 -v ./test/interop/...
 
 .PHONY: lint
-lint: go ## gofmt, go vet and staticcheck; import rules are in hack/imports
+lint: go ## gofmt, go vet, staticcheck, and what is generated; import rules are in hack/imports
 	@files=$$(git ls-files -- '*.go' 2>/dev/null | xargs -r ls 2>/dev/null); files=$$($$($(GO) env GOROOT)/bin/gofmt -l $${files:-.}); \
 	if [ -n "$$files" ]; then echo "not formatted, run gofmt -w on:" >&2; echo "$$files" >&2; exit 1; fi
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
+	hack/generate -check
 
 .PHONY: fuzz
 fuzz: go ## every fuzz target for a short time (FUZZTIME=10s)

@@ -4,20 +4,23 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // MulticastNodeState is the report of a node's agent: what it has in the
 // kernel, and the kernel's counters. It has the node's name, and is gone with
-// the node. Only that agent writes it.
+// the node. Only that agent writes it, and the controller sums all of them up
+// into the status of routes and groups.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster,shortName=mcns,categories=multicast
-// +kubebuilder:printcolumn:name="Routes",type=integer,JSONPath=`.status.summary.routes`
-// +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=`.status.summary.failed`
-// +kubebuilder:printcolumn:name="VIFs",type=integer,JSONPath=`.status.summary.vifs`
-// +kubebuilder:printcolumn:name="Flows",type=integer,JSONPath=`.status.summary.flows`
-// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.agentVersion`,priority=1
-// +kubebuilder:printcolumn:name="Reported",type=date,JSONPath=`.status.reportTime`
+// +kubebuilder:printcolumn:name="Routes",type=integer,JSONPath=`.status.summary.routes`,description="Routes and groups that select the node"
+// +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=`.status.summary.failed`,description="Those that are not in the kernel as asked for"
+// +kubebuilder:printcolumn:name="VIFs",type=integer,JSONPath=`.status.summary.vifs`,description="Interfaces in use by the busiest kernel table, of 32"
+// +kubebuilder:printcolumn:name="Flows",type=integer,JSONPath=`.status.summary.flows`,description="(S,G) in the kernel"
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.agentVersion`,priority=1,description="Version of the agent"
+// +kubebuilder:printcolumn:name="Reported",type=date,JSONPath=`.status.reportTime`,description="When the agent last reported"
 type MulticastNodeState struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
+	// status is the report.
+	// +optional
 	Status MulticastNodeStateStatus `json:"status,omitempty"`
 }
 

@@ -1,0 +1,34 @@
+{{- define "conditions" -}}
+## Conditions
+
+MulticastRoutes and MulticastGroups always have both conditions, with the
+`observedGeneration` that they are about, and a `message` that a person can act on.
+
+`Accepted` is True, reason `Accepted`, if the object is valid and permitted.
+
+| reason of Accepted=False | why, and what to do |
+|---|---|
+| `Invalid` | The object contradicts itself in a way that the API server could not see, such as with a label selector that is none. The message names the field. |
+| `Conflicted` | An older route has another input for the same (S,G), which the kernel keeps once. The message names it. |
+| `HostInterfacesNotPermitted` | Objects of this namespace may not name the node's interfaces. Add the namespace to the agent's option `--host-namespaces`, or move the object. |
+| `PodNetworkNamespacesNotPermitted` | The agent runs without `--pod-network-namespaces`. |
+
+It is Unknown, reason `Pending`, before any selected node reported.
+
+`Programmed` is True, reason `Programmed`, if every selected node has the object in
+its kernel. An object that is not accepted is not programmed, for the same reason.
+
+| reason of Programmed | why, and what to do |
+|---|---|
+| `Pending` | Unknown: work is under way. |
+| `InterfaceNotFound` | An interface is missing on a node. It is waited for. |
+| `NotMulticastCapable` | An interface lacks the MULTICAST flag: `ip link set dev NAME multicast on`. |
+| `VIFTableFull` | More than 32 interfaces are needed in one table of the kernel. Use another `table`, or fewer interfaces. |
+| `TableInUse` | Another program, such as pimd or smcrouted, owns the table of the kernel. Stop it, or use another `table`. |
+| `KernelUnsupported` | The kernel was built without multicast routing (CONFIG_IP_MROUTE, CONFIG_IPV6_MROUTE, or ..._MULTIPLE_TABLES for a `table`). |
+| `MissingCapability` | The agent lacks NET_ADMIN or NET_RAW. |
+| `KernelError` | The kernel refused a call; the message has its error. It is tried again. |
+| `PodNotReachable` | The node has no link of its own to a selected pod, as when the pod uses the node's network. |
+| `NoMatchingNodes` | `nodeSelector` selects no node. |
+| `NodeNotReporting` | The agent of a selected node is silent. |
+{{ end -}}
