@@ -117,3 +117,23 @@ func TestLayerBeforeAndAfterRun(t *testing.T) {
 		t.Errorf("snapshot after Run: %v", err)
 	}
 }
+
+// OnChange tells of changes of the layer, and of flows.
+func TestOnChange(t *testing.T) {
+	r := newRig(t, "mroute from a0 group 225.1.1.1 to b0\n")
+	changes := make(chan struct{}, 100)
+	o := r.options()
+	o.OnChange = func() { changes <- struct{}{} }
+	r.start(o)
+	drain := func() {
+		for len(changes) > 0 {
+			<-changes
+		}
+	}
+	drain()
+	r.setLayer("225.5.5.5")
+	r.await("a change of the layer to be told", func() bool { return len(changes) > 0 })
+	drain()
+	r.host.Send("a0", flow("10.0.0.7", "225.1.1.1"), 64, r.host.Now())
+	r.await("a flow to be told", func() bool { return len(changes) > 0 })
+}

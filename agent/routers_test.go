@@ -292,6 +292,21 @@ func TestRoutersTableInUse(t *testing.T) {
 	})
 }
 
+// Where one family cannot be had, the other works, and what waits tells why.
+func TestRoutersOneFamily(t *testing.T) {
+	inBubble(t, func(t *testing.T, fl *fleet) {
+		fl.hosts[pod1.NetNS].Lack(mroute.IPv6)
+		l := layer("225.4.4.4")
+		l.Routes = append(l.Routes, mroute.Route{From: "a0", Match: mroute.MatchSG(flow("2001:db8::1", "ff05::1")), To: []mroute.Output{{If: "b0"}}})
+		fl.set(layers{pod1: l})
+		is(t, "IPv4", fl.out(pod1, "225.4.4.4"), "b0")
+		pending := fl.state(pod1).Snapshot.Pending
+		if len(pending) != 1 || pending[0].Cause != mroute.CauseNotSupported {
+			t.Errorf("pending: %+v", pending)
+		}
+	})
+}
+
 // mortal is a kernel that fails when told to.
 type mortal struct {
 	kernel.Kernel

@@ -180,6 +180,7 @@ func TestLink(t *testing.T) {
 		l.leads("10.3.0.7", "", "10.3.0.7 is reached through the gateway 169.254.1.1 on cali1: no link of its own")
 		l.via("10.3.0.8/32", "cali1", "10.3.0.8", unix.RTNH_F_ONLINK)
 		l.leads("10.3.0.8", "cali1", "")
+		l.leads("::ffff:10.3.0.8", "cali1", "")
 		l.via("2001:db8:5::7/128", "cali1", "fe80::1", unix.RTNH_F_ONLINK)
 		l.leads("2001:db8:5::7", "", "2001:db8:5::7 is reached through the gateway fe80::1 on cali1: no link of its own")
 		l.via("2001:db8:5::8/128", "cali2", "2001:db8:5::8", unix.RTNH_F_ONLINK)
