@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -145,7 +146,7 @@ func parseName(word string) (mroute.IfPattern, error) {
 	if word == "" {
 		return "", errors.New("an empty interface name: expected one like eth0, or eth+ for all that begin with eth")
 	}
-	if reason := impossible(word); reason != "" {
+	if reason := cmp.Or(pins(word), impossible(word)); reason != "" {
 		return "", errors.New(reason)
 	}
 	return mroute.IfPattern(word), nil

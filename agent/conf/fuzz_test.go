@@ -13,7 +13,7 @@ import (
 )
 
 // FuzzParse: no text makes Parse panic; each diagnostic has a place; Seq rises
-// by one; and what Format writes of the layer is the same layer.
+// by one; no interface is pinned; and what Format writes of the layer is the same layer.
 func FuzzParse(f *testing.F) {
 	archives, err := filepath.Glob("testdata/*.txtar")
 	if err != nil {
@@ -44,6 +44,9 @@ func FuzzParse(f *testing.F) {
 		if n := len(layer.Phyints) + len(layer.Routes) + len(layer.Joins); n != lastSeq(layer) {
 			t.Errorf("%d items, but the last Seq is %d", n, lastSeq(layer))
 		}
+		if pinned(layer) {
+			t.Errorf("a pinned pattern in %q", conf.Format(layer))
+		}
 		again, diagnostics := parse(conf.Format(layer))
 		for _, d := range diagnostics {
 			if d.Severity == conf.Error {
@@ -54,6 +57,28 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("got %+v\nwant %+v\nfrom %q", got, want, conf.Format(layer))
 		}
 	})
+}
+
+// pinned reports whether a pattern of the layer is.
+func pinned(l mroute.Layer) bool {
+	found := false
+	look := func(p mroute.IfPattern) {
+		_, pin := p.Pin()
+		found = found || pin
+	}
+	for _, p := range l.Phyints {
+		look(p.If)
+	}
+	for _, r := range l.Routes {
+		look(r.From)
+		for _, o := range r.To {
+			look(o.If)
+		}
+	}
+	for _, j := range l.Joins {
+		look(j.If)
+	}
+	return found
 }
 
 func lastSeq(l mroute.Layer) int {

@@ -35,7 +35,10 @@ func (p *parser) mgroup(l *line, column int) {
 		p.error(r.group.column, err.Error())
 		return
 	}
-	name := p.iface(r.from.word, r.from.column)
+	name, ok := p.iface(r.from.word, r.from.column)
+	if !ok {
+		return
+	}
 	key := keyOfJoin(name, match)
 	if other, ok := p.joined[key]; ok {
 		p.info(r.group.column, "already joined at "+p.layer.Joins[other].Origin.String())

@@ -55,6 +55,16 @@ func oddity(word string) string {
 	return ""
 }
 
+// pins says what is wrong with a name that would be a pinned pattern, or nothing:
+// see [mroute.Pinned]. What cannot be an interface's name is only odd otherwise,
+// but this one might name an interface after all.
+func pins(word string) string {
+	if strings.Contains(word, "/") {
+		return "no interface can be called " + quote(word) + ": expected a name without slash, blank or NUL"
+	}
+	return ""
+}
+
 // impossible says why no interface can have this name, or nothing
 // (dev_valid_name of the kernel's net/core/dev.c).
 func impossible(word string) string {
@@ -63,7 +73,7 @@ func impossible(word string) string {
 	switch {
 	case len(base) > maxNameLen:
 		return "no interface can be called " + quote(word) + ": expected a name of at most " + strconv.Itoa(maxNameLen) + " bytes"
-	case strings.ContainsAny(base, "/ \t\n\v\f\r\x00"):
+	case strings.ContainsAny(base, " \t\n\v\f\r\x00"):
 		return "no interface can be called " + quote(word) + ": expected a name without slash, blank or NUL"
 	}
 	return ""

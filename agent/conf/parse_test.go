@@ -15,6 +15,26 @@ func parse(text string) (mroute.Layer, []conf.Diagnostic) {
 	return conf.Parse(conf.Source{Name: "test.conf", Text: []byte(text)}, conf.Options{})
 }
 
+// TestNoPins: "a1/3" in a file would be a pinned pattern, which is not for files.
+// A line with one, wherever it stands, is left out as a whole.
+func TestNoPins(t *testing.T) {
+	for line, column := range map[string]int{
+		"phyint a1/3 enable":                        8,
+		"mgroup from a1/3 group 225.1.1.1":          13,
+		"mroute from a1/3 group 225.1.1.1 to a2":    13,
+		"mroute from a1 group 225.1.1.1 to a2 a3/3": 38,
+		"mroute from a1 group 225.1.1.1 to a1:0/3":  35,
+	} {
+		layer, diagnostics := parse(line + "\nphyint a1\n" + line)
+		if len(diagnostics) != 2 || diagnostics[0].Severity != conf.Error || diagnostics[0].Column != column || diagnostics[1].Line != 3 {
+			t.Errorf("%s: %v, want an error at column %d, twice", line, diagnostics, column)
+		}
+		if len(layer.Routes)+len(layer.Joins) != 0 || len(layer.Phyints) != 1 {
+			t.Errorf("%s: layer %+v", line, layer)
+		}
+	}
+}
+
 // TestWords has the lexical rules: each text is one route from a1 for
 // 225.1.1.1 to a2, and nothing to remark.
 func TestWords(t *testing.T) {

@@ -133,12 +133,16 @@ func (p *parser) unknown(word string, column int, expected string) {
 }
 
 // iface interns the name of an interface, and reports what is odd about it.
-func (p *parser) iface(word string, column int) nameID {
-	id := p.names.intern(word)
+func (p *parser) iface(word string, column int) (id nameID, ok bool) {
+	if reason := pins(word); reason != "" {
+		p.error(column, reason)
+		return 0, false
+	}
+	id = p.names.intern(word)
 	if oddity := p.names.list[id].oddity; oddity != "" {
 		p.warn(column, oddity)
 	}
-	return id
+	return id, true
 }
 
 func (p *parser) error(column int, message string) { p.report(column, Error, message) }

@@ -21,7 +21,10 @@ func (p *parser) phyint(l *line) {
 		mrdisc clause
 		ttl    clause
 	)
-	id := p.iface(name, column)
+	id, ok := p.iface(name, column)
+	if !ok {
+		return
+	}
 	phyint.If = p.names.list[id].pattern
 	if p.opt.DefaultDisable {
 		phyint.State = mroute.PhyintDisabled

@@ -70,10 +70,15 @@ words:
 		p.warn(to.column, "to without an interface behind it: this is a stop rule, as if to were not there")
 	}
 
-	from := p.iface(r.from.word, r.from.column)
+	from, ok := p.iface(r.from.word, r.from.column)
+	if !ok {
+		return
+	}
 	route.From = p.names.list[from].pattern
 	if to.given() {
-		route.To = p.outputs(tail, from)
+		if route.To, ok = p.outputs(tail, from); !ok {
+			return
+		}
 	}
 	if neverForwarded(match.Group) {
 		p.warn(r.group.column, "group "+mroute.FormatPrefix(match.Group)+" is link-local: the kernel never forwards it")
@@ -110,30 +115,31 @@ func (p *parser) noteExact(r *rule) {
 type outputList struct {
 	outputs []mroute.Output
 	plain   bool // nothing to report about it
+	wrong   bool
 }
 
-// outputs reads the rest of a line as interfaces, each once. Routes whose lines
-// end alike share one slice.
-func (p *parser) outputs(l line, from nameID) []mroute.Output {
+// outputs reads the rest of a line as interfaces, each once. It is not ok if one
+// of them is wrong. Routes whose lines end alike share one slice.
+func (p *parser) outputs(l line, from nameID) (list []mroute.Output, ok bool) {
 	text := l.text[l.pos:]
-	list, ok := p.lists[text]
-	if !ok || !list.plain {
-		list = p.readOutputs(l)
+	read, known := p.lists[text]
+	if !known || !read.plain {
+		read = p.readOutputs(l)
 		if p.lists == nil {
 			p.lists = make(map[string]outputList)
 		}
-		if !ok {
-			p.lists[strings.Clone(text)] = list
+		if !known {
+			p.lists[strings.Clone(text)] = read
 		}
 	}
 	if in := p.names.list[from].pattern; !in.IsWildcard() {
-		for i := range list.outputs {
-			if list.outputs[i].If == in {
+		for i := range read.outputs {
+			if read.outputs[i].If == in {
 				p.info(columnOf(l, string(in)), string(in)+" is inbound and output of this route: packets go out where they came in")
 			}
 		}
 	}
-	return list.outputs
+	return read.outputs, !read.wrong
 }
 
 // columnOf is where word stands in the rest of l.
@@ -154,7 +160,11 @@ func (p *parser) readOutputs(l line) outputList {
 		if word == "" {
 			break
 		}
-		id := p.iface(word, column)
+		id, ok := p.iface(word, column)
+		if !ok {
+			list.wrong = true
+			continue
+		}
 		n := &p.names.list[id]
 		if n.seen == p.list {
 			p.info(column, "output "+quote(word)+" twice on this line: once is enough")

@@ -106,6 +106,21 @@ func BenchmarkAddAndRemoveOne(b *testing.B) {
 	}
 }
 
+func BenchmarkSnapshot(b *testing.B) {
+	for _, n := range sizes {
+		s, _ := started(b, n)
+		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if got := len(s.Snapshot(time.Now(), nil).Entries); got != n {
+					b.Fatalf("%d entries", got)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/route")
+		})
+	}
+}
+
 func BenchmarkLearn(b *testing.B) {
 	for _, n := range sizes {
 		s, layer := started(b, n)

@@ -12,7 +12,8 @@ import (
 // ReadFunc reads the counters of entries of one family, in their order.
 type ReadFunc func(mroute.Family, []mroute.SG) []mroute.Counters
 
-// Snapshot returns the state as names. If read is nil all counters are zero.
+// Snapshot returns the state as names. If read is nil all counters are zero, and
+// entries have no origins.
 func (s *State) Snapshot(now time.Time, read ReadFunc) *mroute.Snapshot {
 	snap := &mroute.Snapshot{
 		Time:    now,
@@ -79,7 +80,10 @@ func (s *State) views(now time.Time, read ReadFunc) (views []mroute.EntryView, a
 	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.cell.seq, b.cell.seq) })
 	views = make([]mroute.EntryView, len(rows))
 	at = make(map[mroute.SG]int, len(rows))
-	origins := newOrigins(s.res, len(rows))
+	var origins *origins
+	if read != nil {
+		origins = newOrigins(s.res, len(rows))
+	}
 	for _, t := range s.tables {
 		names := make(map[mroute.OIFs][]string)
 		var sgs []mroute.SG
@@ -94,12 +98,10 @@ func (s *State) views(now time.Time, read ReadFunc) (views []mroute.EntryView, a
 				oifs = s.res.Names(e.OIFs, &t.vifs)
 				names[e.OIFs] = oifs
 			}
-			views[i] = mroute.EntryView{
-				SG: r.sg, Kind: e.Kind, IIF: l.Name, OIFs: oifs, Age: now.Sub(r.cell.since),
-				Origins: origins.of(r.sg, l.Index),
-			}
+			views[i] = mroute.EntryView{SG: r.sg, Kind: e.Kind, IIF: l.Name, OIFs: oifs, Age: now.Sub(r.cell.since)}
 			at[r.sg] = i
 			if read != nil {
+				views[i].Origins = origins.of(r.sg, l.Index)
 				sgs = append(sgs, r.sg)
 			}
 		}

@@ -275,6 +275,10 @@ func BenchmarkLeaveManyWhileOneIsRefused(b *testing.B) {
 				s := core.New(core.Options{})
 				refuse := func(effects []core.Effect) {
 					for len(effects) > 0 {
+						if slices.Contains(effects, core.Effect(core.Later{})) {
+							effects = s.Step(core.Continue{}, now)
+							continue
+						}
 						a, ok := effects[len(effects)-1].(core.Apply)
 						if !ok {
 							return

@@ -27,7 +27,9 @@ func (e *Engine) call(ctx context.Context, f func()) error {
 func (e *Engine) Started(ctx context.Context) error { return e.call(ctx, func() {}) }
 
 // SetLayer replaces a layer, on the interfaces there are now, and returns when
-// the kernel has it. With dropEdits, what clients changed goes.
+// the kernel has it: its VIFs, its entries and a first few dozen memberships. Of
+// more the rest follows while the engine serves others, too. With dropEdits,
+// what clients changed goes.
 func (e *Engine) SetLayer(ctx context.Context, l mroute.Layer, dropEdits bool) error {
 	var err error
 	if cerr := e.call(ctx, func() {
@@ -40,7 +42,8 @@ func (e *Engine) SetLayer(ctx context.Context, l mroute.Layer, dropEdits bool) e
 	return err
 }
 
-// Edit applies a client's change, and returns when the kernel has it.
+// Edit applies a client's change, and returns when the kernel has it: as for
+// [Engine.SetLayer].
 func (e *Engine) Edit(ctx context.Context, ed mroute.Edit) error {
 	var err error
 	if cerr := e.call(ctx, func() {
@@ -70,7 +73,8 @@ func (e *Engine) drain() {
 }
 
 // Snapshot returns the state, with the kernel's counters if asked for: they
-// take about 1 µs an entry, during which nothing else is done.
+// take about 1 µs an entry, during which nothing else is done. With them come
+// the origins of entries, for about as much again.
 func (e *Engine) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot, error) {
 	var snap *mroute.Snapshot
 	err := e.call(ctx, func() {

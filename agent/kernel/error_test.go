@@ -7,7 +7,34 @@ import (
 	"testing"
 
 	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
+
+// TestCauseOf: each sentinel has its cause, however deep, and all else is the
+// kernel's.
+func TestCauseOf(t *testing.T) {
+	for err, want := range map[error]mroute.Cause{
+		nil:                    0,
+		kernel.ErrTableBusy:    mroute.CauseTableInUse,
+		kernel.ErrNotSupported: mroute.CauseNotSupported,
+		kernel.ErrPermission:   mroute.CausePermission,
+		kernel.ErrVIFTableFull: mroute.CauseVIFTableFull,
+		kernel.ErrNoLink:       mroute.CauseNoInterface,
+		kernel.ErrLimit:        mroute.CauseKernel,
+		syscall.EINVAL:         mroute.CauseKernel,
+	} {
+		if got := kernel.CauseOf(err); got != want {
+			t.Errorf("%v: %d, want %d", err, got, want)
+		}
+		if err == nil {
+			continue
+		}
+		deep := fmt.Errorf("start: %w", errors.Join(&kernel.Error{Op: "AddVIF", Object: "eth0", Cause: fmt.Errorf("really: %w", err)}))
+		if got := kernel.CauseOf(deep); got != want {
+			t.Errorf("%v: %d, want %d", deep, got, want)
+		}
+	}
+}
 
 // What failed, on what and why is in the text; code asks with errors.Is.
 func TestError(t *testing.T) {

@@ -43,7 +43,7 @@ func (p IfPattern) Pin() (index int, ok bool) {
 	}
 	index, err := strconv.Atoi(string(p[i+1:]))
 	if err != nil {
-		return 0, true // that no link has
+		return -1, true // that no link has
 	}
 	return index, true
 }

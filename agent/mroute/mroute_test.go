@@ -47,6 +47,62 @@ func TestIfPatternMatches(t *testing.T) {
 	}
 }
 
+func TestPinned(t *testing.T) {
+	p := mroute.Pinned("cali+", 17)
+	if p != "cali+/17" || p.IsWildcard() || p.Name() != "cali+" {
+		t.Errorf("%q, called %q, wildcard %v", p, p.Name(), p.IsWildcard())
+	}
+	if i, ok := p.Pin(); i != 17 || !ok {
+		t.Errorf("pinned to %d, %v", i, ok)
+	}
+	for _, tt := range []struct {
+		pattern mroute.IfPattern
+		name    string
+		index   int
+		want    bool
+	}{
+		{"eth0/17", "eth0", 17, true},
+		{"eth0/17", "eth0", 18, false}, // another of that name
+		{"eth0/17", "eth1", 17, false}, // renamed
+		{"eth0/17", "eth", 17, false},
+		{"eth0/17", "eth0/17", 18, true}, // that no link can be called
+		{"eth+/17", "eth0", 17, false},   // not a wildcard
+		{"eth+/17", "eth+", 17, true},
+		{"eth0/x", "eth0", 0, false},
+		{"eth0/", "eth0", 0, false},
+		{"eth0:1/17", "eth0", 17, false},
+		{"/17", "eth0", 17, false},
+	} {
+		if got := tt.pattern.Matches(tt.name, tt.index); got != tt.want {
+			t.Errorf("%q matches %q %d: %v, want %v", tt.pattern, tt.name, tt.index, got, tt.want)
+		}
+	}
+}
+
+func TestWithin(t *testing.T) {
+	for _, tt := range []struct {
+		p, q mroute.IfPattern
+		want bool
+	}{
+		{"eth0", "eth0", true},
+		{"eth0", "eth+", true},
+		{"eth0+", "eth+", true},
+		{"eth+", "eth0", false},
+		{"eth+", "eth0+", false},
+		{"eth0/17", "eth0/17", true},
+		{"eth0/17", "eth0/18", false},
+		{"eth0/17", "eth0", true},
+		{"eth0/17", "eth+", true},
+		{"eth0/17", "+", true},
+		{"eth0", "eth0/17", false},
+		{"eth+", "eth0/17", false},
+	} {
+		if got := tt.p.Within(tt.q); got != tt.want {
+			t.Errorf("%q within %q: %v, want %v", tt.p, tt.q, got, tt.want)
+		}
+	}
+}
+
 func TestMatch(t *testing.T) {
 	for _, tt := range []struct {
 		source, group string // of the match

@@ -41,8 +41,8 @@ type EntryView struct {
 	// Origins are those of the rules that cover the flow on IIF, and so make it
 	// leave through OIFs: of the exact ones if there are any, else of the
 	// templates that decide. Their packets and bytes are the entry's. A stop
-	// filter has none, unless a rule without outputs made it. The slice may be
-	// shared with other entries.
+	// filter has none, unless a rule without outputs made it. They are there only
+	// if the snapshot has counters. The slice may be shared with other entries.
 	Origins []Origin
 }
 

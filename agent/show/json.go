@@ -174,11 +174,11 @@ func (j *jsonText) pending(snap *mroute.Snapshot) {
 		j.text(`{"kind":`)
 		j.str(string(p.Kind))
 		j.text(`,"iif":`)
-		j.str(string(p.From))
+		j.str(p.From.Name())
 		j.text(`,`)
 		j.pair(p.Match)
 		j.text(`,"oifs":`)
-		strs(j, p.To)
+		patterns(j, p.To)
 		j.except(p.Except)
 		j.scopes(p.Scopes)
 		j.text(`,"reason":`)
@@ -216,11 +216,20 @@ func (j *jsonText) prefix(p netip.Prefix) {
 	*j = append(*j, '"')
 }
 
-func strs[S ~string](j *jsonText, list []S) {
+func strs(j *jsonText, list []string) {
 	j.text(`[`)
 	for i, s := range list {
 		j.sep(i)
-		j.str(string(s))
+		j.str(s)
+	}
+	j.text(`]`)
+}
+
+func patterns(j *jsonText, list []mroute.IfPattern) {
+	j.text(`[`)
+	for i, p := range list {
+		j.sep(i)
+		j.str(p.Name())
 	}
 	j.text(`]`)
 }

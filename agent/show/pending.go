@@ -6,9 +6,9 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
-// pendingText lists the lines that wait for an interface in the syntax of the
-// configuration file; in detail with what they wait for, as a comment of its
-// own line.
+// pendingText lists the lines that are not wholly in the kernel in the syntax of
+// the configuration file; in detail with the reason, as a comment of its own
+// line.
 func pendingText(snap *mroute.Snapshot, detail bool) string {
 	if len(snap.Pending) == 0 {
 		return "No pending routes or groups\n"
@@ -32,7 +32,7 @@ func (t *table) pending(p *mroute.PendingView) {
 	t.text(string(p.Kind))
 	t.pad(start, 7)
 	t.text(" from ")
-	t.name(string(p.From))
+	t.name(p.From.Name())
 	if len(p.Except) > 0 {
 		sep := " except "
 		for _, e := range p.Except {
@@ -57,6 +57,6 @@ func (t *table) pending(p *mroute.PendingView) {
 	}
 	for _, to := range p.To {
 		t.text(" ")
-		t.name(string(to))
+		t.name(to.Name())
 	}
 }

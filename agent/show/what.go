@@ -12,7 +12,7 @@ const (
 	Groups
 	// Interfaces are the links with their numbers in the two tables.
 	Interfaces
-	// Pending are the lines that wait for an interface.
+	// Pending are the lines that are not wholly in the kernel.
 	Pending
 )
 

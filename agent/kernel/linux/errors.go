@@ -2,6 +2,7 @@ package linux
 
 import (
 	"errors"
+	"fmt"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -35,27 +36,49 @@ func claimCause(errno syscall.Errno) error {
 }
 
 // opCause is the sentinel of a failed op.
-func opCause(kind mroute.OpKind, errno syscall.Errno) error {
+func opCause(op *mroute.Op, errno syscall.Errno) error {
 	switch errno {
 	case unix.EPERM, unix.EACCES:
 		return kernel.ErrPermission
 	case unix.ENODEV, unix.EADDRNOTAVAIL, unix.ENXIO:
 		return kernel.ErrNoLink
 	case unix.ENFILE:
-		switch kind {
+		switch op.Kind {
 		case mroute.AddVIF:
 			return kernel.ErrVIFTableFull // a number beyond 31
 		case mroute.SetMFC:
 			return kernel.ErrNoLink // the input has lost its VIF
 		case mroute.JoinGroup:
-			return kernel.ErrLimit // of open files
+			return limit("open files of the system: sysctl fs.file-max")
 		}
-	case unix.ENOBUFS, unix.ENOMEM, unix.EMFILE:
-		if kind == mroute.JoinGroup {
-			return kernel.ErrLimit
+	case unix.EMFILE:
+		if op.Kind == mroute.JoinGroup {
+			return limit("open files of the process: RLIMIT_NOFILE")
+		}
+	case unix.ENOBUFS, unix.ENOMEM:
+		if op.Kind == mroute.JoinGroup {
+			return limit(joinLimit(op))
 		}
 	}
 	return nil
+}
+
+// limit is ErrLimit with the one that must be raised.
+func limit(which string) error { return fmt.Errorf("%w: %s", kernel.ErrLimit, which) }
+
+// joinLimit names the limits of one socket, since a socket without other joins
+// was refused this one: ip_mc_join_group and ip_mc_source of net/ipv4/igmp.c,
+// ipv6_sock_mc_join and ip6_mc_source of net/ipv6/mcast.c.
+func joinLimit(op *mroute.Op) string {
+	switch {
+	case op.Family == mroute.IPv6 && op.SG.Source.IsValid():
+		return "sysctl net.ipv6.mld_max_msf or net.core.optmem_max"
+	case op.Family == mroute.IPv6:
+		return "sysctl net.core.optmem_max"
+	case op.SG.Source.IsValid():
+		return "sysctl net.ipv4.igmp_max_msf, net.ipv4.igmp_max_memberships or net.core.optmem_max"
+	}
+	return "sysctl net.ipv4.igmp_max_memberships or net.core.optmem_max"
 }
 
 // opError describes a failed op, or is nil if errno is 0.
@@ -63,7 +86,7 @@ func opError(op *mroute.Op, errno syscall.Errno) error {
 	if errno == 0 {
 		return nil
 	}
-	return &kernel.Error{Op: op.Kind.String(), Object: opObject(op), Errno: errno, Cause: opCause(op.Kind, errno)}
+	return &kernel.Error{Op: op.Kind.String(), Object: opObject(op), Errno: errno, Cause: opCause(op, errno)}
 }
 
 // opObject names what an op is about.

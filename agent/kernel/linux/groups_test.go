@@ -2,6 +2,7 @@ package linux
 
 import (
 	"errors"
+	"strings"
 	"slices"
 	"testing"
 
@@ -95,8 +96,8 @@ func TestJoinLimit(t *testing.T) {
 	r.ns.Sysctl("ipv4/igmp_max_memberships", "0")
 	for range 2 {
 		errs := r.Apply(r.joins(mroute.IPv4, mroute.JoinGroup, 1, false))
-		if len(errs) != 1 || !errors.Is(errs[0], kernel.ErrLimit) {
-			t.Errorf("joining where none may gives %v, want ErrLimit", errs)
+		if len(errs) != 1 || !errors.Is(errs[0], kernel.ErrLimit) || !strings.Contains(errs[0].Error(), "net.ipv4.igmp_max_memberships") {
+			t.Errorf("joining where none may gives %v, want ErrLimit and the name of the sysctl", errs)
 		}
 	}
 	var before unix.Rlimit
@@ -112,8 +113,8 @@ func TestJoinLimit(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
 		t.Fatal(err)
 	}
-	if len(errs) != 1 || !errors.Is(errs[0], kernel.ErrLimit) {
-		t.Errorf("joining without descriptors gives %v, want ErrLimit", errs)
+	if len(errs) != 1 || !errors.Is(errs[0], kernel.ErrLimit) || !strings.Contains(errs[0].Error(), "RLIMIT_NOFILE") {
+		t.Errorf("joining without descriptors gives %v, want ErrLimit and the name of the limit", errs)
 	}
 	r.ns.Sysctl("ipv4/igmp_max_memberships", "20")
 	for _, f := range mroute.Families {
