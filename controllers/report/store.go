@@ -1,0 +1,105 @@
+package report
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+)
+
+// Client is what a Writer needs of a [client.Client]. Its Get must ask the API
+// server and no cache, which would watch an object that nobody else writes: see
+// client.CacheOptions.DisableFor.
+type Client interface {
+	Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error
+	Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error
+	Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error
+}
+
+// timeout is the longest that a request may take.
+const timeout = 30 * time.Second
+
+// store is the object in the API server.
+type store struct {
+	client  Client
+	node    string
+	nodeUID func(context.Context) (types.UID, error)
+
+	seen *metav1.ObjectMeta // of the object; nil: there is none
+}
+
+// load reads the object. There may be none.
+func (s *store) load(ctx context.Context) (*v1alpha1.MulticastNodeStateStatus, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var o v1alpha1.MulticastNodeState
+	err := s.client.Get(ctx, client.ObjectKey{Name: s.node}, &o)
+	switch {
+	case apierrors.IsNotFound(err):
+		s.seen = nil
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	s.see(&o)
+	return &o.Status, nil
+}
+
+func (s *store) see(o *v1alpha1.MulticastNodeState) {
+	s.seen = o.ObjectMeta.DeepCopy()
+	s.seen.ManagedFields = nil // the API server has them
+}
+
+// write replaces the object, or makes it.
+func (s *store) write(ctx context.Context, report *v1alpha1.MulticastNodeStateStatus) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	uid, err := s.nodeUID(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the Node that owns the report: %w", err)
+	case uid == "":
+		return errNoNode
+	}
+	err = s.put(ctx, report, uid)
+	switch {
+	case apierrors.IsNotFound(err) && s.seen != nil:
+		s.seen = nil // somebody removed it
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+		if _, err := s.load(ctx); err != nil {
+			return err
+		}
+	default:
+		return err
+	}
+	return s.put(ctx, report, uid)
+}
+
+// put makes one request.
+func (s *store) put(ctx context.Context, report *v1alpha1.MulticastNodeStateStatus, uid types.UID) error {
+	// The answer is read into the object, which must not share the report's
+	// memory.
+	o := &v1alpha1.MulticastNodeState{Status: *report.DeepCopy()}
+	if s.seen != nil {
+		o.ObjectMeta = *s.seen.DeepCopy()
+	}
+	o.Name = s.node
+	o.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: s.node, UID: uid}}
+	var err error
+	if s.seen == nil {
+		err = s.client.Create(ctx, o)
+	} else {
+		err = s.client.Update(ctx, o)
+	}
+	if err != nil {
+		return err
+	}
+	s.see(o)
+	return nil
+}
