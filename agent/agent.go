@@ -85,6 +85,9 @@ func (a *Agent) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot, 
 	return a.engine.Snapshot(ctx, counters)
 }
 
+// Alive returns nil if the router answers before ctx is done.
+func (a *Agent) Alive(ctx context.Context) error { return a.engine.Started(ctx) }
+
 // Run works until ctx is done, and returns nil then, when the kernel's tables
 // are empty. Any other return is a failure to start, or to hear from the kernel.
 func (a *Agent) Run(ctx context.Context) (err error) {

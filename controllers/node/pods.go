@@ -19,7 +19,7 @@ import (
 func LivePods(pods []corev1.Pod) []translate.Pod {
 	order := make([]*corev1.Pod, 0, len(pods))
 	for i := range pods {
-		if p := &pods[i]; p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
+		if p := &pods[i]; !ended(p) {
 			order = append(order, p)
 		}
 	}
@@ -57,6 +57,11 @@ func LivePods(pods []corev1.Pod) []translate.Pod {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	return live
+}
+
+// ended reports whether a pod has no containers any more, and so no network.
+func ended(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 }
 
 func compareBool(a, b bool) int {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/controllers/status"
 	"github.com/smcroute/kube-smcroute/controllers/translate"
 )
 
@@ -37,15 +38,23 @@ type Options struct {
 // Programmer carries out what the objects of the API ask of a node, and reports
 // on it. Its methods may be called from any goroutine.
 type Programmer struct {
-	o   Options
-	log *transitions
+	o Options
 
 	programming sync.Mutex // one Program at a time
 
-	mu    sync.Mutex
-	ready bool
-	last  translate.Result
-	at    map[translate.Router]location
+	reporting sync.Mutex // guards ledger and log
+	ledger    status.Ledger
+	log       *transitions
+
+	mu   sync.Mutex
+	last *outcome // nil: nothing was programmed yet
+}
+
+// outcome is what a World came to. It is immutable.
+type outcome struct {
+	objects []translate.Object
+	at      map[translate.Router]location
+	pods    map[string]string // "namespace/name" by UID, of those with routers inside
 }
 
 // location is where a router is, or why that is not known.
@@ -61,10 +70,12 @@ func NewProgrammer(o Options) *Programmer {
 
 // Ready reports whether something was programmed: the layers of the first World
 // are in the kernel, as far as the kernel takes them.
-func (p *Programmer) Ready() bool {
+func (p *Programmer) Ready() bool { return p.outcome() != nil }
+
+func (p *Programmer) outcome() *outcome {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.ready
+	return p.last
 }
 
 // Program makes the routers do what the world asks for, and returns when they
@@ -100,7 +111,7 @@ func (p *Programmer) Program(ctx context.Context, w World) error {
 	}
 
 	p.mu.Lock()
-	p.ready, p.last, p.at = true, result, at
+	p.last = &outcome{objects: result.Objects, at: at, pods: podNames(at, w.Pods)}
 	p.mu.Unlock()
 	if missing > 0 {
 		return fmt.Errorf("%d of %d routers: %w", missing, len(at), ErrPodNamespace)
@@ -131,15 +142,25 @@ func (p *Programmer) locate(ctx context.Context, result translate.Result, pods [
 	return at
 }
 
+// podNames names the pods that have routers inside.
+func podNames(at map[translate.Router]location, pods []translate.Pod) map[string]string {
+	names := map[string]string{}
+	for router := range at {
+		if router.PodUID != "" {
+			names[router.PodUID] = ""
+		}
+	}
+	for i := range pods {
+		if _, ok := names[pods[i].UID]; ok {
+			names[pods[i].UID] = pods[i].Namespace + "/" + pods[i].Name
+		}
+	}
+	return names
+}
+
 // HasPodRouters reports whether there are routers inside pods, whose namespaces
 // have to be looked at again from time to time.
 func (p *Programmer) HasPodRouters() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for router := range p.at {
-		if router.PodUID != "" {
-			return true
-		}
-	}
-	return false
+	last := p.outcome()
+	return last != nil && len(last.pods) > 0
 }

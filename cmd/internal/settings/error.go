@@ -15,6 +15,10 @@ type Error struct{ text string }
 // Error returns a sentence, which begins with file and line if it is about one.
 func (e *Error) Error() string { return e.text }
 
+// Errorf returns an *Error of a program's own: about options that are all right
+// each by itself.
+func Errorf(format string, args ...any) error { return errorf(format, args...) }
+
 func errorf(format string, args ...any) *Error { return &Error{fmt.Sprintf(format, args...)} }
 
 // complaint puts an error of pflag in our words.

@@ -1,0 +1,92 @@
+package node
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+)
+
+func wakes[T client.Object](p predicate.TypedPredicate[T], from, to T) bool {
+	return p.Update(event.TypedUpdateEvent[T]{ObjectOld: from, ObjectNew: to})
+}
+
+// What is written often must not wake every agent.
+func TestUpdatesThatWake(t *testing.T) {
+	base := pod("a", 0, "10.0.0.7")
+	for name, tt := range map[string]struct {
+		change func(*corev1.Pod)
+		want   bool
+	}{
+		"status of containers": {func(p *corev1.Pod) { p.Status.ContainerStatuses = []corev1.ContainerStatus{{RestartCount: 3}} }, false},
+		"annotations":          {func(p *corev1.Pod) { p.Annotations = map[string]string{"a": "b"} }, false},
+		"from init to running": {phase(corev1.PodPending), false},
+		"labels":               {func(p *corev1.Pod) { p.Labels = map[string]string{"app": "b"} }, true},
+		"address":              {func(p *corev1.Pod) { p.Status.PodIPs[0].IP = "10.0.0.8"; p.Status.PodIP = "10.0.0.8" }, true},
+		"end":                  {phase(corev1.PodSucceeded), true},
+		"deletion":             {deleted, true},
+		"another of its name":  {func(p *corev1.Pod) { p.UID = "other" }, true},
+	} {
+		to := *base.DeepCopy()
+		tt.change(&to)
+		if got := wakes(unless(samePod), &base, &to); got != tt.want {
+			t.Errorf("pod, %s: %v", name, got)
+		}
+	}
+
+	r := route("studio", "r", nil)
+	for name, tt := range map[string]struct {
+		change func(*v1alpha1.MulticastRoute)
+		want   bool
+	}{
+		"status":     {func(r *v1alpha1.MulticastRoute) { r.Status.ObservedGeneration = 1; r.ResourceVersion = "2" }, false},
+		"labels":     {func(r *v1alpha1.MulticastRoute) { r.Labels = map[string]string{"a": "b"} }, false},
+		"generation": {func(r *v1alpha1.MulticastRoute) { r.Generation++ }, true},
+		"deletion":   {func(r *v1alpha1.MulticastRoute) { r.DeletionTimestamp = ptrTime(epoch) }, true},
+		"made anew":  {func(r *v1alpha1.MulticastRoute) { r.UID = "other" }, true},
+	} {
+		to := r.DeepCopy()
+		tt.change(to)
+		if got := wakes(unless(sameSpec[*v1alpha1.MulticastRoute]), &r, to); got != tt.want {
+			t.Errorf("route, %s: %v", name, got)
+		}
+	}
+
+	var n, status, labels corev1.Node
+	status.Status.Phase = "x"
+	labels.Labels = map[string]string{"site": "studio"}
+	if wakes(unless(sameNode), &n, &status) || !wakes(unless(sameNode), &n, &labels) {
+		t.Error("node: not labels alone")
+	}
+}
+
+func TestSlimKeepsWhatMatters(t *testing.T) {
+	p := pod("a", 0, "10.0.0.7", "fd00::7")
+	p.Spec.HostNetwork, p.Spec.NodeName = true, "n1"
+	p.Spec.Containers = make([]corev1.Container, 5)
+	p.Annotations = map[string]string{"a": "b"}
+	got, err := slimPod(&p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slimmed := got.(*corev1.Pod)
+	if !samePod(&p, slimmed) || slimmed.UID != p.UID || slimmed.Namespace != p.Namespace || !slimmed.CreationTimestamp.Equal(&p.CreationTimestamp) || slimmed.Spec.NodeName != "n1" {
+		t.Errorf("%+v", slimmed)
+	}
+	if slimmed.Annotations != nil || slimmed.Spec.Containers != nil {
+		t.Error("not slim")
+	}
+	r := route("studio", "r", nil)
+	r.Status.ObservedGeneration = 7
+	got, err = slimRoute(&r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := got.(*v1alpha1.MulticastRoute); !sameSpec(s, &r) || s.UID != r.UID || len(s.Spec.Groups) != 1 || s.Status.ObservedGeneration != 0 {
+		t.Errorf("%+v", s)
+	}
+}
