@@ -156,7 +156,7 @@ func TestProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := reasons(s), "a Programmed, b InterfaceNotFound, c HostInterfacesNotPermitted"; got != want {
+	if got, want := reasons(s), "c HostInterfacesNotPermitted, a Programmed, b InterfaceNotFound"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if s.AgentVersion != "1.2.3" || state(s, "a").Counters.Packets != 5 {
