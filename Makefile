@@ -22,6 +22,9 @@ GO    ?= go
 export GO
 BIN   := bin
 
+BARE_METAL := ./cmd/smcrouted ./cmd/smcroutectl
+KUBERNETES := ./cmd/smcroute-agent
+
 MODULE  := github.com/smcroute/kube-smcroute
 NETLAB  := $(MODULE)/test/netlab
 LDFLAGS := -s -w \
@@ -56,8 +59,12 @@ go:
 ##@ Build
 
 .PHONY: build
-build: go ## build the static binaries smcrouted and smcroutectl into bin/
-	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/smcrouted ./cmd/smcroutectl
+build: go ## build the static binaries into bin/: daemon, client, and the two for Kubernetes
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ $(BARE_METAL) $(KUBERNETES)
+
+.PHONY: build-bare-metal
+build-bare-metal: go ## build smcrouted and smcroutectl alone, which is much less to compile
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ $(BARE_METAL)
 
 .PHONY: generate
 generate: go ## make deep copies, CRDs, RBAC roles and docs/api.md from the types and markers
@@ -124,12 +131,12 @@ lab: build ## a shell on that router, with send and recv at hand
 ##@ Install
 
 .PHONY: install
-install: build ## binaries, manual pages, systemd unit, defaults and example
+install: build-bare-metal ## binaries, manual pages, systemd unit, defaults and example
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
 		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(SYSCONFDIR)/default
 	install -m 755 $(BIN)/smcrouted $(BIN)/smcroutectl $(DESTDIR)$(SBINDIR)
 	install -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5
-	install -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8
+	install -m 644 man/smcrouted.8 man/smcroutectl.8 $(DESTDIR)$(MANDIR)/man8
 	install -m 644 docs/smcroute.conf.example $(DESTDIR)$(DOCDIR)
 	sed -e '1{/^# "make install"/d}' -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' -e 's|@RUNSTATEDIR@|$(RUNSTATEDIR)|g' \
 		init/smcroute.service.in >$(DESTDIR)$(UNITDIR)/smcroute.service
