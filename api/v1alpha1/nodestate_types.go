@@ -21,6 +21,9 @@ type MulticastNodeState struct {
 
 	// status is the report.
 	// +optional
+	// status is the report. It is replaced as a whole.
+	// +optional
+	// +structType=atomic
 	Status MulticastNodeStateStatus `json:"status,omitempty"`
 }
 

@@ -62,6 +62,9 @@ func (x *Index) Set(report *v1alpha1.MulticastNodeState, now time.Time) map[Obje
 	return changes
 }
 
+// Has reports whether there is a report of a node.
+func (x *Index) Has(node string) bool { return x.nodes[node] != nil }
+
 // Remove forgets the report of a node and returns what changed.
 func (x *Index) Remove(node string) map[Object]Change {
 	changes := map[Object]Change{}
