@@ -121,6 +121,20 @@ func BenchmarkSnapshot(b *testing.B) {
 	}
 }
 
+// How long a line of many memberships keeps the router from all else, before the
+// first chunk of them.
+func BenchmarkManyJoins(b *testing.B) {
+	l := mroute.Layer{Name: "file", Joins: []mroute.Join{{If: "a0", Match: match("* 225.0.0.0/16"), Origin: mroute.Origin{Seq: 1}}}}
+	now := time.Now()
+	for b.Loop() {
+		s := core.New(core.Options{})
+		run(s, s.Step(benchLinks, now), now)
+		if got := run(s, s.Step(core.SetLayer{Layer: l}, now), now); got > 100 {
+			b.Fatalf("%d ops at once", got)
+		}
+	}
+}
+
 func BenchmarkLearn(b *testing.B) {
 	for _, n := range sizes {
 		s, layer := started(b, n)

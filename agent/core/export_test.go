@@ -61,8 +61,8 @@ func (s *State) Limits(memberships, chunk int) { s.groups.limit, s.groups.chunk 
 
 // Held are the memberships on a link that the kernel is believed to have.
 func (s *State) Held(link string) (sgs []mroute.SG) {
-	for m, st := range s.groups.state {
-		if l, _ := s.res.Link(m.Ifindex); l.Name == link && st == joined {
+	for m, mb := range s.groups.state {
+		if l, _ := s.res.Link(m.Ifindex); l.Name == link && mb.state == joined {
 			sgs = append(sgs, m.SG)
 		}
 	}

@@ -24,7 +24,8 @@ type memberships struct {
 	limit, chunk int // MaxMemberships, joinChunk
 
 	// Whatever is wanted, up to the limit, and what is yet to be left.
-	state  map[plan.Membership]joinState
+	state  map[plan.Membership]*member
+	pass   uint                      // of the last pass over all that is wanted
 	why    map[plan.Membership]error // of those refused
 	failed int                       // number of those refused, or to be tried again
 	over   bool                      // more than the limit are wanted
@@ -37,10 +38,16 @@ type memberships struct {
 	left bool // a membership was given up, so that a refused one may have room
 }
 
+type member struct {
+	state joinState
+	pass  uint // the last one that came by
+}
+
 type joinState uint8
 
 const (
-	queued joinState = iota + 1
+	unknown joinState = iota
+	queued
 	joined
 	refused
 	again // refused, and to be tried once more
@@ -50,7 +57,7 @@ func newMemberships() memberships {
 	return memberships{
 		limit: MaxMemberships,
 		chunk: joinChunk,
-		state: make(map[plan.Membership]joinState),
+		state: make(map[plan.Membership]*member),
 		why:   make(map[plan.Membership]error),
 	}
 }
@@ -69,8 +76,8 @@ func (g *memberships) on(links map[int]bool) []membership {
 		return nil
 	}
 	var ms []membership
-	for m, st := range g.state {
-		if links[m.Ifindex] && st == joined {
+	for m, mb := range g.state {
+		if links[m.Ifindex] && mb.state == joined {
 			ms = append(ms, membership(m))
 		}
 	}
@@ -95,9 +102,9 @@ func (g *memberships) retry() {
 	if g.failed == 0 {
 		return
 	}
-	for m, st := range g.state {
-		if st == refused {
-			g.state[m] = again
+	for _, mb := range g.state {
+		if mb.state == refused {
+			mb.state = again
 		}
 	}
 }
@@ -115,22 +122,35 @@ func (g *memberships) retryInRoom() bool {
 
 func (g *memberships) applied(op *mroute.Op, err error) {
 	m := plan.Membership{Ifindex: op.Link.Index, SG: op.SG}
-	g.forget(m)
-	switch {
-	case op.Kind == mroute.LeaveGroup:
+	if op.Kind == mroute.LeaveGroup {
 		// Whatever the kernel said, it is not ours to keep any more.
+		g.forget(m)
 		g.left = true
-	case err == nil:
-		g.state[m] = joined
-	default:
-		g.state[m], g.why[m] = refused, err
+		return
+	}
+	mb := g.state[m]
+	if mb.state >= refused {
+		g.failed--
+		delete(g.why, m)
+	}
+	mb.state = joined
+	if err != nil {
+		mb.state, g.why[m] = refused, err
 		g.failed++
 	}
 }
 
+// is tells the state of a membership.
+func (g *memberships) is(m plan.Membership) joinState {
+	if mb := g.state[m]; mb != nil {
+		return mb.state
+	}
+	return unknown
+}
+
 // forget drops what is known of a membership.
 func (g *memberships) forget(m plan.Membership) {
-	if g.state[m] >= refused {
+	if g.is(m) >= refused {
 		g.failed--
 		delete(g.why, m)
 	}
@@ -177,13 +197,24 @@ func (s *State) groupOps() []mroute.Op {
 func (s *State) compareGroups() {
 	g := &s.groups
 	g.joins, g.leaves = nil, nil
-	wanted := make(map[plan.Membership]struct{}, len(g.state))
-	g.over = s.res.Joins(g.limit, func(m plan.Membership) {
-		wanted[m] = struct{}{}
-		g.want(m)
+	g.over = false
+	g.pass++
+	n := 0
+	s.res.Joins(func(m plan.Membership) bool {
+		mb := g.state[m]
+		if mb != nil && mb.pass == g.pass {
+			return true
+		}
+		if n == g.limit {
+			g.over = true
+			return false
+		}
+		n++
+		g.want(m, mb)
+		return true
 	})
-	for m := range g.state {
-		if _, ok := wanted[m]; !ok {
+	for m, mb := range g.state {
+		if mb.pass != g.pass {
 			g.unwant(m)
 		}
 	}
@@ -194,7 +225,7 @@ func (s *State) compareGroups() {
 func (s *State) compareSome() {
 	for _, m := range s.work.some {
 		if s.res.Joined(m) {
-			s.groups.want(m)
+			s.groups.want(m, s.groups.state[m])
 		} else {
 			s.groups.unwant(m)
 		}
@@ -202,18 +233,22 @@ func (s *State) compareSome() {
 	sorted(s.groups.leaves)
 }
 
-func (g *memberships) want(m plan.Membership) {
-	switch g.state[m] {
-	case 0:
-		g.state[m] = queued
-		g.joins = append(g.joins, membership(m))
-	case queued, again:
+// want makes what is due of a membership that is wanted. mb is what is known of
+// it, or nil.
+func (g *memberships) want(m plan.Membership, mb *member) {
+	if mb == nil {
+		mb = &member{state: queued}
+		g.state[m] = mb
+	}
+	mb.pass = g.pass
+	if mb.state == queued || mb.state == again {
 		g.joins = append(g.joins, membership(m))
 	}
 }
 
+// unwant does the same for one that is not.
 func (g *memberships) unwant(m plan.Membership) {
-	if g.state[m] == joined {
+	if g.is(m) == joined {
 		g.leaves = append(g.leaves, membership(m))
 	} else {
 		g.forget(m)
@@ -240,4 +275,25 @@ func (s *State) touchJoin(j mroute.Join) {
 	if len(g.state)+len(s.work.some) > g.limit {
 		s.work.joins = true
 	}
+}
+
+// joined lists every single membership that the kernel holds, each once, in the
+// order in which lines ask for them.
+func (s *State) joined() []mroute.GroupView {
+	var gs []mroute.GroupView
+	g := &s.groups
+	g.pass++
+	s.res.Joins(func(m plan.Membership) bool {
+		mb := g.state[m]
+		if mb == nil {
+			return false // this is where the limit was reached
+		}
+		if mb.pass != g.pass && mb.state == joined {
+			l, _ := s.res.Link(m.Ifindex)
+			gs = append(gs, mroute.GroupView{Match: mroute.MatchSG(m.SG), If: l.Name})
+		}
+		mb.pass = g.pass
+		return true
+	})
+	return gs
 }

@@ -77,8 +77,8 @@ func (s *State) joinProblem(line iter.Seq[plan.Membership]) plan.Problem {
 	all, more, waiting := 0, -1, 0
 	for m := range line {
 		all++
-		switch g.state[m] {
-		case 0:
+		switch g.is(m) {
+		case unknown:
 			over = true
 		case queued:
 			waiting++

@@ -18,7 +18,7 @@ func (s *State) Snapshot(now time.Time, read ReadFunc) *mroute.Snapshot {
 	snap := &mroute.Snapshot{
 		Time:    now,
 		Groups:  s.res.Groups(),
-		Joined:  s.res.GroupsOn(s.groups.limit, func(m plan.Membership) bool { return s.groups.state[m] == joined }),
+		Joined:  s.joined(),
 		Pending: s.res.Pending(s.problems()),
 	}
 	var iifs []int

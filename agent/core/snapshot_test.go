@@ -45,3 +45,17 @@ func TestSnapshotOrder(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// TestJoinedOrder: each membership once, in the order of the lines.
+func TestJoinedOrder(t *testing.T) {
+	r := newRouter(t, "a0", "a1")
+	r.conf("mgroup from a0 group 225.1.1.1", "mgroup from a+ group 225.1.1.0/31")
+	r.ctl("join a0 225.1.1.0")
+	var got []string
+	for _, g := range r.state.Snapshot(r.now, nil).Joined {
+		got = append(got, g.If+" "+g.Match.String())
+	}
+	if want := []string{"a0 (*, 225.1.1.1)", "a0 (*, 225.1.1.0)", "a1 (*, 225.1.1.0)", "a1 (*, 225.1.1.1)"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -13,46 +13,39 @@ type Membership struct {
 	SG      mroute.SG
 }
 
-// Joins calls f for the memberships that are wanted on the links there are, each
-// once, in the order in which lines ask for them. It leaves out those beyond
-// limit, and reports whether there are any.
-func (r *Resolver) Joins(limit int, f func(Membership)) (more bool) {
-	seen := make(map[Membership]struct{})
+// Joins calls f for the memberships that are wanted on the links there are, in
+// the order in which lines ask for them, until f returns false. What several
+// lines ask for comes several times.
+func (r *Resolver) Joins(f func(Membership) bool) {
 	lines := make(map[joinRule]struct{}) // that stand for many: the same again would only take time
-	line := func(li int, j *mroute.Join) {
+	line := func(li int, j *mroute.Join) bool {
 		whole := li == client || r.layered[li].disabledUpTo == nil
 		if whole && (!j.Match.Group.IsSingleIP() || j.Match.Source.IsValid() && !j.Match.Source.IsSingleIP()) {
 			k := joinRule{j.If, masked(j.Match)}
 			if _, again := lines[k]; again {
-				return
+				return true
 			}
 			lines[k] = struct{}{}
 		}
 		for m := range r.membersOf(li, j) {
-			if _, again := seen[m]; again {
-				continue
+			if !f(m) {
+				return false
 			}
-			if len(seen) == limit {
-				more = true
-				return
-			}
-			seen[m] = struct{}{}
-			f(m)
 		}
+		return true
 	}
 	for li, x := range r.in.layers {
 		for i := range x.layer.Joins {
-			if j := &x.layer.Joins[i]; !r.in.edits.left(j) && !more {
-				line(li, j)
+			if j := &x.layer.Joins[i]; !r.in.edits.left(j) && !line(li, j) {
+				return
 			}
 		}
 	}
 	for _, ed := range r.in.edits.joinsInOrder() {
-		if !more {
-			line(client, &ed.join)
+		if !line(client, &ed.join) {
+			return
 		}
 	}
-	return more
 }
 
 // left reports whether a client left what the layers join with j.

@@ -172,16 +172,3 @@ func (r *Resolver) Groups() []mroute.GroupView {
 	}
 	return gs
 }
-
-// GroupsOn returns every single membership for which joined is true, once, in
-// the order in which the rules ask for them. Of those that [Resolver.Joins] of
-// that limit leaves out there is none.
-func (r *Resolver) GroupsOn(limit int, joined func(Membership) bool) []mroute.GroupView {
-	var gs []mroute.GroupView
-	r.Joins(limit, func(m Membership) {
-		if l, ok := r.Link(m.Ifindex); ok && joined(m) {
-			gs = append(gs, mroute.GroupView{Match: mroute.MatchSG(m.SG), If: l.Name})
-		}
-	})
-	return gs
-}

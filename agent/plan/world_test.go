@@ -160,16 +160,22 @@ func (w *world) pending(vifs int) string {
 	return b.String()
 }
 
-// joins lists Joins: "a0 (*, 225.1.1.1)".
+// joins lists Joins, each once: "a0 (*, 225.1.1.1)".
 func (w *world) joins() string {
 	res, _ := w.resolve(mroute.MaxVIFs)
 	var b strings.Builder
-	res.Joins(1000, func(m plan.Membership) {
+	seen := make(map[plan.Membership]bool)
+	res.Joins(func(m plan.Membership) bool {
+		if seen[m] {
+			return true
+		}
+		seen[m] = true
 		l, _ := res.Link(m.Ifindex)
 		fmt.Fprintf(&b, "%s %v\n", l.Name, m.SG)
 		if !res.Joined(m) {
 			w.t.Errorf("%v on %s is among the joins, but Joined denies it", m.SG, l.Name)
 		}
+		return true
 	})
 	return b.String()
 }

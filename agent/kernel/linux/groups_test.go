@@ -2,8 +2,8 @@ package linux
 
 import (
 	"errors"
-	"strings"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
