@@ -15,13 +15,19 @@ import (
 // conf replaces the layer "file" by what the text says, and drops edits.
 func (r *router) conf(lines ...string) {
 	r.t.Helper()
+	r.step(core.SetLayer{Layer: r.parse(lines...), DropEdits: true})
+}
+
+// parse is what the text says, as the layer "file".
+func (r *router) parse(lines ...string) mroute.Layer {
+	r.t.Helper()
 	l, diags := conf.Parse(conf.Source{Name: "conf", Text: []byte(strings.Join(lines, "\n"))}, conf.Options{})
 	for _, d := range diags {
 		if d.Severity == conf.Error {
 			r.t.Fatalf("%v", d)
 		}
 	}
-	r.step(core.SetLayer{Layer: l, DropEdits: true})
+	return l
 }
 
 // ctl gives a command of smcroutectl.
