@@ -19,7 +19,7 @@ type catalog struct {
 	parsed    map[string]contents // by name of the file
 	entries   map[Key]*entry
 	problems  []Problem // all of them, in order of file and line
-	foreign   []string
+	foreign   []string  // see contents
 }
 
 // entry is an object that is in the files, or was before they could not be

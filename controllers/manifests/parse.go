@@ -42,7 +42,7 @@ type declaration struct {
 type contents struct {
 	declarations []declaration
 	strays       []Problem // of documents that don't say which object they are
-	foreign      []string  // "file:line: Service of v1", not ours
+	foreign      []string  // what is not ours: "file: Service of v1"
 }
 
 // parse reads the text of a file.
@@ -99,7 +99,7 @@ func (p *parser) value(doc *document, path string, value any, list *listKind) {
 		}
 		p.list(doc, content, &listKind{apiVersion, item})
 	case group != v1alpha1.GroupVersion.Group:
-		p.foreign = append(p.foreign, fmt.Sprintf("%s:%d: %s of %s", doc.file, doc.find(path), kind, apiVersion))
+		p.foreign = append(p.foreign, fmt.Sprintf("%s: %s of %s", doc.file, kind, apiVersion))
 	case apiVersion != v1alpha1.GroupVersion.String():
 		p.stray(doc, join(path, "apiVersion"), "%s is not known here: expected %s", apiVersion, v1alpha1.GroupVersion)
 	case kind != string(translate.RouteKind) && kind != string(translate.GroupKind):
