@@ -23,7 +23,7 @@ export GO
 BIN   := bin
 
 BARE_METAL := ./cmd/smcrouted ./cmd/smcroutectl
-KUBERNETES := ./cmd/smcroute-agent
+KUBERNETES := ./cmd/smcroute-agent ./cmd/smcroute-controller
 
 MODULE  := github.com/smcroute/kube-smcroute
 NETLAB  := $(MODULE)/test/netlab

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -98,7 +99,7 @@ func (o *options) complete(s *settings.Settings) error {
 		if err != nil {
 			return fmt.Errorf("--node-name is not given, and there is no host name: %w", err)
 		}
-		o.node = name
+		o.node = strings.ToLower(name) // as kubelets do
 	}
 	if o.manifests != "" && !s.Changed("host-namespaces") {
 		o.hostNamespaces = []string{"*"} // who writes the files owns the node

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+)
+
+// manifest is a route from eth0 of one flow, in YAML.
+func manifest(name, group, to string) string {
+	return fmt.Sprintf(`---
+apiVersion: multicast.smcroute.io/v1alpha1
+kind: MulticastRoute
+metadata: {name: %s}
+spec:
+  from: {interface: eth0}
+  sources: [192.0.2.1]
+  groups: ["%s"]
+  to: [{interface: %s}]
+`, name, group, to)
+}
+
+// The whole life of an agent without a cluster.
+func TestManifests(t *testing.T) {
+	n := newLab(t)
+	n.write("m/routes.yaml", manifest("a", "225.1.2.3", "eth1"))
+	n.start("--manifests", n.path("m"), "--status-dir", n.path("s"), "--report-interval=200ms")
+	n.awaitForwarding("192.0.2.1", "225.1.2.3")
+	n.await("/readyz", func() bool { code, _ := n.probe("/readyz"); return code == http.StatusOK })
+	if code, body := n.probe("/healthz/router"); code != http.StatusOK {
+		t.Errorf("/healthz/router: %d %s", code, body)
+	}
+	n.await("a line of the log", func() bool { return n.lines("msg=Programmed") == 1 })
+	if got := n.show(); !strings.Contains(got, "225.1.2.3") {
+		t.Errorf("smcroutectl shows\n%s", got)
+	}
+
+	n.write("m/routes.yaml", manifest("a", "225.1.2.3", "eth1")+manifest("b", "225.1.2.4", "eth1"))
+	n.awaitForwarding("192.0.2.1", "225.1.2.4")
+	n.awaitForwarding("192.0.2.1", "225.1.2.3")
+	n.await("the status", func() bool {
+		text, err := os.ReadFile(n.path("s/mcroute.default.b.yaml"))
+		return err == nil && bytes.Contains(text, []byte("programmed: 1/1"))
+	})
+
+	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := n.end(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	if k := n.entries(); k != 0 {
+		t.Errorf("the kernel has %d entries after the end", k)
+	}
+}
+
+// kubeconfig is one of an API server without TLS.
+func kubeconfig(address string) string {
+	return fmt.Sprintf(`apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "http://%s"}}]
+users: [{name: u, user: {}}]
+contexts: [{name: x, context: {cluster: c, user: u}}]
+current-context: x
+`, address)
+}
+
+// Nothing but objects depends on the API server.
+func TestWithoutAPIServer(t *testing.T) {
+	n := newLab(t)
+	conf := n.write("smcroute.conf", "mroute from eth0 source 192.0.2.1 group 225.1.2.3 to eth1\n")
+	n.start("--kubeconfig", n.write("kubeconfig", kubeconfig("127.0.0.1:1")), "--conf-file", conf)
+	n.awaitForwarding("192.0.2.1", "225.1.2.3")
+	n.await("a line of the log", func() bool { return n.lines("The API server does not answer") > 0 })
+	if code, body := n.probe("/healthz"); code != http.StatusOK {
+		t.Errorf("/healthz: %d %s", code, body)
+	}
+	code, body := n.probe("/readyz")
+	if code != http.StatusInternalServerError || !strings.Contains(body, "[-]kubernetes") || !strings.Contains(body, "[+]conf-file ok") {
+		t.Errorf("/readyz: %d %s", code, body)
+	}
+	if got := n.show(); !strings.Contains(got, "225.1.2.3") {
+		t.Errorf("smcroutectl shows\n%s", got)
+	}
+
+	n.write("smcroute.conf", "mroute from eth0 source 192.0.2.1 group 225.1.2.4 to eth1\n")
+	if err := n.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	n.awaitForwarding("192.0.2.1", "225.1.2.4")
+	if k := n.lines("The API server does not answer"); k != 1 {
+		t.Errorf("%d lines tell that the API server is away", k)
+	}
+	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := n.end(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// A refusal is told once, however often the API server is asked.
+func TestAPIServerRefuses(t *testing.T) {
+	n := newLab(t)
+	var l net.Listener
+	if err := n.router.Do(func() (err error) {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int32
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/nodes" {
+			asked.Add(1)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"%s is forbidden","reason":"Forbidden","code":403}`, r.URL.Path)
+	})}
+	go func() { _ = server.Serve(l) }()
+	defer server.Close()
+	n.start("--kubeconfig", n.write("kubeconfig", kubeconfig(l.Addr().String())))
+	n.await("three attempts", func() bool { return asked.Load() >= 3 })
+	if k := n.lines("refuses"); k < 1 || k > 4 {
+		t.Errorf("%d lines tell that lists are refused, want one for each of four types", k)
+	}
+	if k := n.lines("\n"); k > 12 {
+		t.Errorf("%d lines in the log", k)
+	}
+}
+
+// The router is in another network namespace than the agent.
+func TestNetNS(t *testing.T) {
+	n := newLab(t)
+	n.write("m/routes.yaml", manifest("a", "225.1.2.3", "eth1"))
+	path := n.router.ProcPath()
+	n.router = n.sender // where the agent runs, and is probed
+	n.start("--manifests", n.path("m"), "--netns", path)
+	n.awaitForwarding("192.0.2.1", "225.1.2.3")
+}
+
+func TestTableInUse(t *testing.T) {
+	n := newLab(t)
+	n.write("m/routes.yaml", manifest("a", "225.1.2.3", "eth1"))
+	n.start("--manifests", n.path("m"))
+	n.await("/readyz", func() bool { code, _ := n.probe("/readyz"); return code == http.StatusOK })
+	second := &lab{t: t, sender: n.sender, router: n.router, receiver: n.receiver, dir: t.TempDir()}
+	second.start("--manifests", n.path("m"), "--health-probe-bind-address=0")
+	if code := second.end(); code != exitUnavailable {
+		t.Errorf("exit code %d, want %d", code, exitUnavailable)
+	}
+	if !strings.Contains(second.log.String(), "in use by another process") {
+		t.Errorf("log:\n%s", second.log.String())
+	}
+	third := &lab{t: t, sender: n.sender, router: n.router, receiver: n.receiver, dir: t.TempDir()}
+	third.start("--manifests", n.path("m"), "--table=7")
+	if code := third.end(); code != exitOSErr || !strings.Contains(third.log.String(), "--health-probe-bind-address") {
+		t.Errorf("exit code %d of one whose port is in use, want %d; log:\n%s", code, exitOSErr, third.log.String())
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad")
+	if err := os.WriteFile(bad, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, env := range []string{"KUBECONFIG", "NODE_NAME", "POD_NAMESPACE", "KUBERNETES_SERVICE_HOST"} {
+		t.Setenv(env, "")
+	}
+	for _, tt := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"--help", exitOK, "--node-name NAME"},
+		{"--version", exitOK, "smcroute-agent v"},
+		{"--tabel=7", exitUsage, "did you mean --table?"},
+		{"--table=1000000000 --manifests=x", exitUsage, "--table: expected 0 to 999999999"},
+		{"--node-name=N1", exitUsage, `"N1" is not the name of a Node`},
+		{"--report=Some", exitUsage, `--report: expected Full, Summary or Off, not "Some"`},
+		{"--report-interval=0s", exitUsage, "--report-interval: expected more than 0s"},
+		{"--status-dir=x", exitUsage, "--status-dir is for --manifests"},
+		{"--node-labels=a=b", exitUsage, "--node-labels is for --manifests"},
+		{"--manifests=x --node-labels=a=b!", exitUsage, `"b!" is not the value of a label`},
+		{"--manifests=x --pod-network-namespaces", exitUsage, "needs Kubernetes"},
+		{"--log-level=loud", exitUsage, "expected error, warn, notice, info or debug"},
+		{"--config=" + bad, exitUsage, "not YAML"},
+		{"--node-name=n1", exitConfig, "there is no Kubernetes here"},
+		{"--node-name=n1 --kubeconfig=" + bad, exitConfig, "--kubeconfig: "},
+		{"--node-name=n1 --kubeconfig=/nonexistent", exitConfig, "/nonexistent"},
+	} {
+		var stdout, stderr bytes.Buffer
+		code := run(strings.Fields(tt.args), &stdout, &stderr, parts{})
+		if out := stdout.String() + strings.ReplaceAll(stderr.String(), `\"`, `"`); code != tt.code || !strings.Contains(out, tt.want) {
+			t.Errorf("%s: exit code %d, want %d; output, want %q:\n%s", tt.args, code, tt.code, tt.want, out)
+		}
+	}
+}
