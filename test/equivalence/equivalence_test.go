@@ -151,7 +151,7 @@ func (r resolved) outputs(e mroute.Entry) []string {
 
 func (r resolved) joins() string {
 	var js []string
-	r.Joins(1<<16, func(m plan.Membership) {
+	r.Joins(func(m plan.Membership) {
 		l, _ := r.Link(m.Ifindex)
 		js = append(js, fmt.Sprintf("%s %v", l.Name, m.SG))
 	})
