@@ -50,6 +50,14 @@ func (ns *NS) Bridge(name string, ports ...string) {
 	}
 }
 
+// AddPort makes a link a port of a bridge.
+func (ns *NS) AddPort(bridge, port string) {
+	ns.tb.Helper()
+	if err := ns.nl.LinkSetMasterByIndex(ns.link(port), ns.Index(bridge)); err != nil {
+		ns.tb.Fatalf("netlab: making %s a port of %s: %v", port, bridge, err)
+	}
+}
+
 // Delete deletes a link; of a veth pair both ends vanish.
 func (ns *NS) Delete(name string) {
 	ns.tb.Helper()

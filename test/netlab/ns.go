@@ -60,6 +60,21 @@ func At(tb TB, path string) *NS {
 	return ns
 }
 
+// Own gives access to the namespace that the program itself runs in, which
+// [Main] or [Isolate] made, with loopback up as in others.
+func Own(tb TB) *NS {
+	tb.Helper()
+	if unavailable != nil {
+		New(tb) // skips
+	}
+	if os.Getenv(envInside) == "" {
+		tb.Fatalf("netlab: the program is still in the namespace that it was started in: call Main or Isolate first")
+	}
+	ns := At(tb, "/proc/self/ns/net")
+	ns.SetUp("lo", true)
+	return ns
+}
+
 // open makes a namespace without a TB.
 func open() (*NS, error) {
 	ns := &NS{fd: -1, senders: map[string]*sender{}}

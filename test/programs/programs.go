@@ -1,4 +1,4 @@
-// Package programs builds smcrouted and smcroutectl for tests that drive them.
+// Package programs builds the project's programs for tests that drive them.
 package programs
 
 import (
@@ -16,15 +16,23 @@ const (
 	envTemp = "SMCROUTED_DIR_TEMP" // the same, if it is to be removed
 )
 
-// Main is for TestMain: it builds the programs and goes on as [netlab.Main].
-// The environment variable SMCROUTED_DIR can name a directory with others, such
-// as /usr/sbin with those of Debian; then nothing is built. In the tests, and in
-// what they start, PATH begins with that directory.
-func Main(m interface{ Run() int }) {
+// Main is for TestMain: it builds smcrouted and smcroutectl and goes on as
+// [netlab.Main]. The environment variable SMCROUTED_DIR can name a directory with
+// others, such as /usr/sbin with those of Debian; then nothing is built. In the
+// tests, and in what they start, PATH begins with that directory.
+func Main(m interface{ Run() int }) { run(m, "smcrouted", "smcroutectl") }
+
+// MainKubernetes is Main with smcroute-agent and smcroute-controller in
+// smcrouted's place.
+func MainKubernetes(m interface{ Run() int }) {
+	run(m, "smcroute-agent", "smcroute-controller", "smcroutectl")
+}
+
+func run(m interface{ Run() int }, names ...string) {
 	// Before netlab starts this program again, since the new network namespace
 	// has no way to a module proxy.
 	if os.Getenv(envDir) == "" {
-		if err := build(); err != nil {
+		if err := build(names); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -32,24 +40,32 @@ func Main(m interface{ Run() int }) {
 	netlab.Main(cleaner{m})
 }
 
-// Dir is the directory of smcrouted and smcroutectl.
+// Dir is the directory of the programs.
 func Dir() string { return os.Getenv(envDir) }
 
 // Ours reports whether the programs in Dir are this project's.
 func Ours() bool { return os.Getenv(envDir) == os.Getenv(envTemp) }
 
 // build builds into a new directory, with the race detector if the tests have
-// it.
-func build() error {
+// it, and else as "make build" does, so that nothing is compiled twice.
+func build(names []string) error {
 	dir, err := os.MkdirTemp("", "smcrouted-")
 	if err != nil {
 		return err
 	}
 	args := []string{"build", "-buildvcs=false", "-o", dir + "/"}
+	env := os.Environ()
 	if race {
 		args = append(args, "-race")
+	} else {
+		args = append(args, "-trimpath")
+		env = append(env, "CGO_ENABLED=0")
 	}
-	cmd := exec.Command("go", append(args, module+"/cmd/smcrouted", module+"/cmd/smcroutectl")...)
+	for _, name := range names {
+		args = append(args, module+"/cmd/"+name)
+	}
+	cmd := exec.Command("go", args...)
+	cmd.Env = env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		_ = os.RemoveAll(dir)
 		return fmt.Errorf("%v: %w\n%s", cmd, err, out)
