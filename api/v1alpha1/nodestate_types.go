@@ -19,8 +19,6 @@ type MulticastNodeState struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// status is the report.
-	// +optional
 	// status is the report. It is replaced as a whole.
 	// +optional
 	// +structType=atomic
