@@ -151,12 +151,13 @@ func (r resolved) outputs(e mroute.Entry) []string {
 
 func (r resolved) joins() string {
 	var js []string
-	r.Joins(func(m plan.Membership) {
+	r.Joins(func(m plan.Membership) bool {
 		l, _ := r.Link(m.Ifindex)
 		js = append(js, fmt.Sprintf("%s %v", l.Name, m.SG))
+		return true
 	})
 	slices.Sort(js)
-	return strings.Join(js, "; ")
+	return strings.Join(slices.Compact(js), "; ")
 }
 
 func differences(file, objects []answer) string {
