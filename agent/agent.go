@@ -36,7 +36,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	OnStarted   func() // the router runs, clients can connect, and the configuration comes next
-	OnReady     func() // the configuration is in the kernel, but for joins of hundreds of groups; the script is called after it
+	OnReady     func() // the configuration is in the kernel, but for joins of thousands of groups; the script is called after it
 	OnReloading func() // a reload begins
 	OnReloaded  func() // it is done
 	OnKill      func() // a client asks the program to end

@@ -13,15 +13,19 @@ const (
 	// kernel memory, and time that grows with their number.
 	MaxMemberships = 1 << 16
 
-	// joinChunk is how many are joined or left at a time. The kernel searches all
-	// of a link's for each: a chunk takes some 10 ms when it has most of them.
-	joinChunk = 64
+	// How many are joined or left at a time. The kernel searches those of a link
+	// for each, so that the more there are the smaller the chunks: each takes some
+	// milliseconds.
+	mostJoins   = 1 << 10
+	fewestJoins = 1 << 6
+	searches    = 1 << 20 // of one membership, in a chunk
 )
 
 // memberships are the groups that the kernel is believed to have joined, and
 // those that are on their way.
 type memberships struct {
-	limit, chunk int // MaxMemberships, joinChunk
+	limit int // MaxMemberships
+	chunk int // for tests: how many at a time; 0: see mostJoins
 
 	// Whatever is wanted, up to the limit, and what is yet to be left.
 	state  map[plan.Membership]*member
@@ -56,7 +60,6 @@ const (
 func newMemberships() memberships {
 	return memberships{
 		limit: MaxMemberships,
-		chunk: joinChunk,
 		state: make(map[plan.Membership]*member),
 		why:   make(map[plan.Membership]error),
 	}
@@ -162,14 +165,18 @@ func (g *memberships) next(res *plan.Resolver) []mroute.Op {
 	if g.due() == 0 {
 		return nil
 	}
-	ops := make([]mroute.Op, 0, min(g.due(), g.chunk))
-	for len(g.joins) > 0 && len(ops) < g.chunk {
+	chunk := g.chunk
+	if chunk == 0 {
+		chunk = max(fewestJoins, min(mostJoins, searches/(len(g.state)+1)))
+	}
+	ops := make([]mroute.Op, 0, min(g.due(), chunk))
+	for len(g.joins) > 0 && len(ops) < chunk {
 		ops = append(ops, g.joins[0].op(mroute.JoinGroup, res))
 		g.joins = g.joins[1:]
 	}
 	// The last one joined leaves first: the kernel keeps the newest at the head
 	// of a list that it searches. The other way round 65536 take a minute.
-	for len(g.leaves) > 0 && len(ops) < g.chunk {
+	for len(g.leaves) > 0 && len(ops) < chunk {
 		last := len(g.leaves) - 1
 		ops = append(ops, g.leaves[last].op(mroute.LeaveGroup, res))
 		g.leaves = g.leaves[:last]

@@ -27,9 +27,9 @@ func (e *Engine) call(ctx context.Context, f func()) error {
 func (e *Engine) Started(ctx context.Context) error { return e.call(ctx, func() {}) }
 
 // SetLayer replaces a layer, on the interfaces there are now, and returns when
-// the kernel has it: its VIFs, its entries and a first few dozen memberships. Of
-// more the rest follows while the engine serves others, too. With dropEdits,
-// what clients changed goes.
+// the kernel has it: its VIFs, its entries, and the memberships if there are a
+// thousand at most. Of more the rest follows while the engine serves others,
+// too. With dropEdits, what clients changed goes.
 func (e *Engine) SetLayer(ctx context.Context, l mroute.Layer, dropEdits bool) error {
 	var err error
 	if cerr := e.call(ctx, func() {
