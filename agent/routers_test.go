@@ -378,17 +378,21 @@ func TestRoutersReopen(t *testing.T) {
 // either.
 func TestRoutersLayerFails(t *testing.T) {
 	inBubble(t, func(t *testing.T, fl *fleet) {
-		blind := &atomic.Bool{}
+		blind, looks := &atomic.Bool{}, &atomic.Int32{}
 		fl.wrap = func(p mroute.Place, k kernel.Kernel) kernel.Kernel {
-			return mortal{k, nil, blind}
+			return counting{mortal{k, nil, blind}, looks}
 		}
 		fl.set(layers{pod1: layer("225.4.4.4")})
 		blind.Store(true)
 		fl.set(layers{pod1: layer("225.4.4.4", "225.5.5.5")})
 		is(t, "error", errors.Is(fl.state(pod1).Err, errBlind), true)
 		is(t, "the old route", fl.out(pod1, "225.4.4.4"), "b0")
+		before := looks.Load()
+		time.Sleep(5 * time.Minute)
+		is(t, "tries in 5 minutes", looks.Load()-before, 9) // after 1, 3, 7, 15, 31 s, 1m3s ...
+		is(t, "lines of its failure", strings.Count(fl.log.String(), "does not work"), 1)
 		blind.Store(false)
-		time.Sleep(time.Second)
+		time.Sleep(time.Minute)
 		synctest.Wait()
 		is(t, "the new route", fl.out(pod1, "225.5.5.5"), "b0")
 		is(t, "error", fl.state(pod1).Err, nil)
@@ -402,9 +406,10 @@ func TestRoutersTakeOver(t *testing.T) {
 	inBubble(t, func(t *testing.T, fl *fleet) {
 		moved := mroute.Place{NetNS: "/proc/7/ns/net", ID: pod1.ID}
 		fl.hosts[moved.NetNS] = fl.hosts[pod1.NetNS]
+		fl.wrap = func(p mroute.Place, k kernel.Kernel) kernel.Kernel { return slow{k} }
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // nobody waits
-		for range 100 {
+		for range 5 {
 			fl.set(layers{pod1: layer("225.4.4.4")})
 			fl.SetLayers(ctx, nil)
 			fl.set(layers{pod1: layer("225.4.4.5")})
@@ -415,6 +420,31 @@ func TestRoutersTakeOver(t *testing.T) {
 		if strings.Contains(fl.log.String(), "does not work") {
 			t.Errorf("log:\n%v", fl.log)
 		}
+		fl.SetLayers(ctx, nil) // Run waits for the end
+	})
+}
+
+// slow is a kernel that takes long to close.
+type slow struct{ kernel.Kernel }
+
+func (s slow) Close() error {
+	time.Sleep(100 * time.Millisecond)
+	return s.Kernel.Close()
+}
+
+// OnChange tells of what happens at any place, without anybody's asking.
+func TestRoutersOnChange(t *testing.T) {
+	inBubble(t, func(t *testing.T, fl *fleet) {
+		l := layer("225.4.4.4")
+		l.Routes[0].Match = mroute.MatchSG(mroute.SG{Group: flow("10.0.0.1", "225.4.4.4").Group})
+		fl.set(layers{pod1: l})
+		synctest.Wait()
+		before := fl.changes.Load()
+		host := fl.hosts[pod1.NetNS]
+		host.Send("a0", flow("10.0.0.1", "225.4.4.4"), 64, host.Now())
+		synctest.Wait()
+		is(t, "learned", fl.out(pod1, "225.4.4.4"), "b0")
+		is(t, "told", fl.changes.Load() > before, true)
 	})
 }
 
