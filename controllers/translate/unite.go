@@ -6,64 +6,83 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
+// maxCredits is how many templates get a row of an (S,G) even though they add
+// nothing to what it has.
+const maxCredits = 32
+
 // unite gives exact rules that forward the outputs of the templates that cover
 // them: by itself an exact rule hides templates. What it adds are rows with the
-// template's origin, and only if there is an output that the (S,G) lacks.
+// template's origin, so that the packets count for its object too.
 func unite(l *mroute.Layer) {
 	ts := newTemplates(l.Routes)
 	if len(ts.shapes) == 0 {
 		return
 	}
-	u := uniter{layer: l, rows: make(map[mroute.SG][]int)}
-	var sgs []mroute.SG // of rules that templates cover, in order
+	rows := make(map[mroute.SG][]int) // positions of the exact rules that forward
+	var sgs []mroute.SG               // those that templates cover, in order
 	for i, r := range l.Routes {
 		if !r.Match.IsExact() || len(r.To) == 0 {
 			continue
 		}
 		sg := r.Match.SG()
-		if rows := u.rows[sg]; rows != nil {
-			u.rows[sg] = append(rows, i)
+		if have := rows[sg]; have != nil {
+			rows[sg] = append(have, i)
 		} else if ts.cover(sg) {
-			u.rows[sg] = []int{i}
+			rows[sg] = []int{i}
 			sgs = append(sgs, sg)
 		}
 	}
 	for _, sg := range sgs {
-		own := slices.Clone(u.rows[sg])
-		for _, i := range ts.covering(sg) {
-			for _, j := range own {
-				u.add(sg, l.Routes[j].From, l.Routes[i])
+		u := union{layer: l, sg: sg, rows: rows[sg]}
+		for _, i := range rows[sg] {
+			if from := l.Routes[i].From; !slices.Contains(u.from, from) {
+				u.from = append(u.from, from)
 			}
+		}
+		for _, i := range ts.covering(sg) {
+			u.take(l.Routes[i])
 		}
 	}
 }
 
-type uniter struct {
+// union is what the rules of one (S,G) come to.
+type union struct {
 	layer *mroute.Layer
-	rows  map[mroute.SG][]int // positions of the exact rules that forward
+	sg    mroute.SG
+	from  []mroute.IfPattern // inputs of the exact rules, each once
+	rows  []int              // positions of all rules so far
 }
 
-// add copies what the template forwards of sg from there, if it is news.
-func (u *uniter) add(sg mroute.SG, from mroute.IfPattern, template mroute.Route) {
-	from, ok := common(from, template.From)
-	if !ok {
-		return
+// take makes the template a rule of the (S,G) on the inputs that it shares.
+func (u *union) take(template mroute.Route) {
+	var done []mroute.IfPattern
+	for _, from := range u.from {
+		from, ok := common(from, template.From)
+		if !ok || slices.Contains(done, from) {
+			continue
+		}
+		done = append(done, from)
+		to := without(template.To, from)
+		if len(to) == 0 || len(u.rows) > maxCredits && !u.lacks(from, to) {
+			continue
+		}
+		r := mroute.Route{From: from, Match: mroute.MatchSG(u.sg), To: to, Origin: template.Origin}
+		r.Origin.Seq = seq(u.layer)
+		u.rows = append(u.rows, len(u.layer.Routes))
+		u.layer.Routes = append(u.layer.Routes, r)
 	}
-	to := slices.DeleteFunc(slices.Clone(without(template.To, from)), func(o mroute.Output) bool {
-		return slices.ContainsFunc(u.rows[sg], func(i int) bool {
+}
+
+// lacks reports whether the rules lack one of the outputs of to.
+func (u *union) lacks(from mroute.IfPattern, to []mroute.Output) bool {
+	return slices.ContainsFunc(to, func(o mroute.Output) bool {
+		return !slices.ContainsFunc(u.rows, func(i int) bool {
 			r := &u.layer.Routes[i]
 			return from.Within(r.From) && slices.ContainsFunc(r.To, func(have mroute.Output) bool {
 				return have.If == o.If && have.Threshold <= o.Threshold
 			})
 		})
 	})
-	if len(to) == 0 {
-		return
-	}
-	r := mroute.Route{From: from, Match: mroute.MatchSG(sg), To: to, Origin: template.Origin}
-	r.Origin.Seq = seq(u.layer)
-	u.rows[sg] = append(u.rows[sg], len(u.layer.Routes))
-	u.layer.Routes = append(u.layer.Routes, r)
 }
 
 // templates finds those that cover an (S,G): by the pair of prefix lengths, of
