@@ -126,7 +126,12 @@ type MulticastRouteSpec struct {
 
 	// to is where copies of the packets leave: interfaces and pods in any mix, at
 	// most 31, as a kernel table has 32 interfaces and one is where packets
-	// arrive. Packets of a route without to are dropped.
+	// arrive. Where several routes cover the same packets from the same input,
+	// the outputs of all are united.
+	//
+	// A route without to drops packets. One of single sources and single groups
+	// is an exception from wider routes, with prefixes or any source, and goes
+	// before them; a wider one drops only what no other route forwards.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=31
@@ -136,7 +141,8 @@ type MulticastRouteSpec struct {
 	// join says whether the node also joins the groups on the from interface, by
 	// IGMP or MLD, so that snooping switches and upstream routers send them. Each
 	// address of a prefix is joined, so prefixes have a length of 24 (IPv6: 120)
-	// or more. To join without forwarding there is MulticastGroup.
+	// or more. A node where to selects no pod, and has nothing else, does not
+	// join. To join without forwarding there is MulticastGroup.
 	// +optional
 	Join bool `json:"join,omitempty"`
 }
