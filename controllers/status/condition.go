@@ -58,7 +58,7 @@ func (v *verdict) isProgrammed() metav1.Condition {
 		})
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, reported[0].Reason, v.complaint(reported)
 	case len(v.failed) > 0:
-		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, v1alpha1.ReasonNodeNotReporting, v.complaint(v.failed)
+		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, v1alpha1.ReasonNodeNotReporting, v.silence()
 	case len(v.pending) > 0:
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, v1alpha1.ReasonPending, v.waits()
 	case v.matched == 1:
@@ -94,6 +94,15 @@ func (v *verdict) complaint(failed []v1alpha1.FailingNode) string {
 		text += fmt.Sprintf("; and %d more failing", rest)
 	}
 	return fmt.Sprintf("%s (%d of %d nodes)", text, len(failed), v.matched)
+}
+
+// silence tells which nodes do not report, and why the first does not.
+func (v *verdict) silence() string {
+	names := make([]string, len(v.failed))
+	for i, f := range v.failed {
+		names[i] = f.Name
+	}
+	return fmt.Sprintf("No report from %s (%d of %d nodes); %s: %s", named(names), len(names), v.matched, names[0], v.failed[0].Message)
 }
 
 // waits tells which nodes are waited for, and what for.

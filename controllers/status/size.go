@@ -44,8 +44,10 @@ func fit(s *v1alpha1.MulticastNodeStateStatus, limit int) {
 	}
 	const around = 1 << 10 // the report without its objects
 	size := around
-	for _, o := range states {
-		size += sizeOf(o)
+	sizes := make([]int, len(states))
+	for i, o := range states {
+		sizes[i] = sizeOf(o)
+		size += sizes[i]
 	}
 	for _, leaveOut := range []func(*v1alpha1.ObjectState){
 		func(o *v1alpha1.ObjectState) { o.Flows = nil },
@@ -59,13 +61,14 @@ func fit(s *v1alpha1.MulticastNodeStateStatus, limit int) {
 		func(o *v1alpha1.ObjectState) { o.Message = "" },
 	} {
 		for i := len(states) - 1; i >= 0 && size > limit; i-- {
-			before := sizeOf(states[i])
 			leaveOut(states[i])
-			size -= before - sizeOf(states[i])
+			now := sizeOf(states[i])
+			size -= sizes[i] - now
+			sizes[i] = now
 		}
 	}
 	for i := len(states) - 1; i >= 0 && size > limit; i-- {
-		size -= sizeOf(states[i])
+		size -= sizes[i]
 		if n := len(s.Groups); n > 0 {
 			s.Groups = s.Groups[:n-1]
 		} else {

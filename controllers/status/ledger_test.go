@@ -1,0 +1,197 @@
+package status
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+	"github.com/smcroute/kube-smcroute/controllers/translate"
+)
+
+var (
+	start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	host  = translate.Router{}
+)
+
+func route(name string) translate.Object {
+	return translate.Object{Kind: translate.RouteKind, Namespace: "ns", Name: name, UID: "uid-" + name, Generation: 1, Routers: []translate.Router{host}}
+}
+
+func sg(i int) mroute.SG {
+	return mroute.SG{Source: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), Group: netip.MustParseAddr("232.1.1.1")}
+}
+
+func entry(flow int, packets uint64, age time.Duration, routes ...string) mroute.EntryView {
+	e := mroute.EntryView{SG: sg(flow), IIF: "eth0", OIFs: []string{"eth1"}, Age: age,
+		Counters: mroute.Counters{Packets: packets, Bytes: 100 * packets, WrongIf: packets / 10}}
+	for _, r := range routes {
+		o := route(r)
+		e.Origins = append(e.Origins, mroute.Origin{Ref: o.Ref()})
+	}
+	return e
+}
+
+func at(after time.Duration, entries ...mroute.EntryView) map[translate.Router]mroute.RouterState {
+	return map[translate.Router]mroute.RouterState{host: {Snapshot: &mroute.Snapshot{Time: start.Add(after), Entries: entries}}}
+}
+
+func TestLedger(t *testing.T) {
+	a, b := route("a"), route("b")
+	objects := []translate.Object{a, b}
+	type step struct {
+		what     string
+		routers  map[translate.Router]mroute.RouterState
+		packets  int64 // of a
+		flows    int64
+		packetsB int64
+	}
+	minute := time.Minute
+	var l Ledger
+	for _, s := range []step{
+		{"nothing yet", at(0), 0, 0, 0},
+		{"a new entry", at(1*minute, entry(1, 50, minute/2, "a")), 50, 1, 0},
+		{"it goes on", at(2*minute, entry(1, 70, 3*minute/2, "a")), 70, 1, 0},
+		{"two routes share it, one has two rules", at(3*minute, entry(1, 100, 5*minute/2, "a", "a", "b")), 100, 1, 30},
+		{"made anew, and already beyond what it had", at(4*minute, entry(1, 200, minute/2, "a")), 300, 1, 30},
+		{"a counter of 32 bits went round", at(5*minute, entry(1, 20, 3*minute/2, "a")), 320, 1, 30},
+		{"cannot be read", at(6*minute, entry(1, 0, 5*minute/2, "a")), 320, 1, 30},
+		{"can be read again", at(7*minute, entry(1, 25, 7*minute/2, "a")), 325, 1, 30},
+		{"does not answer", map[translate.Router]mroute.RouterState{host: {Err: fmt.Errorf("later")}}, 325, 1, 30},
+		{"answers again", at(8*minute, entry(1, 26, 9*minute/2, "a"), entry(2, 4, minute, "b")), 326, 1, 34},
+		{"the flow is gone", at(9*minute, entry(2, 4, 2*minute, "b")), 326, 0, 34},
+		{"nobody's flow", at(10*minute, entry(2, 4, 3*minute, "b"), entry(3, 9, minute)), 326, 0, 34},
+	} {
+		l.Count(objects, s.routers)
+		if c := l.Counters(&a); c.Packets != s.packets || c.Bytes != 100*s.packets || c.Flows != s.flows {
+			t.Errorf("%s: a has %d packets, %d bytes, %d flows, want %d, %d, %d", s.what, c.Packets, c.Bytes, c.Flows, s.packets, 100*s.packets, s.flows)
+		}
+		if c := l.Counters(&b); c.Packets != s.packetsB {
+			t.Errorf("%s: b has %d packets, want %d", s.what, c.Packets, s.packetsB)
+		}
+	}
+	if got := l.Counters(&a).LastUpdateTime; !got.Time.Equal(start.Add(9 * minute)) {
+		t.Errorf("changed last at %v", got)
+	}
+	l.Count(objects[:1], at(11*minute))
+	if c := l.Counters(&b); c.Packets != 0 {
+		t.Errorf("b is gone, but has %d packets", c.Packets)
+	}
+}
+
+func TestLedgerLoad(t *testing.T) {
+	o := route("a")
+	earlier := v1alpha1.MulticastNodeStateStatus{Routes: []v1alpha1.ObjectState{
+		{Namespace: "ns", Name: "a", UID: o.UID, Counters: &v1alpha1.Counters{Packets: 7, Bytes: math.MaxInt64, WrongInterface: -3}},
+		{Namespace: "ns", Name: "a", UID: "another", Counters: &v1alpha1.Counters{Packets: 1000}},
+		{Namespace: "ns", Name: "b", Counters: &v1alpha1.Counters{Packets: 1000}},
+		{Namespace: "ns", Name: "c", UID: "uid-c"},
+	}}
+	for _, loadFirst := range []bool{true, false} {
+		var l Ledger
+		if loadFirst {
+			l.Load(&earlier)
+		}
+		l.Count([]translate.Object{o}, at(time.Minute, entry(1, 50, time.Second, "a")))
+		l.Load(&earlier)
+		l.Load(&earlier)
+		c := l.Counters(&o)
+		if c.Packets != 57 || c.Bytes != math.MaxInt64 || c.WrongInterface != 5 {
+			t.Errorf("loaded first %v: %+v", loadFirst, c)
+		}
+	}
+}
+
+// world is a node whose kernel counts, for a property test: what a user may see
+// in a report never goes backwards, whatever happens.
+type world struct {
+	now     time.Duration
+	made    map[int]time.Duration // of entries
+	counted map[int]uint64
+	routes  map[int][]string
+}
+
+func (w *world) state() map[translate.Router]mroute.RouterState {
+	var es []mroute.EntryView
+	for flow, made := range w.made {
+		es = append(es, entry(flow, w.counted[flow], w.now-made, w.routes[flow]...))
+	}
+	return at(w.now, es...)
+}
+
+func TestLedgerNeverGoesBackwards(t *testing.T) {
+	objects := []translate.Object{route("a"), route("b"), route("c")}
+	rapid.Check(t, func(t *rapid.T) {
+		w := &world{made: map[int]time.Duration{}, counted: map[int]uint64{}, routes: map[int][]string{}}
+		ledger := &Ledger{}
+		reported := v1alpha1.MulticastNodeStateStatus{}
+		exact := map[string]int64{} // packets while no agent restarts
+		restarted := false
+		flow := rapid.IntRange(0, 3)
+		t.Repeat(map[string]func(*rapid.T){
+			"packets": func(t *rapid.T) {
+				if f := flow.Draw(t, "flow"); w.made[f] != 0 {
+					n := rapid.Uint64Range(1, 1000).Draw(t, "n")
+					w.counted[f] += n
+					for _, r := range w.routes[f] {
+						exact[r] += int64(n)
+					}
+				}
+			},
+			"entry": func(t *rapid.T) { // made, made anew, or gone
+				f := flow.Draw(t, "flow")
+				delete(w.made, f)
+				delete(w.counted, f)
+				if rapid.Bool().Draw(t, "made") {
+					w.made[f] = w.now
+					w.routes[f] = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c"}), 1, 3, rapid.ID).Draw(t, "routes")
+				}
+				restarted = true // what the kernel counted since the last report is lost
+			},
+			"restart": func(*rapid.T) {
+				ledger = &Ledger{}
+				ledger.Load(&reported)
+				clear(w.made)
+				clear(w.counted)
+				restarted = true
+			},
+			"silence": func(*rapid.T) {
+				w.now += time.Second
+				s := Report(objects, map[translate.Router]mroute.RouterState{host: {Err: fmt.Errorf("later")}}, ledger, Options{})
+				check(t, &reported, &s)
+				reported = s
+			},
+			"report": func(t *rapid.T) {
+				w.now += time.Second
+				s := Report(objects, w.state(), ledger, Options{})
+				check(t, &reported, &s)
+				if !restarted {
+					for _, r := range s.Routes {
+						if r.Counters.Packets != exact[r.Name] {
+							t.Fatalf("%s has %d packets, want %d", r.Name, r.Counters.Packets, exact[r.Name])
+						}
+					}
+				}
+				reported = s
+			},
+			"": func(*rapid.T) { w.now += time.Second },
+		})
+	})
+}
+
+func check(t *rapid.T, before, now *v1alpha1.MulticastNodeStateStatus) {
+	for i := range before.Routes {
+		a, b := before.Routes[i].Counters, now.Routes[i].Counters
+		if b.Packets < a.Packets || b.Bytes < a.Bytes || b.WrongInterface < a.WrongInterface {
+			t.Fatalf("%s: %+v after %+v", now.Routes[i].Name, b, a)
+		}
+		if a.LastUpdateTime != nil && b.LastUpdateTime.Before(a.LastUpdateTime) {
+			t.Fatalf("%s: changed at %v after %v", now.Routes[i].Name, b.LastUpdateTime, a.LastUpdateTime)
+		}
+	}
+}
