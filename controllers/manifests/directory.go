@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // maxFile is how large a file may be.
@@ -23,7 +24,17 @@ var extensions = []string{".yaml", ".yml", ".json"}
 type file struct {
 	name string
 	text []byte
-	err  error // why there is no text
+	time time.Time // when it was written to last
+	err  error     // why there is no text
+}
+
+// unsettled reports whether some file may be half written: it was written to a
+// moment ago, and there is more to come perhaps.
+func unsettled(files []file, now time.Time) bool {
+	return slices.ContainsFunc(files, func(f file) bool {
+		age := now.Sub(f.time)
+		return f.err == nil && age >= 0 && age < settle
+	})
 }
 
 func (f file) equal(g file) bool {
@@ -46,7 +57,7 @@ func readDirectory(dir string) ([]file, error) {
 			continue
 		}
 		f := file{name: e.Name()}
-		f.text, f.err = readFile(filepath.Join(dir, e.Name()))
+		f.text, f.time, f.err = readFile(filepath.Join(dir, e.Name()))
 		if errors.Is(f.err, fs.ErrNotExist) && !isLink(e) {
 			continue // it has gone since
 		}
@@ -59,27 +70,30 @@ func isLink(e fs.DirEntry) bool { return e.Type()&fs.ModeSymlink != 0 }
 
 // readFile reads a regular file, or what a symbolic link leads to. A FIFO or a
 // device must hold nobody up.
-func readFile(path string) ([]byte, error) {
+func readFile(path string) (text []byte, written time.Time, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, plain(err)
+		return nil, written, plain(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, plain(err)
-	case !info.Mode().IsRegular():
-		return nil, errors.New("not a regular file")
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	switch {
-	case err != nil:
-		return nil, plain(err)
-	case len(text) > maxFile:
-		return nil, fmt.Errorf("larger than %d MiB", maxFile>>20)
+	if err == nil {
+		text, err = io.ReadAll(io.LimitReader(f, maxFile+1))
 	}
-	return text, nil
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("larger than %d MiB", maxFile>>20)
+	}
+	if err != nil {
+		return nil, written, plain(err)
+	}
+	// Only now: it may have been written to while it was read.
+	if info, err = f.Stat(); err != nil {
+		return nil, written, plain(err)
+	}
+	return text, info.ModTime(), nil
 }
 
 // plain takes the path off an error: it stands in front of it already.

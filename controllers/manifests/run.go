@@ -42,13 +42,12 @@ type Options struct {
 	Logger *slog.Logger // slog.Default() if nil
 }
 
-const (
-	// retryAfter is how long it takes until what could not be programmed is tried
-	// again.
-	retryAfter = 5 * time.Second
-	// coalesce is how long changes are collected before their status is written.
-	coalesce = 200 * time.Millisecond
-)
+// coalesce is how long changes are collected before their status is written.
+const coalesce = 200 * time.Millisecond
+
+// retryAfter is how long it takes until what could not be programmed is tried
+// again. Tests don't wait that long.
+var retryAfter = 5 * time.Second
 
 // Run keeps the node at what the files in a directory say, until ctx is done.
 // The error is nil then, or else says why it cannot begin.
@@ -70,6 +69,8 @@ type runner struct {
 	watcher *watcher
 	status  *statusBook // nil: no status is written
 	said    remarks
+
+	unsettled time.Time // since when a file is being written; zero if none is
 
 	dirError, programError, statusError string // as last logged
 }
@@ -126,7 +127,7 @@ func (r *runner) run(ctx context.Context) {
 	go r.watcher.run(ctx, r.RereadInterval, changed)
 	counters := time.NewTicker(r.ReportInterval)
 	defer counters.Stop()
-	var retry, report <-chan time.Time
+	var retry, reread, report <-chan time.Time
 	program := func() {
 		retry = nil
 		if !r.program(ctx) {
@@ -134,17 +135,24 @@ func (r *runner) run(ctx context.Context) {
 		}
 		report = time.After(0)
 	}
-	if r.read() {
-		program()
+	read := func() {
+		reread = nil
+		switch r.read() {
+		case filesChanged:
+			program()
+		case filesUnsettled:
+			reread = time.After(settle)
+		}
 	}
+	read()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
-			if r.read() {
-				program()
-			}
+			read()
+		case <-reread:
+			read()
 		case <-retry:
 			program()
 		case <-r.Changed:
@@ -160,15 +168,38 @@ func (r *runner) run(ctx context.Context) {
 	}
 }
 
-// read reads the directory, and reports whether there is something to be done.
-func (r *runner) read() bool {
+// filesState is what became of a look at the directory.
+type filesState uint8
+
+const (
+	filesSame filesState = iota
+	filesChanged
+	filesUnsettled // to be read again soon
+)
+
+// read reads the directory. A file that is being written is waited for, within
+// reason: half of it would be half of the routes.
+func (r *runner) read() filesState {
 	files, err := readDirectory(r.Dir)
+	now := time.Now()
 	r.transition(&r.dirError, err, "The manifests cannot be read: what was asked for last stays in effect", "The manifests can be read again")
-	if err != nil || !r.catalog.update(files) {
-		return false
+	if err != nil {
+		return filesSame
+	}
+	if unsettled(files, now) {
+		if r.unsettled.IsZero() {
+			r.unsettled = now
+		}
+		if now.Sub(r.unsettled) < patience {
+			return filesUnsettled
+		}
+	}
+	r.unsettled = time.Time{}
+	if !r.catalog.update(files) {
+		return filesSame
 	}
 	r.said.update(r.Logger, r.catalog)
-	return true
+	return filesChanged
 }
 
 // program hands the objects on, and reports whether that went well.

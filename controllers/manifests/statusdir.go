@@ -64,7 +64,8 @@ func openStatusDirectory(path string) (*statusDirectory, error) {
 
 // read returns what an earlier agent has written.
 func (d *statusDirectory) read(name string) ([]byte, error) {
-	return readFile(filepath.Join(d.path, name))
+	text, _, err := readFile(filepath.Join(d.path, name))
+	return text, err
 }
 
 // write makes the directory hold these files. Those that are as they should be
