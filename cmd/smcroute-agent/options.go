@@ -72,6 +72,7 @@ func parseOptions(args []string) (*options, *settings.Settings, settings.Asked, 
 	m.StringVar(&o.manifests, "manifests", "", "take the objects from YAML files in `DIR`, and no API server")
 	m.StringVar(&o.statusDir, "status-dir", "", "write their status to `DIR`")
 	m.StringToStringVar(&o.labels, "node-labels", nil, "`LABELS` of this node, for nodeSelectors, as in \"site=studio,rack=7\"")
+	m.Lookup("node-labels").DefValue = "" // none, not "[]"
 
 	r := s.Section("Routing")
 	r.Uint32Var(&o.table, "table", 0, fmt.Sprintf("`ID` of the kernel's multicast routing table, 0 to %d", maxTable))

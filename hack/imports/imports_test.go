@@ -169,9 +169,16 @@ func TestForbiddenImports(t *testing.T) {
 		},
 		{
 			in: []string{"controllers"}, deep: true,
+			except:    []string{"controllers/podns"},
 			forbidden: []string{module + "/agent", module + "/cmd"},
 			allowed:   []string{module + "/agent/mroute"},
 			why:       "Kubernetes is an edge: it speaks agent/mroute with the agent",
+		},
+		{
+			in: []string{"controllers/podns"}, deep: true,
+			forbidden: []string{module + "/agent", module + "/cmd", module + "/api"},
+			allowed:   []string{module + "/agent/mroute", module + "/agent/netns"},
+			why:       "it looks into network namespaces, and knows neither routers nor objects",
 		},
 		{
 			in: []string{"cmd/smcroute-controller", "controllers/summary"}, deep: true,

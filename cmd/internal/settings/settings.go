@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -78,8 +79,8 @@ func (s *Settings) Env(option, variable string) { s.env[option] = variable }
 func (s *Settings) Parse(args []string) (Asked, error) {
 	general := s.Section("General")
 	general.StringVar(&s.file, "config", "", "YAML `FILE` with these options by their long names, as in \"log-level: debug\"; the command line wins over it")
-	general.BoolVar(&s.version, "version", false, "print the version and exit")
-	general.BoolVarP(&s.help, "help", "h", false, "print this text and exit")
+	general.BoolFunc("version", "print the version and exit", on(&s.version))
+	general.BoolFuncP("help", "h", "print this text and exit", on(&s.help))
 	for _, sec := range s.sections {
 		s.all.AddFlagSet(sec.FlagSet)
 	}
@@ -102,6 +103,14 @@ func (s *Settings) Parse(args []string) (Asked, error) {
 		}
 	}
 	return Nothing, s.readEnv()
+}
+
+// on is for options of which nobody says that they are false.
+func on(b *bool) func(string) error {
+	return func(value string) (err error) {
+		*b, err = strconv.ParseBool(value)
+		return err
+	}
 }
 
 // Changed reports whether an option was given, wherever.
