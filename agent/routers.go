@@ -101,7 +101,8 @@ func (r *Routers) call(ctx context.Context, f func(context.Context)) error {
 //
 // It returns when the kernel has all of it, but for what failed: States tells
 // of that, and it is tried again until another call says otherwise. When ctx is
-// done it returns at once, and everything goes on. Before Run it waits.
+// done it returns at once, and everything goes on; if ctx is done before it has
+// begun, nothing may have changed. Before Run it waits.
 func (r *Routers) SetLayers(ctx context.Context, want map[mroute.Place]mroute.Layer) {
 	var waits []<-chan struct{}
 	if r.call(ctx, func(run context.Context) { waits = r.set(run, want) }) != nil {

@@ -407,11 +407,15 @@ func TestRoutersTakeOver(t *testing.T) {
 		moved := mroute.Place{NetNS: "/proc/7/ns/net", ID: pod1.ID}
 		fl.hosts[moved.NetNS] = fl.hosts[pod1.NetNS]
 		fl.wrap = func(p mroute.Place, k kernel.Kernel) kernel.Kernel { return slow{k} }
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel() // nobody waits
+		drop := func() { // without waiting for the end
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			fl.SetLayers(ctx, nil)
+			is(t, "waited", ctx.Err(), context.DeadlineExceeded)
+		}
 		for range 5 {
 			fl.set(layers{pod1: layer("225.4.4.4")})
-			fl.SetLayers(ctx, nil)
+			drop()
 			fl.set(layers{pod1: layer("225.4.4.5")})
 			is(t, "again", fl.out(pod1, "225.4.4.5"), "b0")
 			fl.set(layers{moved: layer("225.4.4.6")})
@@ -420,7 +424,7 @@ func TestRoutersTakeOver(t *testing.T) {
 		if strings.Contains(fl.log.String(), "does not work") {
 			t.Errorf("log:\n%v", fl.log)
 		}
-		fl.SetLayers(ctx, nil) // Run waits for the end
+		drop() // but Run waits, see fleet.end
 	})
 }
 

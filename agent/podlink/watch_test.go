@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -36,8 +37,10 @@ func (w *wire) Close() { close(w.closed) }
 // station makes wires, or fails to.
 type station struct {
 	l     *Lookup
-	log   bytes.Buffer
+	log   bytes.Buffer // to be read after synctest.Wait
 	began time.Time
+
+	mu    sync.Mutex
 	tries []time.Duration
 	fail  error
 	now   *wire
@@ -51,6 +54,8 @@ func onStation(t *testing.T, fail error, f func(s *station)) {
 			log:     slog.New(slog.NewTextHandler(&s.log, nil)),
 			changes: make(chan struct{}, 1),
 			subscribe: func() (subscription, error) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
 				s.tries = append(s.tries, time.Since(s.began))
 				if s.fail != nil {
 					return nil, s.fail
@@ -134,13 +139,16 @@ func TestSubscribeAgain(t *testing.T) {
 	errFull := errors.New("too many open files")
 	onStation(t, errFull, func(s *station) {
 		time.Sleep(3 * time.Minute)
+		synctest.Wait()
 		if got := fmt.Sprint(s.tries); got != "[0s 1s 3s 7s 15s 31s 1m3s 2m3s]" {
 			t.Errorf("tries at %s", got)
 		}
 		if s.told() {
 			t.Error("a change is told that nobody knows of")
 		}
+		s.mu.Lock()
 		s.fail = nil
+		s.mu.Unlock()
 		time.Sleep(time.Minute)
 		if !s.told() {
 			t.Error("the time until then is not told as a change")
