@@ -1,9 +1,13 @@
 package linux
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/netns"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
@@ -55,4 +59,29 @@ func message(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// Kernel note 48: the default table is number 253 in IPv4 and 254 in IPv6.
+func TestNumberOfDefaultTable(t *testing.T) {
+	ns := netlab.New(t)
+	k, err := Open(Options{NetNS: ns.Path()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	for _, tt := range []struct {
+		table uint32
+		busy  mroute.Family
+	}{{uapi.DefaultTable4, mroute.IPv4}, {uapi.DefaultTable6, mroute.IPv6}} {
+		k, err := Open(Options{NetNS: ns.Path(), Table: tt.table})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer k.Close()
+		for _, f := range mroute.Families {
+			if busy := errors.Is(k.FamilyErr(f), kernel.ErrTableBusy); busy != (f == tt.busy) {
+				t.Errorf("beside table 0, %v table %d gives %v", f, tt.table, k.FamilyErr(f))
+			}
+		}
+	}
 }
