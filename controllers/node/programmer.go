@@ -57,11 +57,14 @@ type outcome struct {
 	pods    map[string]string // "namespace/name" by UID, of those with routers inside
 }
 
-// location is where a router is, or why that is not known.
+// location is where a router is, or why that is not known. It is both if it was
+// there the last time.
 type location struct {
-	place mroute.Place
-	err   error
+	place   mroute.Place
+	missing error
 }
+
+func (l location) known() bool { return l.missing == nil || l.place != mroute.Place{} }
 
 // NewProgrammer returns a Programmer that has not programmed anything.
 func NewProgrammer(o Options) *Programmer {
@@ -99,11 +102,12 @@ func (p *Programmer) Program(ctx context.Context, w World) error {
 	want := make(map[mroute.Place]mroute.Layer, len(at))
 	missing := 0
 	for router, l := range at {
-		if l.err != nil {
+		if l.missing != nil {
 			missing++
-			continue
 		}
-		want[l.place] = result.Layers[router]
+		if l.known() {
+			want[l.place] = result.Layers[router]
+		}
 	}
 	p.o.Routers.SetLayers(ctx, want)
 	if err := ctx.Err(); err != nil {
@@ -119,25 +123,64 @@ func (p *Programmer) Program(ctx context.Context, w World) error {
 	return nil
 }
 
-// locate finds the places of all routers.
+// locate finds the places of all routers. What cannot be found stays where it
+// was: a container runtime that does not answer must not stop packets.
 func (p *Programmer) locate(ctx context.Context, result translate.Result, pods []translate.Pod) map[translate.Router]location {
 	ips := map[string][]netip.Addr{}
 	for i := range pods {
 		ips[pods[i].UID] = pods[i].IPs
 	}
+	var before map[translate.Router]location
+	if last := p.outcome(); last != nil {
+		before = last.at
+	}
 	at := make(map[translate.Router]location, len(result.Layers))
+	var mu sync.Mutex // guards at
+	var wg sync.WaitGroup
 	for router := range result.Layers {
-		var l location
-		switch {
-		case router.PodUID == "":
-			l.place = mroute.Place{Table: router.Table}
-		case p.o.Finder == nil:
-			l.err = errors.New("routers inside pods are not allowed: see the agent's option --pod-network-namespaces")
-		default:
-			l.place, l.err = p.o.Finder.Find(ctx, router.PodUID, ips[router.PodUID])
-			l.place.Table = router.Table
+		if router.PodUID == "" {
+			mu.Lock()
+			at[router] = location{place: mroute.Place{Table: router.Table}}
+			mu.Unlock()
+			continue
 		}
-		at[router] = l
+		wg.Go(func() {
+			l := p.find(ctx, router, ips[router.PodUID])
+			if l.missing != nil {
+				l.place = before[router].place
+			}
+			mu.Lock()
+			at[router] = l
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	return apart(at)
+}
+
+// find asks for the namespace of a pod.
+func (p *Programmer) find(ctx context.Context, router translate.Router, ips []netip.Addr) (l location) {
+	if p.o.Finder == nil { // translate does not let it come to this
+		return location{missing: errors.New("routers inside pods are not allowed: see the agent's option --pod-network-namespaces")}
+	}
+	l.place, l.missing = p.o.Finder.Find(ctx, router.PodUID, ips)
+	l.place.Table = router.Table
+	return l
+}
+
+// apart leaves one router at each place: of two pods that seem to have the same
+// namespace one is a mistake, and none of them can be trusted.
+func apart(at map[translate.Router]location) map[translate.Router]location {
+	taken := map[mroute.Place]int{}
+	for _, l := range at {
+		if l.known() {
+			taken[l.place]++
+		}
+	}
+	for router, l := range at {
+		if l.known() && taken[l.place] > 1 {
+			at[router] = location{missing: fmt.Errorf("%v seems to be that of another pod as well", l.place)}
+		}
 	}
 	return at
 }

@@ -283,6 +283,29 @@ func TestPodNetworkNamespaces(t *testing.T) {
 	if !p.HasPodRouters() {
 		t.Error("no routers in pods")
 	}
+	// The container runtime does not answer: nothing stops.
+	for uid := range finder {
+		delete(finder, uid)
+	}
+	if err := p.Program(t.Context(), w); !errors.Is(err, ErrPodNamespace) {
+		t.Errorf("error %v of a runtime that is away", err)
+	}
+	if got := routers.places(); len(got) != 3 {
+		t.Errorf("places %q when the runtime is away", got)
+	}
+	if s, err = p.Report(t.Context()); err != nil || reasons(s) != "host Programmed, inside Programmed" {
+		t.Errorf("when the runtime is away: %s, %v", reasons(s), err)
+	}
+
+	// The same namespace for two pods is wrong at least for one of them.
+	finder["uid-r1"], finder["uid-r2"] = "/run/netns/r1", "/run/netns/r1"
+	if err := p.Program(t.Context(), w); !errors.Is(err, ErrPodNamespace) {
+		t.Errorf("error %v of two pods in one namespace", err)
+	}
+	if got, want := routers.places(), []string{"table 0: 1"}; !slices.Equal(got, want) {
+		t.Errorf("places %q, want %q", got, want)
+	}
+
 	w.Pods = nil
 	if err := p.Program(t.Context(), w); err != nil || p.HasPodRouters() {
 		t.Errorf("routers without pods: %v", err)

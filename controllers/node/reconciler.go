@@ -33,9 +33,10 @@ const (
 	// no API server.
 	forever = 10 * 365 * 24 * time.Hour
 
-	// Times after which pods' network namespaces are looked for again: a little
-	// while after they were not found, and now and then, since a sandbox may be
-	// made anew without a word to the API server.
+	// Times after which pods' network namespaces are looked for again: soon after
+	// they were not found, twice as long after the next time and so on, and now
+	// and then in any case, since a sandbox may be made anew without a word to the
+	// API server.
 	retryPods, recheckPods = 2 * time.Second, 15 * time.Second
 )
 
@@ -56,6 +57,8 @@ type reconciler struct {
 	o     ReconcilerOptions
 	read  client.Reader
 	alone bool // the last round found no Node
+
+	missed int // rounds one after the other that did not find all pods' namespaces
 }
 
 // Setup adds a controller to a manager whose cache has [CacheOptions]. It knows
@@ -142,9 +145,13 @@ func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	if r.o.Programmed != nil {
 		r.o.Programmed()
 	}
+	if errors.Is(err, ErrPodNamespace) { // it is in the report
+		after := min(retryPods<<min(r.missed, 8), recheckPods)
+		r.missed++
+		return reconcile.Result{RequeueAfter: after}, nil
+	}
+	r.missed = 0
 	switch {
-	case errors.Is(err, ErrPodNamespace):
-		return reconcile.Result{RequeueAfter: retryPods}, nil // it is in the report
 	case err != nil:
 		return reconcile.Result{}, err
 	case r.o.Programmer.HasPodRouters():

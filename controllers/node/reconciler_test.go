@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -110,8 +111,10 @@ func TestReconcileLooksAfterPodNamespaces(t *testing.T) {
 	r, _, _ := newReconciler(t, objects(fakeNode(), &r1, &p1))
 	finder := fakeFinder{}
 	r.o.Programmer.o.Finder = finder
-	if res, err := r.Reconcile(t.Context(), request("n1")); err != nil || res.RequeueAfter != retryPods {
-		t.Errorf("%v, %v, want a retry", res, err)
+	for _, want := range []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, recheckPods, recheckPods} {
+		if res, err := r.Reconcile(t.Context(), request("n1")); err != nil || res.RequeueAfter != want {
+			t.Errorf("%v, %v, want a retry after %v", res, err, want)
+		}
 	}
 	finder["uid-r"] = "/run/netns/r"
 	if res, err := r.Reconcile(t.Context(), request("n1")); err != nil || res.RequeueAfter != recheckPods {

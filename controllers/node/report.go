@@ -54,8 +54,8 @@ func (p *Programmer) report(ctx context.Context, counters bool) (*v1alpha1.Multi
 func (o *outcome) states(at map[mroute.Place]mroute.RouterState) map[translate.Router]mroute.RouterState {
 	out := make(map[translate.Router]mroute.RouterState, len(o.at))
 	for router, l := range o.at {
-		if l.err != nil {
-			out[router] = mroute.RouterState{Err: l.err, Cause: mroute.CauseKernel}
+		if !l.known() {
+			out[router] = mroute.RouterState{Err: l.missing}
 		} else if s, ok := at[l.place]; ok {
 			out[router] = s
 		}
