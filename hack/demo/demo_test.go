@@ -18,13 +18,13 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	programs.Main(m)
+	programs.MainOf(m, "smcrouted", "smcroutectl", "smcroute-agent")
 }
 
 // command runs the demo with one more layer of namespaces around it.
 func command(t *testing.T, bin string, args ...string) *exec.Cmd {
 	netlab.New(t) // skips where namespaces are not to be had
-	cmd := exec.Command("/proc/self/exe", append([]string{"-bin", bin}, args...)...)
+	cmd := exec.Command("/proc/self/exe", append([]string{"-bin", bin, "-samples", "../../config/samples"}, args...)...)
 	cmd.Args[0] = "demo"
 	cmd.Env = append(os.Environ(), "DEMO=1", "SHELL=/bin/sh", "NETLAB_INSIDE=")
 	return cmd
@@ -32,8 +32,13 @@ func command(t *testing.T, bin string, args ...string) *exec.Cmd {
 
 func TestDemo(t *testing.T) {
 	out, err := command(t, programs.Dir()).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "Every packet arrived where it should") {
+	if err != nil || strings.Count(string(out), "Every packet arrived where it should") != 2 {
 		t.Errorf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"reason: Programmed", "Accepted is False, Invalid: studio.yaml:", "the last good version"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q in the output:\n%s", want, out)
+		}
 	}
 }
 
@@ -43,7 +48,8 @@ func TestDemoFails(t *testing.T) {
 	script := "#!/bin/sh\nexec " + filepath.Join(programs.Dir(), "smcrouted") + " \"$@\" -f /nowhere\n"
 	err := errors.Join(
 		os.WriteFile(filepath.Join(bin, "smcrouted"), []byte(script), 0o755),
-		os.Symlink(filepath.Join(programs.Dir(), "smcroutectl"), filepath.Join(bin, "smcroutectl")))
+		os.Symlink(filepath.Join(programs.Dir(), "smcroutectl"), filepath.Join(bin, "smcroutectl")),
+		os.Symlink(filepath.Join(programs.Dir(), "smcroute-agent"), filepath.Join(bin, "smcroute-agent")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,8 @@
 // Demo shows multicast routing at work: it lays out a sender, a router and two
 // receivers in network namespaces, starts smcrouted on the router, sends real
-// packets and compares what arrives with what the configuration says. With
-// -shell it then gives a shell on the router.
+// packets and compares what arrives with what the configuration says. A second
+// act does so with smcroute-agent and the objects of config/samples. With -shell
+// it gives a shell on the router of the first act instead.
 //
 // It needs no root where user namespaces are allowed, and touches nothing
 // outside its own namespaces.
@@ -36,7 +37,8 @@ func main() {
 }
 
 func demoCommand() error {
-	bin := flag.String("bin", "bin", "directory of smcrouted and smcroutectl")
+	bin := flag.String("bin", "bin", "directory of the programs")
+	samples := flag.String("samples", "config/samples", "directory of the objects of the second act")
 	shell := flag.Bool("shell", false, "give a shell on the router")
 	wait := flag.Duration("patience", patience, "how long to wait for packets that don't come")
 	flag.Parse()
@@ -44,10 +46,18 @@ func demoCommand() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"smcrouted", "smcroutectl"} {
+	needed := []string{"smcrouted", "smcroutectl"}
+	if !*shell {
+		needed = append(needed, "smcroute-agent")
+	}
+	for _, name := range needed {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("%w; build it with make build", err)
 		}
+	}
+	objects, err := readSamples(*samples)
+	if err != nil {
+		return err
 	}
 	if err := netlab.Isolate(); err != nil {
 		return fmt.Errorf("this needs network namespaces: run it as root, or allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns): %w", err)
@@ -59,13 +69,22 @@ func demoCommand() error {
 	}
 	var failed bool
 	err = netlab.Run(func(tb netlab.TB) {
-		n := newNetwork(tb, dir)
+		n := newNetwork(tb, dir, "in", "out1", "out2")
+		n.startDaemon()
 		if *shell {
 			n.shell()
 			return
 		}
-		failed = !n.demo(*wait)
+		failed = !n.daemonAct(*wait)
 	})
+	if err == nil && !*shell {
+		err = netlab.Run(func(tb netlab.TB) {
+			n := newNetwork(tb, dir, "eth0", "eth1", "wlan0")
+			n.startAgent(objects)
+			failed = !n.agentAct(objects, *wait) || failed
+		})
+		fmt.Println("For a shell on the first router, with send and recv at hand: make lab")
+	}
 	if err == nil && failed {
 		err = errors.New("what arrived is not what the configuration says")
 	}

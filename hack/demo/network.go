@@ -16,10 +16,12 @@ import (
 
 // runDir holds all files of the demo. It is private, see demoCommand.
 const (
-	runDir   = "/run"
-	confFile = runDir + "/smcroute.conf"
-	pidFile  = runDir + "/smcroute.pid"
-	socket   = runDir + "/smcroute.sock"
+	runDir    = "/run"
+	confFile  = runDir + "/smcroute.conf"
+	pidFile   = runDir + "/smcroute.pid"
+	socket    = runDir + "/smcroute.sock"
+	manifests = runDir + "/manifests"
+	statusDir = runDir + "/status"
 )
 
 // patience is how long anything may take that should happen at once.
@@ -59,7 +61,7 @@ mroute from in source 2001:db8::10 group ff0e::42 to out2
 mroute from in group ff0e::1:0/112 to out1
 `
 
-// network is the demo's four namespaces and the daemon on the router.
+// network is the demo's four namespaces and the program on the router.
 type network struct {
 	tb                          netlab.TB
 	bin                         string
@@ -68,32 +70,41 @@ type network struct {
 	log                         programs.Output
 }
 
-func newNetwork(tb netlab.TB, bin string) *network {
+// newNetwork lays the network out. The router's links are called in, out1 and
+// out2.
+func newNetwork(tb netlab.TB, bin, in, out1, out2 string) *network {
 	n := &network{
 		tb: tb, bin: bin,
 		sender: netlab.New(tb), router: netlab.New(tb), left: netlab.New(tb), right: netlab.New(tb),
 	}
-	n.sender.Veth("eth0", n.router, "in")
-	n.router.Veth("out1", n.left, "eth0")
-	n.router.Veth("out2", n.right, "eth0")
+	n.sender.Veth("eth0", n.router, in)
+	n.router.Veth(out1, n.left, "eth0")
+	n.router.Veth(out2, n.right, "eth0")
+	n.atLeft, n.atRight = n.left.Capture("eth0"), n.right.Capture("eth0")
+	return n
+}
+
+// startDaemon starts smcrouted, and waits until the configuration is in effect:
+// the PID file tells.
+func (n *network) startDaemon() {
 	// Listings look better with addresses; multicast routing needs none.
 	n.sender.AddAddr("eth0", netip.MustParsePrefix("192.0.2.10/24"))
 	n.sender.AddAddr("eth0", netip.MustParsePrefix("2001:db8::10/64"))
 	n.router.AddAddr("in", netip.MustParsePrefix("192.0.2.1/24"))
 	n.router.AddAddr("in", netip.MustParsePrefix("2001:db8::1/64"))
-	n.atLeft, n.atRight = n.left.Capture("eth0"), n.right.Capture("eth0")
-	n.startDaemon()
-	return n
-}
-
-func (n *network) startDaemon() {
 	if err := os.WriteFile(confFile, []byte(conf), 0o644); err != nil {
 		n.tb.Fatalf("%v", err)
 	}
-	cmd := n.router.Command(filepath.Join(n.bin, "smcrouted"), "-n", "-f", confFile, "-P", pidFile, "-u", socket)
+	n.start(pidFile, "smcrouted", "-n", "-f", confFile, "-P", pidFile, "-u", socket)
+}
+
+// start starts a program on the router, and waits for a file that it makes when
+// it is ready.
+func (n *network) start(ready, name string, args ...string) {
+	cmd := n.router.Command(filepath.Join(n.bin, name), args...)
 	cmd.Stdout, cmd.Stderr = &n.log, &n.log
 	if err := cmd.Start(); err != nil {
-		n.tb.Fatalf("starting smcrouted: %v", err)
+		n.tb.Fatalf("starting %s: %v", name, err)
 	}
 	done := make(chan struct{})
 	go func() {
@@ -109,7 +120,6 @@ func (n *network) startDaemon() {
 			<-done
 		}
 	})
-	// The PID file tells that the configuration is in effect.
 	ended := false
 	netlab.Await(n.tb, patience, func() bool {
 		select {
@@ -117,11 +127,11 @@ func (n *network) startDaemon() {
 			ended = true
 		default:
 		}
-		_, err := os.Stat(pidFile)
+		_, err := os.Stat(ready)
 		return err == nil || ended
-	}, "smcrouted to be ready")
+	}, name+" to be ready")
 	if ended {
-		n.tb.Fatalf("smcrouted ended at once, %v:\n%s", cmd.ProcessState, n.log.String())
+		n.tb.Fatalf("%s ended at once, %v:\n%s", name, cmd.ProcessState, n.log.String())
 	}
 }
 

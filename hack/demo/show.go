@@ -16,7 +16,7 @@ import (
 // attempt is a flow that the demo sends, and what becomes of it.
 type attempt struct {
 	why         string // what it shows
-	line        string // how the configuration line begins that decides
+	where       string // what decides: how the line of the configuration begins, or its number, or an object's name
 	sg          mroute.SG
 	ttl         uint8
 	left, right bool // whether it arrives there
@@ -39,9 +39,9 @@ var attempts = []attempt{
 // count is how many packets of each flow are sent.
 const count = 100
 
-// demo sends all flows and shows what happened. It reports whether everything
-// was as it should be. It waits for packets that do not come, but only once.
-func (n *network) demo(wait time.Duration) bool {
+// daemonAct shows smcrouted at work, and reports whether everything was as it
+// should be.
+func (n *network) daemonAct(wait time.Duration) bool {
 	title("The network, each box a network namespace")
 	fmt.Print(drawing, "\n")
 	title("smcroute.conf of the router")
@@ -50,29 +50,12 @@ func (n *network) demo(wait time.Duration) bool {
 	}
 	fmt.Println()
 
-	for _, a := range attempts {
-		if !n.send(a, wait) {
-			wait = 0
+	for i, a := range attempts {
+		if a.where != "" {
+			attempts[i].where = strconv.Itoa(line(a.where))
 		}
 	}
-
-	title(fmt.Sprintf("%d packets of each flow sent; how many arrived", count))
-	fmt.Printf("%6s  %-24s %-28s %5s %6s\n", "LINE", "SHOWS", "FLOW", "LEFT", "RIGHT")
-	good := true
-	for _, a := range attempts {
-		where := "-"
-		if a.line != "" {
-			where = strconv.Itoa(line(a.line))
-		}
-		left, right := n.atLeft.Count(a.sg), n.atRight.Count(a.sg)
-		verdict := paint("32", "as it should be")
-		if left != expected(a.left) || right != expected(a.right) {
-			good = false
-			verdict = paint("31", fmt.Sprintf("WRONG: expected %d and %d", expected(a.left), expected(a.right)))
-		}
-		fmt.Printf("%6s  %-24s %-28s %5d %6d  %s\n", where, a.why, a.sg, left, right, verdict)
-	}
-	fmt.Println()
+	good := n.play("LINE", attempts, wait)
 
 	title("smcroutectl -d show")
 	fmt.Println(n.smcroutectl("-d", "show"))
@@ -83,13 +66,44 @@ func (n *network) demo(wait time.Duration) bool {
 		fmt.Println("  ", sg)
 	}
 	fmt.Println()
+	n.judge(good)
+	return good
+}
+
+// play sends all flows and shows what arrived, and whether that is as it should
+// be. It waits for packets that do not come, but only once.
+func (n *network) play(where string, attempts []attempt, wait time.Duration) (good bool) {
+	for _, a := range attempts {
+		if !n.send(a, wait) {
+			wait = 0
+		}
+	}
+	title(fmt.Sprintf("%d packets of each flow sent; how many arrived", count))
+	fmt.Printf("%9s  %-24s %-30s %5s %6s\n", where, "SHOWS", "FLOW", "LEFT", "RIGHT")
+	good = true
+	for _, a := range attempts {
+		left, right := n.atLeft.Count(a.sg), n.atRight.Count(a.sg)
+		verdict := paint("32", "as it should be")
+		if left != expected(a.left) || right != expected(a.right) {
+			good = false
+			verdict = paint("31", fmt.Sprintf("WRONG: expected %d and %d", expected(a.left), expected(a.right)))
+		}
+		if a.where == "" {
+			a.where = "-"
+		}
+		fmt.Printf("%9s  %-24s %-30s %5d %6d  %s\n", a.where, a.why, a.sg, left, right, verdict)
+	}
+	fmt.Println()
+	return good
+}
+
+// judge ends an act.
+func (n *network) judge(good bool) {
 	if good {
 		fmt.Println(paint("32", "Every packet arrived where it should, and nowhere else."))
 	} else {
-		fmt.Println(paint("31", "Not all is as it should be.") + " The daemon said:\n" + n.log.String())
+		fmt.Println(paint("31", "Not all is as it should be.") + " The program said:\n" + n.log.String())
 	}
-	fmt.Println("For a shell on this router, with send and recv at hand: make lab")
-	return good
 }
 
 // send sends the packets of a flow and waits for them. It reports whether all

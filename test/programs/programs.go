@@ -28,6 +28,9 @@ func MainKubernetes(m interface{ Run() int }) {
 	run(m, "smcroute-agent", "smcroute-controller", "smcroutectl")
 }
 
+// MainOf is Main with these of the project's programs.
+func MainOf(m interface{ Run() int }, names ...string) { run(m, names...) }
+
 func run(m interface{ Run() int }, names ...string) {
 	// Before netlab starts this program again, since the new network namespace
 	// has no way to a module proxy.
