@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/engine"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
@@ -45,6 +46,9 @@ type Routers struct {
 	others  map[mroute.Place]*router
 	closing []*router // no longer wanted, and perhaps not yet gone
 }
+
+// patience is how long SetLayers waits for routers other than Main.
+const patience = 5 * time.Second
 
 // NewRouters returns routers that do nothing before Run.
 func NewRouters(o RoutersOptions) *Routers {
@@ -100,17 +104,26 @@ func (r *Routers) call(ctx context.Context, f func(context.Context)) error {
 // empties their tables. Main is never closed, its layer is emptied.
 //
 // It returns when the kernel has all of it, but for what failed: States tells
-// of that, and it is tried again until another call says otherwise. When ctx is
-// done it returns at once, and everything goes on; if ctx is done before it has
-// begun, nothing may have changed. Before Run it waits.
+// of that, and it is tried again until another call says otherwise. A place that
+// takes longer than 5 s is not waited for, unless it is that of Main: what is
+// done there goes on. So it does if ctx is done, but if that is so before the
+// call has begun, nothing may have changed. Before Run it waits.
 func (r *Routers) SetLayers(ctx context.Context, want map[mroute.Place]mroute.Layer) {
-	var waits []<-chan struct{}
-	if r.call(ctx, func(run context.Context) { waits = r.set(run, want) }) != nil {
+	var main, others []<-chan struct{}
+	if r.call(ctx, func(run context.Context) { main, others = r.set(run, want) }) != nil {
 		return
 	}
-	for _, w := range waits {
+	r.wait(ctx, main)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	r.wait(ctx, others)
+}
+
+// wait returns when all channels are closed, or ctx is done, or Run ends.
+func (r *Routers) wait(ctx context.Context, all []<-chan struct{}) {
+	for _, c := range all {
 		select {
-		case <-w:
+		case <-c:
 		case <-r.done:
 			return
 		case <-ctx.Done():
@@ -119,9 +132,9 @@ func (r *Routers) SetLayers(ctx context.Context, want map[mroute.Place]mroute.La
 	}
 }
 
-// set tells every router what it should do. The channels are closed when that
-// is done.
-func (r *Routers) set(run context.Context, want map[mroute.Place]mroute.Layer) (waits []<-chan struct{}) {
+// set tells every router what it should do. The channels, of Main and of others,
+// are closed when that is done.
+func (r *Routers) set(run context.Context, want map[mroute.Place]mroute.Layer) (main, others []<-chan struct{}) {
 	for place, x := range r.others {
 		if _, ok := want[place]; !ok {
 			x.cancel()
@@ -138,23 +151,24 @@ func (r *Routers) set(run context.Context, want map[mroute.Place]mroute.Layer) (
 		}
 	})
 	for _, x := range r.closing {
-		waits = append(waits, x.ended)
+		others = append(others, x.ended)
 	}
 	for _, place := range slices.SortedFunc(maps.Keys(want), comparePlaces) {
+		if place == r.main.place {
+			main = append(main, r.main.ask(want[place]))
+			continue
+		}
 		x := r.others[place]
-		switch {
-		case place == r.main.place:
-			x = r.main
-		case x == nil:
+		if x == nil {
 			x = r.start(run, place, r.runAt(place))
 			r.others[place] = x
 		}
-		waits = append(waits, x.ask(want[place]))
+		others = append(others, x.ask(want[place]))
 	}
 	if _, ok := want[r.main.place]; !ok && r.main.asked != nil {
-		waits = append(waits, r.main.ask(mroute.Layer{Name: r.main.asked.Name}))
+		main = append(main, r.main.ask(mroute.Layer{Name: r.main.asked.Name}))
 	}
-	return waits
+	return main, others
 }
 
 func comparePlaces(a, b mroute.Place) int {

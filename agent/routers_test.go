@@ -498,6 +498,10 @@ func TestRoutersSlowPlace(t *testing.T) {
 		s := fl.state(pod1)
 		is(t, "cause", s.Cause, 0)
 		is(t, "error", s.Err != nil, true)
+		began := time.Now()
+		fl.SetLayers(t.Context(), layers{node: layer("225.2.2.2"), pod1: layer("225.4.4.4")})
+		is(t, "waited for it", time.Since(began), 5*time.Second)
+		is(t, "main", fl.out(node, "225.2.2.2"), "b0")
 		waiting := make(chan struct{})
 		go func() {
 			fl.SetLayers(context.Background(), layers{pod1: layer("225.4.4.5")})
