@@ -106,12 +106,17 @@ func TestWithoutAPIServer(t *testing.T) {
 	}
 }
 
-// A refusal is told once, however often the API server is asked.
-func TestAPIServerRefuses(t *testing.T) {
+// That the API server is away, back, and refuses is told once, however often it
+// is asked.
+func TestAPIServerComesAndRefuses(t *testing.T) {
 	n := newLab(t)
+	address := "127.0.0.1:6443" // of a namespace of its own
+	n.start("--kubeconfig", n.write("kubeconfig", kubeconfig(address)))
+	n.await("a line of the log", func() bool { return n.lines("The API server does not answer") == 1 })
+
 	var l net.Listener
 	if err := n.router.Do(func() (err error) {
-		l, err = net.Listen("tcp", "127.0.0.1:0")
+		l, err = net.Listen("tcp", address)
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -127,13 +132,18 @@ func TestAPIServerRefuses(t *testing.T) {
 	})}
 	go func() { _ = server.Serve(l) }()
 	defer server.Close()
-	n.start("--kubeconfig", n.write("kubeconfig", kubeconfig(l.Addr().String())))
 	n.await("three attempts", func() bool { return asked.Load() >= 3 })
-	if k := n.lines("refuses"); k < 1 || k > 4 {
+	if k := n.lines("The API server answers again"); k != 1 {
+		t.Errorf("%d lines tell that the API server is back", k)
+	}
+	if k := n.lines("The API server refuses"); k < 1 || k > 4 {
 		t.Errorf("%d lines tell that lists are refused, want one for each of four types", k)
 	}
 	if k := n.lines("\n"); k > 12 {
 		t.Errorf("%d lines in the log", k)
+	}
+	if code, _ := n.probe("/readyz"); code != http.StatusInternalServerError {
+		t.Errorf("/readyz: %d", code)
 	}
 }
 
