@@ -272,7 +272,7 @@ func (s *State) touchJoin(j mroute.Join) {
 		n *= plan.PrefixSize(j.Match.Source, manyJoins)
 	}
 	g := &s.groups
-	if n > manyJoins || g.due() > 0 || g.over {
+	if n > manyJoins || g.due() > 0 {
 		s.work.joins = true
 		return
 	}

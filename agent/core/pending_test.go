@@ -261,6 +261,7 @@ func TestChanged(t *testing.T) {
 		want int
 	}{
 		{"a layer", func() { r.conf("mroute from a0 group 225.1.1.1 to b0") }, 1},
+		{"a layer that only waits", func() { r.conf("mroute from a0 group 225.1.1.1 to b0", "mroute from a0 group 225.9.9.9 to x0") }, 1},
 		{"a flow", func() { r.send("a0", sg) }, 1},
 		{"packets", func() { r.send("a0", sg) }, 0},
 		{"a stray", func() { r.send("b0", sg) }, 0},

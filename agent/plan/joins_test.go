@@ -70,6 +70,23 @@ func TestJoins(t *testing.T) {
 	}
 }
 
+// The same line in several layers is gone over once, if it stands for many.
+func TestSameJoinsTwice(t *testing.T) {
+	w := newWorld(t, "mgroup from a0 group 225.1.0.0/24\nmgroup from a0 group 225.1.0.0/25", "a0")
+	for _, name := range []string{"kubernetes", "more"} {
+		l := layer(t, "mgroup from a0 group 225.1.0.7/24")
+		l.Name = name
+		w.in.SetLayer(l)
+	}
+	w.ctl("join a0 225.1.0.0/24")
+	res, _ := w.resolve(0)
+	n := 0
+	res.Joins(func(plan.Membership) bool { n++; return true })
+	if n != 256+128 {
+		t.Errorf("%d memberships came by, want %d", n, 256+128)
+	}
+}
+
 func TestJoined(t *testing.T) {
 	w := newWorld(t, "mgroup from a+ group 225.1.1.0/30\nmgroup from a0 group 225.1.1.1\nmgroup from a0 source 10.0.0.0/30 group 232.1.1.1", "a0 a1")
 	joined := func(ifindex int, m string) bool {
