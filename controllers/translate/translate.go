@@ -23,7 +23,7 @@ func Translate(in Input) Result {
 	}
 	ws := t.wishes()
 	slices.SortFunc(ws, byAge)
-	claims := make(claims)
+	claims := make(claims, len(ws))
 	b := newLayers(in.MainTable)
 	for _, w := range ws {
 		if w.object.Rejection == nil {
