@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
 	config "github.com/smcroute/kube-smcroute/config/crd"
 )
@@ -106,5 +107,56 @@ func write(t *testing.T, cases []Case, v *config.Validator) {
 		if err := os.WriteFile(file, bytes.Join(documents, []byte(separator)), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Each rule of each kind has an object that breaks it.
+func TestEveryRuleIsBroken(t *testing.T) {
+	cases, err := Invalid()
+	if err != nil {
+		t.Fatal(err)
+	}
+	crds, err := config.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := 0
+	for _, crd := range crds {
+		kind := crd.Spec.Names.Kind
+		visit("", *crd.Spec.Versions[0].Schema.OpenAPIV3Schema, func(path string, rule apiextensionsv1.ValidationRule) {
+			rules++
+			broken := slices.ContainsFunc(cases, func(c Case) bool {
+				return c.Object.GetKind() == kind && slices.ContainsFunc(c.Want, func(w string) bool {
+					return strings.HasPrefix(w, path) && strings.HasSuffix(w, ": "+rule.Message)
+				})
+			})
+			if !broken {
+				t.Errorf("no %s of testdata/invalid breaks the rule of %s: %s", kind, path, rule.Message)
+			}
+		})
+	}
+	if rules < 40 {
+		t.Errorf("found only %d rules", rules)
+	}
+}
+
+// visit calls f for each rule of a schema. A path has no indexes, and ends at the
+// first list.
+func visit(path string, s apiextensionsv1.JSONSchemaProps, f func(string, apiextensionsv1.ValidationRule)) {
+	for _, rule := range s.XValidations {
+		f(path, rule)
+	}
+	if s.Items != nil {
+		visit(path, *s.Items.Schema, f)
+	}
+	for name, property := range s.Properties {
+		child := name
+		if path != "" {
+			child = path + "." + name
+		}
+		if s.Type == "object" && strings.HasPrefix(path, "spec.to") {
+			child = path // whose fields have an index before them
+		}
+		visit(child, property, f)
 	}
 }
