@@ -11,14 +11,10 @@ import (
 // nothing to do with tables: on the node the agent's own router makes them, in a
 // pod that of the default table.
 func (t *translator) group(w *wish, spec *v1alpha1.MulticastGroupSpec) *Rejection {
-	table := t.in.MainTable
-	if spec.NetworkNamespace.Type == v1alpha1.PodNamespace {
-		table = 0
-	}
 	if err := checkInterface("spec.interface", spec.Interface); err != nil {
 		return invalid(err)
 	}
-	routers, rejection := t.place(w, &spec.NetworkNamespace, table, true)
+	routers, rejection := t.place(w, &spec.NetworkNamespace, true)
 	if rejection != nil {
 		return rejection
 	}
@@ -38,6 +34,9 @@ func (t *translator) group(w *wish, spec *v1alpha1.MulticastGroupSpec) *Rejectio
 		js = append(js, mroute.Join{If: mroute.IfPattern(spec.Interface), Match: m})
 	}
 	for _, r := range routers {
+		if r.PodUID == "" {
+			r.Table = t.in.MainTable
+		}
 		w.wants = append(w.wants, want{router: r, joins: js})
 	}
 	return nil

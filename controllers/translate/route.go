@@ -19,7 +19,7 @@ func (t *translator) route(w *wish, spec *v1alpha1.MulticastRouteSpec) *Rejectio
 	if err := checkEnds(spec); err != nil {
 		return invalid(err)
 	}
-	routers, rejection := t.place(w, &spec.NetworkNamespace, uint32(spec.Table), namesInterface(spec))
+	routers, rejection := t.place(w, &spec.NetworkNamespace, namesInterface(spec))
 	if rejection != nil {
 		return rejection
 	}
@@ -27,7 +27,8 @@ func (t *translator) route(w *wish, spec *v1alpha1.MulticastRouteSpec) *Rejectio
 	if err != nil {
 		return invalid(err)
 	}
-	sources, err := parseSources(spec.Sources, mroute.FamilyOf(groups[0].Addr()))
+	family := mroute.FamilyOf(groups[0].Addr())
+	sources, err := parseSources(spec.Sources, family)
 	if err != nil {
 		return invalid(err)
 	}
@@ -35,7 +36,7 @@ func (t *translator) route(w *wish, spec *v1alpha1.MulticastRouteSpec) *Rejectio
 		return invalid(err)
 	}
 	ps := problems{}
-	to, err := t.outputs(w.object.Namespace, spec.To, mroute.FamilyOf(groups[0].Addr()), &ps)
+	to, err := t.outputs(w.object.Namespace, spec.To, family, &ps)
 	if err != nil {
 		return invalid(err)
 	}
@@ -45,7 +46,7 @@ func (t *translator) route(w *wish, spec *v1alpha1.MulticastRouteSpec) *Rejectio
 	}
 	want := want{inputs: inputs, joins: joinsOf(inputs, spec.Join)}
 	for _, r := range routers {
-		want.router = r
+		want.router = t.inTable(r, family, uint32(spec.Table))
 		w.wants = append(w.wants, want)
 	}
 	w.object.Problems = append(w.object.Problems, ps.list()...)
