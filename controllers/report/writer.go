@@ -135,14 +135,17 @@ func (w *Writer) change(now time.Time) {
 
 // turn does what is due.
 func (w *Writer) turn(ctx context.Context, now time.Time) {
+	if free := w.wrote.Add(w.o.Coalesce); !w.lookAt.IsZero() && w.lookAt.Before(free) {
+		w.lookAt = free // an interval ended after this was planned
+	}
 	look := !w.lookAt.IsZero() && !now.Before(w.lookAt)
 	tick := !now.Before(w.tickAt)
 	if tick {
 		w.ticks++
 		spread := 1 + jitter*(2*rand.Float64()-1)
 		w.tickAt = now.Add(time.Duration(spread * float64(w.o.Interval)))
-		if w.o.Mode == Off || w.failure != "" {
-			tick = false // nothing is written, or tried at its own pace
+		if w.o.Mode == Off || w.failure != "" || now.Before(w.wrote.Add(w.o.Coalesce)) {
+			tick = false // nothing is written, or at its own pace, or it was just now
 		}
 	}
 	if !look && !tick {

@@ -1,0 +1,162 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+)
+
+var resource = schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "multicastnodestates"}
+
+var errDown = errors.New("connection refused")
+
+// server is an API server for MulticastNodeStates. It notes when it was asked.
+type server struct {
+	t *testing.T
+
+	mu       sync.Mutex
+	down     bool
+	version  int
+	objects  map[string]*v1alpha1.MulticastNodeState
+	requests []request
+	waivers  int // nodes that may be late once
+}
+
+type request struct {
+	at   time.Time
+	verb string
+	node string
+	ok   bool
+}
+
+func newServer(t *testing.T) *server {
+	return &server{t: t, objects: map[string]*v1alpha1.MulticastNodeState{}}
+}
+
+// begin notes a request.
+func (s *server) begin(ctx context.Context, verb, node string) (*request, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.requests = append(s.requests, request{at: time.Now(), verb: verb, node: node})
+	r := &s.requests[len(s.requests)-1]
+	if s.down {
+		return r, errDown
+	}
+	return r, nil
+}
+
+func (s *server) Get(ctx context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.begin(ctx, "get", key.Name)
+	if err != nil {
+		return err
+	}
+	o := s.objects[key.Name]
+	if o == nil {
+		return apierrors.NewNotFound(resource, key.Name)
+	}
+	r.ok = true
+	o.DeepCopyInto(obj.(*v1alpha1.MulticastNodeState))
+	return nil
+}
+
+func (s *server) Create(ctx context.Context, obj client.Object, _ ...client.CreateOption) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.begin(ctx, "create", obj.GetName())
+	if err != nil {
+		return err
+	}
+	if s.objects[obj.GetName()] != nil {
+		return apierrors.NewAlreadyExists(resource, obj.GetName())
+	}
+	if obj.GetResourceVersion() != "" {
+		return apierrors.NewBadRequest("resourceVersion should not be set on objects to be created")
+	}
+	r.ok = true
+	obj.SetUID(types.UID(fmt.Sprintf("uid-%d", s.version)))
+	s.store(obj.(*v1alpha1.MulticastNodeState))
+	return nil
+}
+
+func (s *server) Update(ctx context.Context, obj client.Object, _ ...client.UpdateOption) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.begin(ctx, "update", obj.GetName())
+	if err != nil {
+		return err
+	}
+	old := s.objects[obj.GetName()]
+	switch {
+	case old == nil:
+		return apierrors.NewNotFound(resource, obj.GetName())
+	case old.ResourceVersion != obj.GetResourceVersion():
+		return apierrors.NewConflict(resource, obj.GetName(), errors.New("it was changed"))
+	}
+	if due := old.Status.NextReportTime.Time; time.Now().After(due) {
+		if s.waivers--; s.waivers < 0 {
+			s.t.Errorf("%s: a report was due at %v, and came at %v", obj.GetName(), due, time.Now())
+		}
+	}
+	r.ok = true
+	s.store(obj.(*v1alpha1.MulticastNodeState))
+	return nil
+}
+
+func (s *server) store(o *v1alpha1.MulticastNodeState) {
+	s.version++
+	o.ResourceVersion = strconv.Itoa(s.version)
+	s.objects[o.Name] = o.DeepCopy()
+}
+
+// set changes the server.
+func (s *server) set(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+// object is a node's report; nil if there is none.
+func (s *server) object(node string) *v1alpha1.MulticastNodeState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.objects[node].DeepCopy()
+}
+
+// since returns the requests that came after t, by node.
+func (s *server) since(t time.Time) map[string][]request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	byNode := map[string][]request{}
+	for _, r := range s.requests {
+		if r.at.After(t) {
+			byNode[r.node] = append(byNode[r.node], r)
+		}
+	}
+	return byNode
+}
+
+// writes returns the times of all reports after t.
+func (s *server) writes(t time.Time) (times []time.Time) {
+	for _, rs := range s.since(t) {
+		for _, r := range rs {
+			if r.ok && r.verb != "get" {
+				times = append(times, r.at)
+			}
+		}
+	}
+	return times
+}
