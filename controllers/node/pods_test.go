@@ -71,7 +71,7 @@ func TestLivePods(t *testing.T) {
 		{"an ended one has its address no more", []corev1.Pod{with(pod("job", 9, "10.0.0.7"), phase(corev1.PodSucceeded)), pod("new", 1, "10.0.0.7")}, "new=10.0.0.7"},
 		{"one being deleted gives way", []corev1.Pod{with(pod("old", 9, "10.0.0.7"), deleted), pod("new", 1, "10.0.0.7")}, "new=10.0.0.7"},
 		{"one being deleted counts", []corev1.Pod{with(pod("old", 9, "10.0.0.7"), deleted)}, "old=10.0.0.7"},
-		{"the younger wins", []corev1.Pod{pod("old", 1, "10.0.0.7"), pod("new", 9, "10.0.0.7")}, "new=10.0.0.7"},
+		{"the younger wins", []corev1.Pod{pod("a", 1, "10.0.0.7"), pod("b", 9, "10.0.0.7")}, "b=10.0.0.7"},
 		{"each address by itself", []corev1.Pod{pod("old", 1, "10.0.0.7", "fd00::7"), pod("new", 9, "10.0.0.7", "fd00::8")}, "new=10.0.0.7,fd00::8 old=fd00::7"},
 		{"the host's address is shared", []corev1.Pod{with(pod("a", 0, "192.0.2.1"), host), with(pod("b", 0, "192.0.2.1"), host), pod("c", 0, "192.0.2.1")}, "a=192.0.2.1 b=192.0.2.1 c=192.0.2.1"},
 	} {
