@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+	"github.com/smcroute/kube-smcroute/controllers/manifests/yamldoc"
 	"github.com/smcroute/kube-smcroute/controllers/translate"
 )
 
@@ -47,12 +48,12 @@ type contents struct {
 
 // parse reads the text of a file.
 func parse(v Validator, file string, text []byte) contents {
-	p := parser{validator: v}
-	for _, doc := range split(file, text) {
-		value, problem := doc.decode()
+	p := parser{validator: v, file: file}
+	for _, doc := range yamldoc.Split(text) {
+		value, err := doc.Decode()
 		switch {
-		case problem != nil:
-			p.strays = append(p.strays, *problem)
+		case err != nil:
+			p.strays = append(p.strays, Problem{File: file, Line: err.Line, Message: err.Message})
 		case value != nil:
 			p.value(&doc, "", value, nil)
 		}
@@ -62,18 +63,19 @@ func parse(v Validator, file string, text []byte) contents {
 
 type parser struct {
 	validator Validator
+	file      string
 	contents
 }
 
-func (p *parser) stray(doc *document, path, format string, args ...any) {
-	p.strays = append(p.strays, Problem{File: doc.file, Line: doc.find(path), Path: path, Message: fmt.Sprintf(format, args...)})
+func (p *parser) stray(doc *yamldoc.Document, path, format string, args ...any) {
+	p.strays = append(p.strays, Problem{File: p.file, Line: doc.Find(path), Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
 // listKind is what an item of a list is, if it doesn't say so itself.
 type listKind struct{ apiVersion, kind string }
 
 // value takes a document, or the item of a list at path.
-func (p *parser) value(doc *document, path string, value any, list *listKind) {
+func (p *parser) value(doc *yamldoc.Document, path string, value any, list *listKind) {
 	content, ok := value.(map[string]any)
 	if !ok {
 		p.stray(doc, path, "expected an object with apiVersion, kind, metadata and spec")
@@ -99,7 +101,7 @@ func (p *parser) value(doc *document, path string, value any, list *listKind) {
 		}
 		p.list(doc, content, &listKind{apiVersion, item})
 	case group != v1alpha1.GroupVersion.Group:
-		p.foreign = append(p.foreign, fmt.Sprintf("%s: %s of %s", doc.file, kind, apiVersion))
+		p.foreign = append(p.foreign, fmt.Sprintf("%s: %s of %s", p.file, kind, apiVersion))
 	case apiVersion != v1alpha1.GroupVersion.String():
 		p.stray(doc, join(path, "apiVersion"), "%s is not known here: expected %s", apiVersion, v1alpha1.GroupVersion)
 	case kind != string(translate.RouteKind) && kind != string(translate.GroupKind):
@@ -109,7 +111,7 @@ func (p *parser) value(doc *document, path string, value any, list *listKind) {
 	}
 }
 
-func (p *parser) list(doc *document, content map[string]any, kind *listKind) {
+func (p *parser) list(doc *yamldoc.Document, content map[string]any, kind *listKind) {
 	items, ok := content["items"].([]any)
 	if !ok && content["items"] != nil {
 		p.stray(doc, "items", "expected a list of objects")
@@ -121,7 +123,7 @@ func (p *parser) list(doc *document, content map[string]any, kind *listKind) {
 }
 
 // object takes a route or a group.
-func (p *parser) object(doc *document, path string, u *unstructured.Unstructured) {
+func (p *parser) object(doc *yamldoc.Document, path string, u *unstructured.Unstructured) {
 	key, problem := identify(u)
 	if problem != "" {
 		p.stray(doc, join(path, "metadata"), "%s", problem)
@@ -129,7 +131,7 @@ func (p *parser) object(doc *document, path string, u *unstructured.Unstructured
 	}
 	u.SetNamespace(key.Namespace)
 	delete(u.Object, "status") // as with kubectl apply
-	d := declaration{key: key, file: doc.file, line: doc.find(path)}
+	d := declaration{key: key, file: p.file, line: doc.Find(path)}
 	p.validator.Default(u)
 	errs := p.validator.Validate(u)
 	if len(errs) == 0 {
@@ -137,7 +139,7 @@ func (p *parser) object(doc *document, path string, u *unstructured.Unstructured
 	}
 	for _, err := range errs {
 		at := join(path, err.Field)
-		d.problems = append(d.problems, Problem{File: doc.file, Line: doc.find(at), Path: at, Message: err.ErrorBody()})
+		d.problems = append(d.problems, Problem{File: p.file, Line: doc.Find(at), Path: at, Message: err.ErrorBody()})
 	}
 	slices.SortFunc(d.problems, Problem.compare)
 	if more := len(d.problems) - maxProblems; more > 0 {

@@ -1,4 +1,6 @@
-package manifests
+// Package yamldoc reads files of YAML documents as kubectl does, and knows at
+// which line each field is.
+package yamldoc
 
 import (
 	"bytes"
@@ -10,26 +12,34 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/json"
 	k8syaml "sigs.k8s.io/yaml"
 )
 
-// document is one of the documents of a file.
-type document struct {
-	file string
+// Document is one of the documents of a file.
+type Document struct {
 	line int // of its first line, counted from 1
 	text []byte
 	tree *yaml.Node // of use for line numbers only
 }
 
-// split cuts a file into its documents, at the lines that begin with "---" or
+// Error is that a document is not YAML.
+type Error struct {
+	Line    int // of the file, counted from 1
+	Message string
+}
+
+// Error returns the message, without the line.
+func (e *Error) Error() string { return e.Message }
+
+// Split cuts a file into its documents, at the lines that begin with "---" or
 // are "...". A document that cannot be parsed leaves the others whole.
-func split(file string, text []byte) []document {
-	var docs []document
+func Split(text []byte) []Document {
+	var docs []Document
 	start, startLine, line := 0, 1, 0
 	flush := func(end, next, nextLine int) {
 		if len(bytes.TrimSpace(text[start:end])) > 0 {
-			docs = append(docs, document{file: file, line: startLine, text: text[start:end]})
+			docs = append(docs, Document{line: startLine, text: text[start:end]})
 		}
 		start, startLine = next, nextLine
 	}
@@ -62,11 +72,12 @@ func marker(line []byte) string {
 	return ""
 }
 
-// decode returns what a document holds, as a decoded JSON document: nil if it
-// is empty but for comments.
-func (d *document) decode() (any, *Problem) {
+// Decode returns what a document holds, as a decoded JSON document: int64 or
+// float64, string, bool, []any and map[string]any, and nil if it is empty but for
+// comments. Call it before Find.
+func (d *Document) Decode() (any, *Error) {
 	if err := d.parse(); err != nil {
-		return nil, d.syntaxProblem(err)
+		return nil, d.syntaxError(err)
 	}
 	if d.tree == nil {
 		return nil, nil
@@ -74,17 +85,17 @@ func (d *document) decode() (any, *Problem) {
 	// As kubectl reads it. That is YAML 1.1, where "on" is a boolean.
 	text, err := k8syaml.YAMLToJSONStrict(d.text)
 	if err != nil {
-		return nil, d.syntaxProblem(err)
+		return nil, d.syntaxError(err)
 	}
 	var value any
-	if err := utiljson.Unmarshal(text, &value); err != nil {
-		return nil, d.syntaxProblem(err)
+	if err := json.Unmarshal(text, &value); err != nil {
+		return nil, d.syntaxError(err)
 	}
 	return value, nil
 }
 
 // parse makes the tree, and sees to it that nothing follows it.
-func (d *document) parse() error {
+func (d *Document) parse() error {
 	decoder := yaml.NewDecoder(bytes.NewReader(d.text))
 	var tree, more yaml.Node
 	switch err := decoder.Decode(&tree); {
@@ -106,28 +117,34 @@ func (d *document) parse() error {
 // the text alone: "yaml: line 3: ...", "yaml: unmarshal errors:\n  line 3: ...".
 var yamlError = regexp.MustCompile(`^(?:yaml: )?(?:unmarshal errors:\s*)?(?:line (\d+): )?((?s:.*))$`)
 
-func (d *document) syntaxProblem(err error) *Problem {
-	p := &Problem{File: d.file, Line: d.line, Message: err.Error()}
+func (d *Document) syntaxError(err error) *Error {
+	e := &Error{Line: d.line, Message: err.Error()}
 	if m := yamlError.FindStringSubmatch(err.Error()); m != nil {
 		if n, err := strconv.Atoi(m[1]); err == nil {
-			p.Line += n - 1
+			e.Line = d.inFile(n)
 		}
-		p.Message = strings.Join(strings.Fields(m[2]), " ")
+		e.Message = strings.Join(strings.Fields(m[2]), " ")
 	}
-	return p
+	return e
+}
+
+// inFile turns a line of the document into one of the file. For what is missing
+// at the end, the parsers may give one that there is not.
+func (d *Document) inFile(line int) int {
+	return d.line + max(0, min(line-1, bytes.Count(d.text, []byte("\n"))))
 }
 
 // first returns the line where the document's content begins.
-func (d *document) first() int {
+func (d *Document) first() int {
 	if d.tree == nil || len(d.tree.Content) == 0 {
 		return d.line
 	}
-	return d.line + d.tree.Content[0].Line - 1
+	return d.inFile(d.tree.Content[0].Line)
 }
 
-// find returns the line of a field, "spec.to[1].interface", or of the innermost
+// Find returns the line of a field, "spec.to[1].interface", or of the innermost
 // one around it that the document has.
-func (d *document) find(path string) int {
+func (d *Document) Find(path string) int {
 	line := d.first()
 	if d.tree == nil || len(d.tree.Content) == 0 {
 		return line
@@ -141,7 +158,7 @@ func (d *document) find(path string) int {
 		if value == nil {
 			break
 		}
-		line, node = d.line+key.Line-1, value
+		line, node = d.inFile(key.Line), value
 	}
 	return line
 }
