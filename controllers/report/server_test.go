@@ -120,6 +120,10 @@ func (s *server) store(o *v1alpha1.MulticastNodeState) {
 	s.version++
 	o.ResourceVersion = strconv.Itoa(s.version)
 	s.objects[o.Name] = o.DeepCopy()
+	// The answer is read into the memory of the object that was sent.
+	for i := range o.Status.Routes {
+		o.Status.Routes[i].Reason = "read back"
+	}
 }
 
 // set changes the server.
