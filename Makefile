@@ -22,6 +22,11 @@ GO    ?= go
 export GO
 BIN   := bin
 
+# One way to compile for programs, checks, tools and Kubernetes alike, so that
+# each package is compiled once; only the race detector needs another.
+export CGO_ENABLED := 0
+export GOFLAGS := $(strip -buildvcs=false -trimpath $(GOFLAGS))
+
 BARE_METAL := ./cmd/smcrouted ./cmd/smcroutectl
 KUBERNETES := ./cmd/smcroute-agent ./cmd/smcroute-controller
 
@@ -31,8 +36,7 @@ LDFLAGS := -s -w \
 	-X $(MODULE)/cmd/internal/install.Version=$(VERSION) \
 	-X $(MODULE)/cmd/internal/install.SysConfDir=$(SYSCONFDIR) \
 	-X $(MODULE)/cmd/internal/install.RunStateDir=$(RUNSTATEDIR)
-# Built as the programs are, so that what they share is compiled once.
-TOOL := CGO_ENABLED=0 GOFLAGS="-buildvcs=false -trimpath" $(GO) tool -modfile=hack/tools/go.mod
+TOOL := $(GO) tool -modfile=hack/tools/go.mod
 
 # Packages whose tests make network namespaces, and those whose tests don't.
 # Expanded when used, so "make help" does not wait for them.
@@ -42,7 +46,6 @@ netlab_pkgs = $(sort $(shell $(uses_netlab)) $(NETLAB))
 driven_pkgs = $(filter $(addsuffix %,$(addprefix $(MODULE)/test/,script interop bench)),$(all_pkgs))
 kernel_pkgs = $(filter-out $(driven_pkgs),$(netlab_pkgs))
 unit_pkgs   = $(filter-out $(driven_pkgs) $(kernel_pkgs),$(all_pkgs))
-race        = $(shell GO="$(GO)" hack/race)
 
 .PHONY: help
 help: ## list the targets
@@ -60,11 +63,11 @@ go:
 
 .PHONY: build
 build: go ## build the static binaries into bin/: daemon, client, and the two for Kubernetes
-	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ $(BARE_METAL) $(KUBERNETES)
+	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ $(BARE_METAL) $(KUBERNETES)
 
 .PHONY: build-bare-metal
 build-bare-metal: go ## build smcrouted and smcroutectl alone, which is much less to compile
-	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ $(BARE_METAL)
+	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ $(BARE_METAL)
 
 .PHONY: generate
 generate: go ## make deep copies, CRDs, RBAC roles and docs/api.md from the types and markers
@@ -82,24 +85,24 @@ clean: ## remove what was built
 .PHONY: test
 test: go lint ## all tests and checks, with the race detector where it works
 	@hack/smcroute
-	$(GO) test $(race) -count=1 -timeout=15m ./...
+	hack/gotest -count=1 -timeout=15m ./...
 
 .PHONY: test-unit
 test-unit: go ## tests that need nothing of the system
-	$(GO) test $(race) $(unit_pkgs)
+	hack/gotest $(unit_pkgs)
 
 .PHONY: test-kernel
 test-kernel: go ## tests on the real kernel, in namespaces of their own; no root needed
-	$(GO) test $(race) -count=1 $(kernel_pkgs)
+	hack/gotest -count=1 $(kernel_pkgs)
 
 .PHONY: test-script
 test-script: go ## scenarios that drive the real binaries in namespaces
-	$(GO) test $(race) -count=1 ./test/script
+	hack/gotest -count=1 ./test/script
 
 .PHONY: test-interop
 test-interop: go ## with the original smcrouted and smcroutectl of Debian
 	@hack/smcroute
-	$(GO) test $(race) -count=1 -v ./test/interop/...
+	hack/gotest -count=1 -v ./test/interop/...
 
 .PHONY: lint
 lint: go ## gofmt, go vet, staticcheck, and what is generated; import rules are in hack/imports
@@ -116,17 +119,17 @@ fuzz: go ## every fuzz target for a short time (FUZZTIME=10s)
 .PHONY: bench
 bench: go ## against SMCRoute and a bare loop, in one table (BENCH="-only start")
 	@hack/smcroute
-	$(GO) run -buildvcs=false ./test/bench $(BENCH)
+	$(GO) run ./test/bench $(BENCH)
 
 ##@ Try
 
 .PHONY: demo
 demo: build ## send multicast through a router in namespaces and show what happens
-	$(GO) run -buildvcs=false ./hack/demo -bin $(BIN)
+	$(GO) run ./hack/demo -bin $(BIN)
 
 .PHONY: lab
 lab: build ## a shell on that router, with send and recv at hand
-	$(GO) run -buildvcs=false ./hack/demo -bin $(BIN) -shell
+	$(GO) run ./hack/demo -bin $(BIN) -shell
 
 ##@ Install
 
