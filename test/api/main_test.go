@@ -38,6 +38,7 @@ type suite struct {
 
 	mu       sync.Mutex
 	lab      *kubelab.Lab
+	control  *kubelab.Process
 	t        *testing.T // that runs
 	cleanups []func()
 }
@@ -73,6 +74,16 @@ func start(t *testing.T) *kubelab.Lab {
 		s.lab = kubelab.Start(s, kubelab.Options{Programs: programs.Dir(), Dir: dir})
 	}
 	return s.lab
+}
+
+// startController starts the controller, once.
+func (s *suite) startController() {
+	s.t.Helper()
+	if s.control == nil || s.control.Ended() {
+		// Without a Lease it does not end when the API server is away for long.
+		s.control = s.lab.LaunchController(s, "--leader-elect=false")
+		s.control.AwaitReady()
+	}
 }
 
 // The suite is the netlab.TB of what lives as long as it does.

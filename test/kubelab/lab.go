@@ -3,20 +3,25 @@ package kubelab
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 	"github.com/smcroute/kube-smcroute/test/netlab"
@@ -57,6 +62,7 @@ type Lab struct {
 func Start(tb netlab.TB, o Options) *Lab {
 	tb.Helper()
 	l := &Lab{tb: tb, o: o, own: netlab.Own(tb)}
+	log.SetLogger(logr.Discard()) // the library's; it complains without one
 	var err error
 	if l.root, err = Root(); err != nil {
 		tb.Fatalf("kubelab: %v", err)
@@ -71,23 +77,17 @@ func Start(tb netlab.TB, o Options) *Lab {
 
 func (l *Lab) startControlPlane() {
 	l.tb.Helper()
-	l.env = &envtest.Environment{}
+	// A watch keeps an API server that is asked to end; it is killed then.
+	l.env = &envtest.Environment{ControlPlaneStartTimeout: 2 * patience, ControlPlaneStopTimeout: time.Second}
 	server := l.env.ControlPlane.GetAPIServer()
 	server.CertDir = l.mkdir("apiserver") // named, so that it survives a restart
 	server.SecureServing.Address, server.SecureServing.Port = Address, Port
-	// Labels of a node that a kubelet must not set are of no interest here, but
-	// the node's name in tokens is.
-	server.Configure().Append("service-account-lookup", "true")
 	began := time.Now()
 	config, err := l.env.Start()
 	if err != nil {
 		l.tb.Fatalf("kubelab: starting the API server: %v", err)
 	}
-	l.tb.Cleanup(func() {
-		if err := l.env.Stop(); err != nil {
-			l.tb.Logf("kubelab: stopping the API server: %v", err)
-		}
-	})
+	l.tb.Cleanup(func() { _ = l.env.Stop() }) // what it says is that it had to kill
 	l.tb.Logf("API server ready after %v", time.Since(began).Round(100*time.Millisecond))
 	l.Config = config
 	l.Client, err = client.NewWithWatch(config, client.Options{Scheme: NewScheme()})
@@ -112,9 +112,14 @@ func NewScheme() *runtime.Scheme {
 // StopServer ends the API server; etcd stays.
 func (l *Lab) StopServer() {
 	l.tb.Helper()
-	if err := l.env.ControlPlane.APIServer.Stop(); err != nil {
-		l.tb.Fatalf("kubelab: stopping the API server: %v", err)
-	}
+	_ = l.env.ControlPlane.APIServer.Stop() // an error is that it had to kill
+	netlab.Await(l.tb, patience, func() bool {
+		conn, err := net.Dial("tcp", net.JoinHostPort(Address, Port))
+		if err == nil {
+			_ = conn.Close()
+		}
+		return errors.Is(err, syscall.ECONNREFUSED)
+	}, "the API server to be gone")
 }
 
 // StartServer starts it again at the same address.
@@ -149,7 +154,7 @@ func (l *Lab) TryKubectl(args ...string) (string, error) {
 	return out.String(), nil
 }
 
-// Create creates an object, and forgets it at the end of the test of tb.
+// Create creates an object, and deletes it at the end of the test of tb.
 func (l *Lab) Create(tb netlab.TB, o client.Object) {
 	tb.Helper()
 	if err := l.Client.Create(context.Background(), o); err != nil {

@@ -37,6 +37,8 @@ type Node struct {
 	addr    netip.Addr // of mgmt0
 	bridges map[string]bool
 	pods    int
+
+	kubeconfig string // of the agent, once it has a token
 }
 
 // Node makes a node that is ready, without an agent. It is gone at the end of
@@ -49,10 +51,11 @@ func (l *Lab) Node(tb netlab.TB, name string, labels map[string]string) *Node {
 		addr:   netip.AddrFrom4([4]byte{10, 201, byte(l.nodes), 2}),
 		Socket: filepath.Join(l.mkdir("sockets"), name),
 	}
-	n.NS.Veth("mgmt0", l.own, "mgmt-"+name)
+	uplink := fmt.Sprintf("mgmt%d", l.nodes)
+	n.NS.Veth("mgmt0", l.own, uplink)
 	gateway := netip.AddrFrom4([4]byte{10, 201, byte(l.nodes), 1})
 	n.NS.AddAddr("mgmt0", netip.PrefixFrom(n.addr, 30))
-	l.own.AddAddr("mgmt-"+name, netip.PrefixFrom(gateway, 30))
+	l.own.AddAddr(uplink, netip.PrefixFrom(gateway, 30))
 	n.NS.AddRoute(netip.MustParsePrefix(Address+"/32"), "mgmt0", gateway)
 
 	n.Object = &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
@@ -138,28 +141,24 @@ func (l *Lab) KubeConfigFor(name, token string) string {
 // probes is where agents answer probes, on their node.
 const probes = "127.0.0.1:18081"
 
-// StartAgent starts an agent on the node, and waits until it is ready. Reports
-// come fast; arguments can say otherwise.
-func (n *Node) StartAgent(args ...string) *Process {
+// Launch starts an agent on the node. Reports come fast; arguments can say
+// otherwise.
+func (n *Node) Launch(args ...string) *Process {
 	n.tb.Helper()
-	p := n.LaunchAgent(args...)
-	p.await(func() bool { return n.probe("/readyz") }, "readiness")
-	return p
-}
-
-// LaunchAgent is StartAgent without the wait.
-func (n *Node) LaunchAgent(args ...string) *Process {
-	n.tb.Helper()
-	kubeconfig := n.lab.KubeConfigFor("agent-"+n.Name, n.Token())
+	if n.kubeconfig == "" { // the API server may be away later
+		n.kubeconfig = n.lab.KubeConfigFor("agent-"+n.Name, n.Token())
+	}
 	args = append([]string{
 		"--node-name=" + n.Name,
-		"--kubeconfig=" + kubeconfig,
+		"--kubeconfig=" + n.kubeconfig,
 		"--socket=" + n.Socket,
 		"--health-probe-bind-address=" + probes,
 		"--report-interval=1s",
 		"--report-coalesce=100ms",
 	}, args...)
-	return start(n.tb, "smcroute-agent on "+n.Name, n.NS.Command(filepath.Join(n.lab.o.Programs, "smcroute-agent"), args...))
+	p := start(n.tb, "smcroute-agent on "+n.Name, n.NS.Command(filepath.Join(n.lab.o.Programs, "smcroute-agent"), args...))
+	p.ready = func() bool { return n.probe("/readyz") }
+	return p
 }
 
 // probe reports whether the agent answers with 200.
@@ -190,9 +189,9 @@ func (n *Node) Smcroutectl(args ...string) string {
 	return string(out)
 }
 
-// StartController starts the controller, and waits until it is the leader or
-// would be.
-func (l *Lab) StartController(tb netlab.TB, args ...string) *Process {
+// LaunchController starts the controller. It writes status fast; arguments can
+// say otherwise.
+func (l *Lab) LaunchController(tb netlab.TB, args ...string) *Process {
 	tb.Helper()
 	kubeconfig := l.KubeConfigFor("controller", l.Token(tb, "kube-smcroute-controller", nil))
 	args = append([]string{
@@ -204,26 +203,32 @@ func (l *Lab) StartController(tb netlab.TB, args ...string) *Process {
 		"--counters-interval=500ms",
 	}, args...)
 	p := start(tb, "smcroute-controller", exec.Command(filepath.Join(l.o.Programs, "smcroute-controller"), args...))
-	p.await(func() bool {
+	p.ready = func() bool {
 		response, err := http.Get("http://127.0.0.1:18082/readyz")
 		if err != nil {
 			return false
 		}
 		_ = response.Body.Close()
 		return response.StatusCode == http.StatusOK
-	}, "readiness")
+	}
 	return p
 }
 
-// StartGarbageCollector starts the part of Kubernetes that removes objects whose
+// LaunchGarbageCollector starts the part of Kubernetes that removes objects whose
 // owner is gone, and the objects of namespaces that are deleted.
-func (l *Lab) StartGarbageCollector(tb netlab.TB) *Process {
+func (l *Lab) LaunchGarbageCollector(tb netlab.TB) *Process {
 	tb.Helper()
 	cmd := exec.Command(filepath.Join(l.assets(), "kube-controller-manager"),
 		"--kubeconfig="+l.KubeConfig, "--leader-elect=false", "--bind-address=127.0.0.1",
 		"--controllers=garbage-collector-controller,namespace-controller",
 		"--authentication-skip-lookup", "--cert-dir="+l.mkdir("controller-manager"))
 	return start(tb, "kube-controller-manager", cmd)
+}
+
+// Fatalf ends the test of the node.
+func (n *Node) Fatalf(format string, args ...any) {
+	n.tb.Helper()
+	n.tb.Fatalf(format, args...)
 }
 
 // String returns the node's name.

@@ -116,5 +116,14 @@ func (p *Pod) DeleteObject() {
 	}
 }
 
+// Rewire makes the network of a pod anew, as when its sandbox is restarted: a
+// namespace and a link, with the old names and addresses.
+func (n *Node) Rewire(p *Pod) *Pod {
+	n.tb.Helper()
+	again := n.Wire(PodSpec{IPs: p.IPs, Link: p.Link, Bridge: p.Bridge})
+	again.Object = p.Object
+	return again
+}
+
 // Unwire deletes the link, and with it the routes.
 func (p *Pod) Unwire() { p.node.NS.Delete(p.Link) }

@@ -18,10 +18,11 @@ const patience = 30 * time.Second
 type Process struct {
 	Log programs.Output // what it printed
 
-	tb   netlab.TB
-	name string
-	cmd  *exec.Cmd
-	done chan struct{}
+	tb    netlab.TB
+	name  string
+	cmd   *exec.Cmd
+	done  chan struct{}
+	ready func() bool // whether it says so
 }
 
 // start starts cmd. Its output is kept.
@@ -96,13 +97,14 @@ func (p *Process) end(s os.Signal) {
 	}
 }
 
-// await waits until cond holds, and ends the test if the program ends before.
-func (p *Process) await(cond func() bool, what string) {
+// AwaitReady waits until the program says that it is ready. If it ends before,
+// that ends the test.
+func (p *Process) AwaitReady() {
 	p.tb.Helper()
-	if !netlab.Poll(patience, func() bool { return p.Ended() || cond() }) {
-		p.tb.Fatalf("timed out after %v waiting for %s of %s, which said:\n%s", patience, what, p.name, p.Log.String())
+	if !netlab.Poll(patience, func() bool { return p.Ended() || p.ready() }) {
+		p.tb.Fatalf("timed out after %v waiting for %s to be ready; it said:\n%s", patience, p.name, p.Log.String())
 	}
 	if p.Ended() {
-		p.tb.Fatalf("%s ended, %v, before %s:\n%s", p.name, p.cmd.ProcessState, what, p.Log.String())
+		p.tb.Fatalf("%s ended, %v, before it was ready:\n%s", p.name, p.cmd.ProcessState, p.Log.String())
 	}
 }
