@@ -241,9 +241,11 @@ func TestScaleModes(t *testing.T) {
 		if rs := all.since(time.Time{}); len(rs) != 0 {
 			t.Errorf("requests, though off: %v", rs)
 		}
-		if n := all.agents[0].asked; n != 2 {
-			t.Errorf("the source was asked %d times, want 2", n)
-		}
+		all.agents[0].set(func() {
+			if n := all.agents[0].asked; n != 2 {
+				t.Errorf("the source was asked %d times, want 2", n)
+			}
+		})
 	})
 }
 

@@ -127,28 +127,33 @@ func TestTrouble(t *testing.T) {
 		var log strings.Builder
 		w := a.writer(s, Full)
 		w.log = slog.New(slog.NewTextHandler(&log, nil))
-		noNode := errors.New("no Node n")
-		w.store.nodeUID = func(context.Context) (types.UID, error) { return "", noNode }
+		uid, noNode := types.UID(""), errors.New("no Node n")
+		w.store.nodeUID = func(context.Context) (u types.UID, err error) {
+			s.set(func() { u, err = uid, noNode })
+			return u, err
+		}
 		s.down = true
 		var running sync.WaitGroup
 		running.Go(func() { _ = w.Start(ctx) })
 		time.Sleep(10 * time.Minute)
 		s.set(func() { s.down = false })
 		time.Sleep(10 * time.Minute)
-		if n := a.asked; n < 2 {
-			t.Errorf("the source was asked %d times, and had nothing", n)
-		}
-		a.set(func() { a.err = nil })
+		a.set(func() {
+			if a.asked < 2 {
+				t.Errorf("the source was asked %d times, and had nothing", a.asked)
+			}
+			a.err = nil
+		})
 		time.Sleep(10 * time.Minute)
 		if rs := s.since(time.Time{})["n"]; len(rs) == 0 || rs[len(rs)-1].verb != "get" {
 			t.Errorf("an object without an owner was written: %v", rs)
 		}
-		noNode = nil
+		s.set(func() { noNode = nil })
 		time.Sleep(10 * time.Minute)
 		if rs := s.since(time.Time{})["n"]; len(rs) == 0 || rs[len(rs)-1].verb != "get" {
 			t.Errorf("an object without an owner's UID was written: %v", rs)
 		}
-		w.store.nodeUID = func(context.Context) (types.UID, error) { return "u", nil }
+		s.set(func() { uid = "u" })
 		time.Sleep(10 * time.Minute)
 		if s.object("n") == nil {
 			t.Error("nothing was written in the end")

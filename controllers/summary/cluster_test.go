@@ -206,3 +206,17 @@ func (c *cluster) counted() int {
 	defer c.mu.Unlock()
 	return len(c.writes)
 }
+
+// route is the present route a.
+func (c *cluster) route() *v1alpha1.MulticastRoute {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.routes["a"].DeepCopy()
+}
+
+// looked is how many rounds there were.
+func (c *cluster) looked() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rounds
+}

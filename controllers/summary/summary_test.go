@@ -82,14 +82,14 @@ func TestLife(t *testing.T) {
 		time.Sleep(time.Second)
 		expect(t, c, "a node is gone", "1/1 Programmed", 9)
 
-		rounds := c.rounds
+		rounds := c.looked()
 		time.Sleep(5 * time.Minute)
-		if c.rounds > rounds+1 {
-			t.Errorf("%d rounds while nothing happened", c.rounds-rounds)
+		if n := c.looked(); n > rounds+1 {
+			t.Errorf("%d rounds while nothing happened", n-rounds)
 		}
 		// A new spec.
 		time.Sleep(time.Minute)
-		r := c.routes["a"].DeepCopy()
+		r := c.route()
 		r.Generation = 2
 		c.setRoute(r)
 		time.Sleep(time.Second)
@@ -108,6 +108,8 @@ func TestCounters(t *testing.T) {
 		report := func(d time.Duration) {
 			for from := time.Now(); time.Since(from) < d; time.Sleep(10 * time.Second) {
 				packets++
+				// This wakes the route, but says nothing about it.
+				c.setNode("n0", true, map[string]string{"packets": fmt.Sprint(packets)})
 				for i := range 30 {
 					c.report(fmt.Sprint("n", i), v1alpha1.ReasonProgrammed, packets)
 				}
@@ -120,7 +122,7 @@ func TestCounters(t *testing.T) {
 			t.Errorf("%d writes in an hour, want 11 or 12: one in 300 s and up to 10 s", n)
 		}
 		time.Sleep(5 * time.Minute)
-		if got := c.routes["a"].Status.Counters.Packets; got != 30*packets {
+		if got := c.route().Status.Counters.Packets; got != 30*packets {
 			t.Errorf("%d packets in the end, want %d", got, 30*packets)
 		}
 	})
@@ -141,6 +143,8 @@ func TestStates(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		expect(t, c, "a change on all nodes", "100/100 Programmed", before+2)
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		gaps := c.writes
 		for i := 1; i < len(gaps); i++ {
 			if d := gaps[i].Sub(gaps[i-1]); d < 10*time.Second {
@@ -158,14 +162,14 @@ func TestTroubleOfWrites(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, c *cluster) {
-				c.refuse = err
+				c.refuse = err // there is nothing to do yet
 				c.setNode("n1", true, nil)
 				c.setRoute(newRoute("a", nil))
 				c.report("n1", v1alpha1.ReasonProgrammed, 1)
 				time.Sleep(10 * time.Minute)
 				expect(t, c, "refused", " ", 0)
-				if c.rounds > 650 {
-					t.Errorf("%d rounds in ten minutes", c.rounds)
+				if n := c.looked(); n > 650 {
+					t.Errorf("%d rounds in ten minutes", n)
 				}
 				c.mu.Lock()
 				c.refuse = nil
@@ -223,13 +227,15 @@ func TestGone(t *testing.T) {
 		c.setNode("n1", true, nil)
 		c.setRoute(newRoute("a", nil))
 		time.Sleep(time.Minute)
-		r := c.routes["a"]
+		r := c.route()
 		c.mu.Lock()
 		delete(c.routes, "a")
 		c.mu.Unlock()
 		c.book.routes().gone(r, c.queue.AddAfter)
 		c.report("n1", v1alpha1.ReasonProgrammed, 1)
 		time.Sleep(time.Hour)
+		c.book.mu.Lock()
+		defer c.book.mu.Unlock()
 		if len(c.book.entries) != 0 || c.counted() != 1 {
 			t.Errorf("%d entries, %d writes", len(c.book.entries), c.counted())
 		}
