@@ -104,6 +104,14 @@ test-interop: go ## with the original smcrouted and smcroutectl of Debian
 	@hack/smcroute
 	hack/gotest -count=1 -v ./test/interop/...
 
+.PHONY: kubebox
+kubebox: go ## etcd and Kubernetes, built from source once and kept in ~/.cache
+	@GO="$(GO)" hack/kubebox/build
+
+.PHONY: test-api
+test-api: go kubebox ## the operator against a real API server, with agents on nodes in namespaces
+	CGO_ENABLED=0 GOFLAGS="-buildvcs=false -trimpath" $(GO) test -count=1 -v -timeout=15m ./test/api
+
 .PHONY: lint
 lint: go ## gofmt, go vet, staticcheck, and what is generated; import rules are in hack/imports
 	@files=$$(git ls-files -- '*.go' 2>/dev/null | xargs -r ls 2>/dev/null); files=$$($$($(GO) env GOROOT)/bin/gofmt -l $${files:-.}); \
@@ -130,6 +138,12 @@ demo: build ## send multicast through a router in namespaces and show what happe
 .PHONY: lab
 lab: build ## a shell on that router, with send and recv at hand
 	$(GO) run ./hack/demo -bin $(BIN) -shell
+
+.PHONY: demo-k8s
+demo-k8s: build kubebox ## the operator: an API server, two nodes, real packets, and a KUBECONFIG to play with
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -o $(BIN)/demo-k8s ./hack/demo-k8s
+	@# Not by "go run", so that a signal gets there.
+	@exec $(BIN)/demo-k8s -bin $(BIN)
 
 ##@ Install
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -112,6 +113,10 @@ func TestConfFile(t *testing.T) {
 	defer back()
 	h.agent = h.Launch(h.args...)
 	h.passes(flow("192.0.2.10", "232.9.9.9"), h.atRight)
+	netlab.Await(t, patience, func() bool {
+		_, err := os.Stat(h.Socket)
+		return err == nil
+	}, "the agent's socket")
 	h.Smcroutectl("add", "eth0", "192.0.2.10", "232.8.8.8", "eth1")
 	back()
 	h.agent.AwaitReady()

@@ -171,13 +171,9 @@ func packet(sg mroute.SG) netlab.Packet {
 
 // passes sends packets of a flow until one arrives at a receiver, as it must.
 func (h *host) passes(sg mroute.SG, at *netlab.Capture) {
-	h.sendsUntil(sg, at, func() bool { return at.Count(sg) > 0 })
-}
-
-func (h *host) sendsUntil(sg mroute.SG, at *netlab.Capture, cond func() bool) {
 	if !netlab.Poll(patience, func() bool {
 		h.sender.Send("eth0", packet(sg))
-		return cond()
+		return at.Count(sg) > 0
 	}) {
 		h.Fatalf("%v does not arrive on %v: %v\n%s", sg, h, at, h.Smcroutectl("-d", "show"))
 	}

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -152,6 +153,24 @@ func (l *Lab) TryKubectl(args ...string) (string, error) {
 		return out.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(errs.String()))
 	}
 	return out.String(), nil
+}
+
+// KubeConfigAt writes a file for an administrator who comes to the server at
+// another address, and returns its path.
+func (l *Lab) KubeConfigAt(address string) string {
+	l.tb.Helper()
+	config, err := clientcmd.Load(l.env.KubeConfig)
+	if err == nil {
+		for _, c := range config.Clusters {
+			c.Server, c.TLSServerName = "https://"+address, "localhost"
+		}
+		var data []byte
+		if data, err = clientcmd.Write(*config); err == nil {
+			return l.write("kubeconfig", data)
+		}
+	}
+	l.tb.Fatalf("kubelab: %v", err)
+	return ""
 }
 
 // Create creates an object, and deletes it at the end of the test of tb.
