@@ -85,13 +85,11 @@ func (b *book) gone(o status.Object) {
 func (b *book) report(node string, r *v1alpha1.MulticastNodeState, now time.Time, add func(status.Object, time.Duration)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	changes := map[status.Object]status.Change{}
-	first := false
+	var changes map[status.Object]status.Change
+	first := r == nil || !b.reports.Has(node)
 	if r == nil {
-		first = true
 		changes = b.reports.Remove(node)
 	} else {
-		first = !b.reports.Has(node)
 		changes = b.reports.Set(r, now)
 	}
 	for o, change := range changes {
