@@ -24,8 +24,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		files, _ := split(ar)
-		for _, file := range files {
+		for _, file := range sources(ar) {
 			f.Add(file.Text, false)
 			f.Add(file.Text, true)
 		}

@@ -2,11 +2,8 @@ package conf_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,65 +12,34 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent/conf"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/golden"
 )
-
-var update = flag.Bool("update", false, "write what Parse returns into testdata")
 
 // TestGolden reads each testdata/*.txtar: its first file is parsed and may
 // include the others; "layer" and "diagnostics" are what must come out. The word
 // "-N" in the archive's comment sets DefaultDisable.
 func TestGolden(t *testing.T) {
-	archives, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(archives) == 0 {
-		t.Fatalf("no archives in testdata: %v", err)
-	}
-	for _, name := range archives {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
-			ar, err := txtar.ParseFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			files, want := split(ar)
-			layer, diagnostics := conf.Parse(files[0], conf.Options{
-				DefaultDisable: slices.Contains(strings.Fields(string(ar.Comment)), "-N"),
-				Include:        includeFrom(files),
-			})
-			got := map[string]string{"layer": dump(layer), "diagnostics": dumpDiagnostics(diagnostics)}
-			if *update {
-				writeGolden(t, name, ar, got)
-				return
-			}
-			for _, part := range []string{"layer", "diagnostics"} {
-				if got[part] != want[part] {
-					t.Errorf("%s of %s:\n%s\nwant:\n%s", part, name, got[part], want[part])
-				}
-			}
+	golden.Test(t, func(t *testing.T, in *txtar.Archive) []txtar.File {
+		files := sources(in)
+		layer, diagnostics := conf.Parse(files[0], conf.Options{
+			DefaultDisable: slices.Contains(strings.Fields(string(in.Comment)), "-N"),
+			Include:        includeFrom(files),
 		})
-	}
+		return []txtar.File{
+			{Name: "layer", Data: []byte(dump(layer))},
+			{Name: "diagnostics", Data: []byte(dumpDiagnostics(diagnostics))},
+		}
+	})
 }
 
-// split parts an archive into configuration files and expectations.
-func split(ar *txtar.Archive) ([]conf.Source, map[string]string) {
-	var files []conf.Source
-	want := map[string]string{}
+// sources are the configuration files of an archive.
+func sources(ar *txtar.Archive) (files []conf.Source) {
 	for _, f := range ar.Files {
-		if f.Name == "layer" || f.Name == "diagnostics" {
-			want[f.Name] = string(f.Data)
-		} else {
+		if f.Name != "layer" && f.Name != "diagnostics" {
 			files = append(files, conf.Source{Name: f.Name, Text: f.Data})
 		}
 	}
-	return files, want
-}
-
-func writeGolden(t *testing.T, name string, ar *txtar.Archive, got map[string]string) {
-	ar.Files = slices.DeleteFunc(ar.Files, func(f txtar.File) bool { return got[f.Name] != "" || f.Name == "diagnostics" })
-	for _, part := range []string{"layer", "diagnostics"} {
-		ar.Files = append(ar.Files, txtar.File{Name: part, Data: []byte(got[part])})
-	}
-	if err := os.WriteFile(name, txtar.Format(ar), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	return files
 }
 
 // includeFrom is an Include that knows files and nothing else.

@@ -2,23 +2,19 @@ package manifests
 
 import (
 	"cmp"
-	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 	"sigs.k8s.io/yaml"
 
 	"github.com/smcroute/kube-smcroute/config/crd"
+	"github.com/smcroute/kube-smcroute/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // validator is made once: compiling the rules takes a while.
 var validator = sync.OnceValue(func() Validator {
@@ -33,33 +29,9 @@ var validator = sync.OnceValue(func() Validator {
 // are what the manifests' directory holds, one after the other. A file with the
 // text "UNREADABLE" is. The file "want" says what must come out of each.
 func TestGolden(t *testing.T) {
-	archives, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(archives) == 0 {
-		t.Fatalf("no archives in testdata: %v", err)
-	}
-	for _, name := range archives {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
-			ar, err := txtar.ParseFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, ar)
-			at := slices.IndexFunc(ar.Files, func(f txtar.File) bool { return f.Name == "want" })
-			if at < 0 {
-				at, ar.Files = len(ar.Files), append(ar.Files, txtar.File{Name: "want"})
-			}
-			if *update {
-				ar.Files[at].Data = []byte(got)
-				if err := os.WriteFile(name, txtar.Format(ar), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := gocmp.Diff(string(ar.Files[at].Data), got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
-	}
+	golden.Test(t, func(t *testing.T, in *txtar.Archive) []txtar.File {
+		return []txtar.File{{Name: "want", Data: []byte(play(t, in))}}
+	})
 }
 
 // play shows a catalog the states of the directory, and prints what it has.

@@ -1,16 +1,13 @@
 package status
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/tools/txtar"
+	"github.com/rogpeppe/go-internal/txtar"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,9 +16,8 @@ import (
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 	"github.com/smcroute/kube-smcroute/controllers/translate"
+	"github.com/smcroute/kube-smcroute/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // given is what a golden file has in its part "given".
 type given struct {
@@ -40,37 +36,18 @@ type given struct {
 // TestSummary: each file of testdata has a route, nodes and their reports, and
 // the status that comes of them.
 func TestSummary(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal(err, len(files))
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var in given
-			if err := yaml.UnmarshalStrict(archive.Files[0].Data, &in); err != nil {
-				t.Fatal(err)
-			}
-			in.Route.Namespace, in.Route.Name, in.Route.UID = "studio", "a", "uid-a"
-			got, err := yaml.Marshal(summarised(&in))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if *update {
-				archive.Files = append(archive.Files[:1], txtar.File{Name: "status", Data: got})
-				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if len(archive.Files) != 2 || string(got) != string(archive.Files[1].Data) {
-				t.Errorf("got:\n%s", got)
-			}
-		})
-	}
+	golden.Test(t, func(t *testing.T, archive *txtar.Archive) []txtar.File {
+		var in given
+		if err := yaml.UnmarshalStrict(archive.Files[0].Data, &in); err != nil {
+			t.Fatal(err)
+		}
+		in.Route.Namespace, in.Route.Name, in.Route.UID = "studio", "a", "uid-a"
+		got, err := yaml.Marshal(summarised(&in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []txtar.File{{Name: "status", Data: got}}
+	})
 }
 
 func summarised(in *given) v1alpha1.MulticastRouteStatus {

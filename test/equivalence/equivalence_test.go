@@ -4,10 +4,7 @@ package equivalence
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,48 +18,24 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/plan"
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 	"github.com/smcroute/kube-smcroute/controllers/translate"
+	"github.com/smcroute/kube-smcroute/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the differences into testdata")
 
 // TestPairs reads each testdata/*.txtar: a smcroute.conf, the objects.yaml that
 // say the same, links, and flows to ask about. What differs between the two must
 // be in "differences"; for most pairs there is none.
 func TestPairs(t *testing.T) {
-	archives, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(archives) == 0 {
-		t.Fatalf("no archives in testdata: %v", err)
-	}
-	for _, name := range archives {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
-			ar, err := txtar.ParseFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			files := map[string]string{}
-			for _, f := range ar.Files {
-				files[f.Name] = string(f.Data)
-			}
-			w := newWorld(files["links"])
-			flows := flowsOf(t, files["flows"])
-			file := w.answers(parseConf(t, files["smcroute.conf"]), flows)
-			objects := w.answers(layerOf(t, translate.Translate(readObjects(t, files["objects.yaml"]))), flows)
-			got := differences(file, objects)
-			if *update {
-				ar.Files = slices.DeleteFunc(ar.Files, func(f txtar.File) bool { return f.Name == "differences" })
-				if got != "" {
-					ar.Files = append(ar.Files, txtar.File{Name: "differences", Data: []byte(got)})
-				}
-				if err := os.WriteFile(name, txtar.Format(ar), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if got != files["differences"] {
-				t.Errorf("differences:\n%s\nwant:\n%s", got, files["differences"])
-			}
-		})
-	}
+	golden.Test(t, func(t *testing.T, in *txtar.Archive) []txtar.File {
+		files := map[string]string{}
+		for _, f := range in.Files {
+			files[f.Name] = string(f.Data)
+		}
+		w := newWorld(files["links"])
+		flows := flowsOf(t, files["flows"])
+		file := w.answers(parseConf(t, files["smcroute.conf"]), flows)
+		objects := w.answers(layerOf(t, translate.Translate(readObjects(t, files["objects.yaml"]))), flows)
+		return []txtar.File{{Name: "differences", Data: []byte(differences(file, objects))}}
+	})
 }
 
 // world is a set of links, all multicast capable.

@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,10 +8,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
-)
+	"github.com/rogpeppe/go-internal/txtar"
 
-var update = flag.Bool("update", false, "write the golden files anew")
+	"github.com/smcroute/kube-smcroute/test/golden"
+)
 
 // options are of all types that programs use.
 type options struct {
@@ -109,55 +108,29 @@ func TestAsked(t *testing.T) {
 // TestErrors: a file in testdata for each, with "args", or with "config", and
 // the error.
 func TestErrors(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no files", err)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			a, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, _ := defined()
-			var got string
-			for i, f := range a.Files {
-				text := string(f.Data)
-				switch f.Name {
-				case "args":
-					_, err = s.Parse(strings.Fields(text))
-				case "env":
-					t.Setenv("TEST_TABLE", strings.TrimSpace(text))
-					_, err = s.Parse(nil)
-				case "agent.yaml":
-					if _, err := s.Parse(nil); err != nil {
-						t.Fatal(err)
-					}
-					err = s.apply("agent.yaml", text)
-				case "error":
-					if err == nil {
-						t.Fatal("no error")
-					}
-					got = err.Error() + "\n"
-					if *update {
-						a.Files[i].Data = []byte(got)
-						continue
-					}
-					if d := cmp.Diff(text, got); d != "" {
-						t.Errorf("(-want +got)\n%s", d)
-					}
-				}
-			}
-			if got == "" {
-				t.Fatal("no error is expected there")
-			}
-			if *update {
-				if err := os.WriteFile(file, txtar.Format(a), 0o666); err != nil {
+	golden.Test(t, func(t *testing.T, in *txtar.Archive) []txtar.File {
+		s, _ := defined()
+		var err error
+		for _, f := range in.Files {
+			text := string(f.Data)
+			switch f.Name {
+			case "args":
+				_, err = s.Parse(strings.Fields(text))
+			case "env":
+				t.Setenv("TEST_TABLE", strings.TrimSpace(text))
+				_, err = s.Parse(nil)
+			case "agent.yaml":
+				if _, err := s.Parse(nil); err != nil {
 					t.Fatal(err)
 				}
+				err = s.apply("agent.yaml", text)
 			}
-		})
-	}
+		}
+		if err == nil {
+			t.Fatal("no error")
+		}
+		return []txtar.File{{Name: "error", Data: []byte(err.Error() + "\n")}}
+	})
 }
 
 func TestFileThatCannotBeRead(t *testing.T) {
