@@ -5,8 +5,8 @@ const (
 	// ConditionAccepted is True if the object is valid and permitted.
 	//
 	// Reasons for True: Accepted. For False: Invalid, Conflicted,
-	// HostInterfacesNotPermitted, PodNetworkNamespacesNotPermitted. For Unknown:
-	// Pending, before any selected node reported.
+	// HostInterfacesNotPermitted, PodNetworkNamespacesNotPermitted, LimitExceeded.
+	// For Unknown: Pending, before any selected node reported.
 	ConditionAccepted = "Accepted"
 
 	// ConditionProgrammed is True if every selected node has it in its kernel.
@@ -29,11 +29,14 @@ const (
 	// ReasonConflicted: an older route has another input for the same (S,G).
 	ReasonConflicted = "Conflicted"
 	// ReasonHostInterfacesNotPermitted: objects of this namespace may not name
-	// the node's interfaces; see the agent's option --host-namespaces.
+	// the node's interfaces and tables; see the agent's option --host-namespaces.
 	ReasonHostInterfacesNotPermitted = "HostInterfacesNotPermitted"
 	// ReasonPodNetworkNamespacesNotPermitted: the agent runs without
 	// --pod-network-namespaces.
 	ReasonPodNetworkNamespacesNotPermitted = "PodNetworkNamespacesNotPermitted"
+	// ReasonLimitExceeded: the objects of this namespace come to more than those of
+	// a namespace may that is not in --host-namespaces.
+	ReasonLimitExceeded = "LimitExceeded"
 
 	// Why an accepted object is not programmed.
 
@@ -59,6 +62,7 @@ const (
 	ReasonPodNotReachable = "PodNotReachable"
 	// ReasonNoMatchingNodes: the nodeSelector selects no node.
 	ReasonNoMatchingNodes = "NoMatchingNodes"
-	// ReasonNodeNotReporting: a selected node's agent is silent.
+	// ReasonNodeNotReporting: a selected node's agent is silent, or there is none.
+	// Without a nodeSelector a node that never had one is not selected.
 	ReasonNodeNotReporting = "NodeNotReporting"
 )

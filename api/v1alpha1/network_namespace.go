@@ -24,9 +24,9 @@ type NetworkNamespace struct {
 	// default, or Pod for those of the pods that podSelector selects, as of a
 	// router in a pod with several networks.
 	//
-	// With Host, objects that name interfaces are accepted from the namespaces
-	// alone that the agent's option --host-namespaces lists. Pod has to be
-	// allowed by the agent's option --pod-network-namespaces.
+	// With Host, objects that name interfaces, or a table, are accepted from the
+	// namespaces alone that the agent's option --host-namespaces lists. Pod has
+	// to be allowed by the agent's option --pod-network-namespaces.
 	// +kubebuilder:default=Host
 	// +optional
 	Type NetworkNamespaceType `json:"type,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+	"github.com/smcroute/kube-smcroute/controllers/status"
 	"github.com/smcroute/kube-smcroute/controllers/translate"
 )
 
@@ -58,14 +59,13 @@ func (o object) attrs() []any {
 func (t *transitions) line(key object, o *v1alpha1.ObjectState) {
 	attrs := append(key.attrs(), "generation", o.Generation)
 	level, text := slog.LevelWarn, "Not programmed"
-	switch o.Reason {
-	case v1alpha1.ReasonProgrammed:
+	switch {
+	case o.Reason == v1alpha1.ReasonProgrammed:
 		t.log.Log(context.Background(), levelNotice, "Programmed", attrs...)
 		return
-	case v1alpha1.ReasonPending:
+	case o.Reason == v1alpha1.ReasonPending:
 		level, text = slog.LevelInfo, "Not programmed yet"
-	case v1alpha1.ReasonInvalid, v1alpha1.ReasonConflicted,
-		v1alpha1.ReasonHostInterfacesNotPermitted, v1alpha1.ReasonPodNetworkNamespacesNotPermitted:
+	case status.IsRejection(o.Reason):
 		text = "Not accepted"
 	}
 	t.log.Log(context.Background(), level, text, append(attrs, "reason", o.Reason, "message", o.Message)...)

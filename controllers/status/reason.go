@@ -37,6 +37,7 @@ var telling = []string{
 	v1alpha1.ReasonConflicted,
 	v1alpha1.ReasonHostInterfacesNotPermitted,
 	v1alpha1.ReasonPodNetworkNamespacesNotPermitted,
+	v1alpha1.ReasonLimitExceeded,
 	v1alpha1.ReasonMissingCapability,
 	v1alpha1.ReasonKernelUnsupported,
 	v1alpha1.ReasonTableInUse,
@@ -65,7 +66,8 @@ func rank(reason string) int {
 func IsRejection(reason string) bool {
 	switch reason {
 	case v1alpha1.ReasonInvalid, v1alpha1.ReasonConflicted,
-		v1alpha1.ReasonHostInterfacesNotPermitted, v1alpha1.ReasonPodNetworkNamespacesNotPermitted:
+		v1alpha1.ReasonHostInterfacesNotPermitted, v1alpha1.ReasonPodNetworkNamespacesNotPermitted,
+		v1alpha1.ReasonLimitExceeded:
 		return true
 	}
 	return false

@@ -11,16 +11,17 @@ import (
 )
 
 // place says in which routers an object is programmed, their table aside: on the
-// node, or in pods. hostInterfaces says whether it names interfaces.
-func (t *translator) place(w *wish, ns *v1alpha1.NetworkNamespace, hostInterfaces bool) ([]Router, *Rejection) {
+// node, or in pods. ofNode says whether it names interfaces, or a table, which
+// are the node's unless it is for pods.
+func (t *translator) place(w *wish, ns *v1alpha1.NetworkNamespace, ofNode bool) ([]Router, *Rejection) {
 	switch ns.Type {
 	case v1alpha1.HostNamespace, "":
 		if ns.PodSelector != nil {
 			return nil, invalid(fmt.Errorf("spec.networkNamespace.podSelector: expected it only with type Pod"))
 		}
-		if hostInterfaces && !t.hostPermitted(w.object.Namespace) {
+		if ofNode && !t.hostPermitted(w.object.Namespace) {
 			return nil, &Rejection{v1alpha1.ReasonHostInterfacesNotPermitted, fmt.Sprintf(
-				"namespace %q may not name the node's interfaces: add it to the agent's --host-namespaces", w.object.Namespace)}
+				"namespace %q may not name the node's interfaces and tables: add it to the agent's --host-namespaces", w.object.Namespace)}
 		}
 		return []Router{{}}, nil
 	case v1alpha1.PodNamespace:
@@ -67,14 +68,17 @@ func (t *translator) podRouters(w *wish, pods *metav1.LabelSelector) ([]Router, 
 // RT_TABLE_DEFAULT and RT6_TABLE_DFLT (linux/rtnetlink.h, net/ip6_fib.h).
 var defaultTables = map[mroute.Family]uint32{mroute.IPv4: 253, mroute.IPv6: 254}
 
+// isDefaultTable reports whether n stands for the kernel's default table. Any
+// other is a table of its own, which the kernel makes for good.
+func isDefaultTable(f mroute.Family, n uint32) bool { return n == 0 || n == defaultTables[f] }
+
 // inTable returns r with the table of that number. One kernel table has one
 // router, whatever it is called: the agent's own, or else table 0.
 func (t *translator) inTable(r Router, f mroute.Family, table uint32) Router {
-	isDefault := func(n uint32) bool { return n == 0 || n == defaultTables[f] }
 	r.Table = table
-	if isDefault(table) {
+	if isDefaultTable(f, table) {
 		r.Table = 0
-		if r.PodUID == "" && isDefault(t.in.MainTable) {
+		if r.PodUID == "" && isDefaultTable(f, t.in.MainTable) {
 			r.Table = t.in.MainTable
 		}
 	}

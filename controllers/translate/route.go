@@ -19,15 +19,15 @@ func (t *translator) route(w *wish, spec *v1alpha1.MulticastRouteSpec) *Rejectio
 	if err := checkEnds(spec); err != nil {
 		return invalid(err)
 	}
-	routers, rejection := t.place(w, &spec.NetworkNamespace, namesInterface(spec))
-	if rejection != nil {
-		return rejection
-	}
 	groups, err := parseGroups(spec.Groups, true)
 	if err != nil {
 		return invalid(err)
 	}
 	family := mroute.FamilyOf(groups[0].Addr())
+	routers, rejection := t.place(w, &spec.NetworkNamespace, namesInterface(spec) || !isDefaultTable(family, uint32(spec.Table)))
+	if rejection != nil {
+		return rejection
+	}
 	sources, err := parseSources(spec.Sources, family)
 	if err != nil {
 		return invalid(err)

@@ -24,17 +24,25 @@ func Translate(in Input) Result {
 	ws := t.wishes()
 	slices.SortFunc(ws, byAge)
 	claims := make(claims, len(ws))
+	quotas := make(quotas)
 	b := newLayers(in.MainTable)
 	for _, w := range ws {
 		if w.object.Rejection == nil {
+			w.object.Rejection = w.expand()
+		}
+		if w.object.Rejection == nil {
 			w.object.Rejection = claims.conflict(w)
+		}
+		if w.object.Rejection == nil && !t.hostPermitted(w.object.Namespace) {
+			w.object.Rejection = quotas.exceeded(w)
 		}
 		if w.object.Rejection != nil {
 			w.object.Problems = nil
-			continue
+		} else {
+			claims.add(w)
+			b.add(w)
 		}
-		claims.add(w)
-		b.add(w)
+		w.wants = nil // of all objects at a time they would take much memory
 	}
 	return Result{Layers: b.finish(), Objects: results(ws)}
 }
@@ -51,7 +59,8 @@ type translator struct {
 type wish struct {
 	object Object
 	age    time.Time
-	wants  []want // by router
+	expand func() *Rejection // fills in wants and the object's problems, or says why not
+	wants  []want            // by router
 }
 
 // want is what an object wants of one router. Several routers may share its
@@ -70,25 +79,21 @@ type input struct {
 	idle    bool // it has outputs, but none of them is here: not a stop rule
 }
 
-// wishes expands each object that selects the node, for itself.
+// wishes finds the objects that select the node.
 func (t *translator) wishes() []*wish {
 	ws := make([]*wish, 0, len(t.in.Routes)+len(t.in.Groups))
 	for i := range t.in.Routes {
 		r := &t.in.Routes[i]
 		if w := t.wish(RouteKind, &r.ObjectMeta, r.Spec.NodeSelector); w != nil {
+			w.expand = func() *Rejection { return t.route(w, &r.Spec) }
 			ws = append(ws, w)
-			if w.object.Rejection == nil {
-				w.object.Rejection = t.route(w, &r.Spec)
-			}
 		}
 	}
 	for i := range t.in.Groups {
 		g := &t.in.Groups[i]
 		if w := t.wish(GroupKind, &g.ObjectMeta, g.Spec.NodeSelector); w != nil {
+			w.expand = func() *Rejection { return t.group(w, &g.Spec) }
 			ws = append(ws, w)
-			if w.object.Rejection == nil {
-				w.object.Rejection = t.group(w, &g.Spec)
-			}
 		}
 	}
 	return ws

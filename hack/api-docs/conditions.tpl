@@ -10,8 +10,9 @@ MulticastRoutes and MulticastGroups always have both conditions, with the
 |---|---|
 | `Invalid` | The object contradicts itself in a way that the API server could not see, such as with a label selector that is none. The message names the field. |
 | `Conflicted` | An older route has another input for the same (S,G), which the kernel keeps once. The message names it. |
-| `HostInterfacesNotPermitted` | Objects of this namespace may not name the node's interfaces. Add the namespace to the agent's option `--host-namespaces`, or move the object. |
+| `HostInterfacesNotPermitted` | Objects of this namespace may not name the node's interfaces, or a table of its kernel. Add the namespace to the agent's option `--host-namespaces`, or move the object. |
 | `PodNetworkNamespacesNotPermitted` | The agent runs without `--pod-network-namespaces`. |
+| `LimitExceeded` | With this object those of the namespace come to more than a namespace may that is not in `--host-namespaces`: on a node 65536 pairs of source and group and 16384 joins, and in a pod 8 tables. Older objects have room first. |
 
 It is Unknown, reason `Pending`, before any selected node reported.
 
@@ -30,5 +31,11 @@ its kernel. An object that is not accepted is not programmed, for the same reaso
 | `KernelError` | The kernel refused a call; the message has its error. It is tried again. |
 | `PodNotReachable` | The node has no link of its own to a selected pod, as when the pod uses the node's network. |
 | `NoMatchingNodes` | `nodeSelector` selects no node. |
-| `NodeNotReporting` | The agent of a selected node is silent. |
+| `NodeNotReporting` | Unknown: the agent of a selected node is late with its report, or there is none, or Kubernetes has lost sight of the node. |
+
+A node counts if `nodeSelector` selects it and it runs Linux. Without a `nodeSelector`
+those nodes count that have an agent: a MulticastNodeState has the node's name. So
+nodes from which the agent's DaemonSet is kept away do not matter, unless a
+`nodeSelector` selects them. If the agent is taken off a node for good, delete what it
+left: `kubectl delete mcns NODE`.
 {{ end -}}
