@@ -97,6 +97,10 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 // serve works until ctx is done.
 func serve(ctx context.Context, o *options, config *rest.Config, log *slog.Logger) error {
 	config = rest.CopyConfig(config)
+	// The API server's priority and fairness hold us back if need be. The
+	// library's own limit is 5 requests a second: the status of 1,000 routes would
+	// take minutes after a node's state changed.
+	config.QPS = -1
 	config.UserAgent = "smcroute-controller/" + install.Version
 	mgr, err := manager.New(config, manager.Options{
 		Scheme:         summary.NewScheme(),

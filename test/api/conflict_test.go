@@ -122,7 +122,7 @@ func TestThousand(t *testing.T) {
 	if !netlab.Poll(4*patience, func() bool {
 		return s.get(fmt.Sprintf("r%d", n-1)).Status.Nodes.Programmed == 2 && s.get("r0").Status.Nodes.Programmed == 2
 	}) {
-		t.Errorf("the status is %+v", s.get("r0").Status)
+		t.Errorf("not all is programmed after %v: %+v\n%+v\n%s", time.Since(began), s.get("r0").Status, s.get(fmt.Sprintf("r%d", n-1)).Status, s.lab.Kubectl("get", "mcns"))
 	}
 	t.Logf("%d routes: created after %v, the last one in both kernels after %v, its status written after %v", n, created, programmed, time.Since(began))
 

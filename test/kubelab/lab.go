@@ -80,6 +80,7 @@ func (l *Lab) startControlPlane() {
 	l.tb.Helper()
 	// A watch keeps an API server that is asked to end; it is killed then.
 	l.env = &envtest.Environment{ControlPlaneStartTimeout: 2 * patience, ControlPlaneStopTimeout: time.Second}
+	l.env.ControlPlane.Etcd = &envtest.Etcd{DataDir: l.mkdir("etcd")}
 	server := l.env.ControlPlane.GetAPIServer()
 	server.CertDir = l.mkdir("apiserver") // named, so that it survives a restart
 	server.SecureServing.Address, server.SecureServing.Port = Address, Port
