@@ -54,7 +54,7 @@ type MulticastGroupList struct {
 // +kubebuilder:validation:XValidation:rule="self.groups.map(g, isCIDR(g) && cidr(g).prefixLength() >= (g.contains(':') ? 120 : 24) ? [256, 128, 64, 32, 16, 8, 4, 2, 1][cidr(g).prefixLength() - (g.contains(':') ? 120 : 24)] : 1).sum() * (!has(self.sources) || size(self.sources) == 0 ? 1 : self.sources.map(s, isCIDR(s) && cidr(s).prefixLength() >= (s.contains(':') ? 120 : 24) ? [256, 128, 64, 32, 16, 8, 4, 2, 1][cidr(s).prefixLength() - (s.contains(':') ? 120 : 24)] : 1).sum()) <= 4096",message="the sources and groups to join stand for more than 4096 pairs of addresses: use longer prefixes, or several MulticastGroups",fieldPath=".groups"
 type MulticastGroupSpec struct {
 	// nodeSelector selects the nodes that join, by their labels:
-	// {matchLabels: {site: studio}}. All nodes if absent.
+	// {matchLabels: {site: studio}}. All nodes that have an agent if absent.
 	// +optional
 	NodeSelector *metav1.LabelSelector `json:"nodeSelector,omitempty"`
 

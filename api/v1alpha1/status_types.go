@@ -4,7 +4,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // NodeCounts counts nodes.
 type NodeCounts struct {
-	// matched is how many nodes are selected.
+	// matched is how many nodes are selected. Without a nodeSelector they are those
+	// whose agent has reported once.
 	Matched int32 `json:"matched"`
 	// programmed is how many of them have it in the kernel as it is now.
 	Programmed int32 `json:"programmed"`

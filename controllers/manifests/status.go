@@ -28,9 +28,7 @@ type statusBook struct {
 }
 
 func newStatusBook(files *statusDirectory, n *corev1.Node) *statusBook {
-	b := &statusBook{files: files, node: status.NodeOf(n), conditions: map[Key][]metav1.Condition{}}
-	b.node.Ready = true // this program is its agent
-	return b
+	return &statusBook{files: files, node: status.NodeOf(n), conditions: map[Key][]metav1.Condition{}}
 }
 
 // earlier returns the node's report that an earlier agent has left, or nil.

@@ -31,13 +31,12 @@ func (v *verdict) conditions(old []metav1.Condition, generation int64, now time.
 
 func (v *verdict) accepted() metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionAccepted}
-	rejected := slices.DeleteFunc(slices.Clone(v.failed), func(f v1alpha1.FailingNode) bool { return !IsRejection(f.Reason) })
 	switch {
 	case v.invalid != nil:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonInvalid, v.badSelector()
-	case len(rejected) > 0:
-		c.Status, c.Reason, c.Message = metav1.ConditionFalse, rejected[0].Reason, v.complaint(rejected)
-	case v.reported > 0:
+	case len(v.rejected) > 0:
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v.rejected[0].Reason, v.complaint(v.rejected)
+	case v.told:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonAccepted, "The "+v.kind+" is valid and permitted"
 	default:
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, v1alpha1.ReasonPending, "No selected node has reported on this generation yet"
@@ -50,6 +49,8 @@ func (v *verdict) isProgrammed() metav1.Condition {
 	switch {
 	case v.invalid != nil:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonInvalid, v.badSelector()
+	case v.matched == 0 && len(v.absent) > 0:
+		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, v1alpha1.ReasonNodeNotReporting, "No node runs an agent yet, which is what the DaemonSet of smcroute-agent is for"
 	case v.matched == 0:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonNoMatchingNodes, v.noNodes()
 	case len(v.failed) > 0 && v.failed[0].Reason != v1alpha1.ReasonNodeNotReporting:
@@ -66,6 +67,9 @@ func (v *verdict) isProgrammed() metav1.Condition {
 	default:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonProgrammed,
 			fmt.Sprintf("The %s is in the kernels of all %d selected nodes", v.kind, v.matched)
+	}
+	if len(v.absent) > 0 {
+		c.Message += "; no agent has reported from " + named(v.absent)
 	}
 	return c
 }

@@ -28,20 +28,31 @@ const (
 // it was given, which must not be changed any more. The zero Index is empty.
 type Index struct {
 	nodes   map[string]*v1alpha1.MulticastNodeState
+	due     map[string]time.Time                        // before when a node's next report should come; zero: none is promised
 	objects map[Object]map[string]*v1alpha1.ObjectState // by node
 }
 
-// Set takes the report of a node and returns what changed.
+// Set takes the report of a node and returns what changed. A report that was
+// made after another of that node is taken for one of this moment, so that it is
+// no matter if the node's clock is wrong.
 func (x *Index) Set(report *v1alpha1.MulticastNodeState, now time.Time) map[Object]Change {
 	if x.nodes == nil {
 		x.nodes = map[string]*v1alpha1.MulticastNodeState{}
+		x.due = map[string]time.Time{}
 		x.objects = map[Object]map[string]*v1alpha1.ObjectState{}
 	}
 	node := report.Name
 	before := x.nodes[node]
 	x.nodes[node] = report
+	wasLate := before != nil && x.late(node, now)
+	switch s := &report.Status; {
+	case before == nil || s.NextReportTime.IsZero():
+		x.due[node] = s.NextReportTime.Time
+	case !s.ReportTime.Equal(&before.Status.ReportTime) || !s.NextReportTime.Equal(&before.Status.NextReportTime):
+		x.due[node] = now.Add(s.NextReportTime.Sub(s.ReportTime.Time))
+	}
 	changes := map[Object]Change{}
-	revived := before != nil && late(before, now) != late(report, now)
+	revived := before != nil && wasLate != x.late(node, now)
 	for o, state := range states(report) {
 		byNode := x.objects[o]
 		if byNode == nil {
@@ -70,6 +81,7 @@ func (x *Index) Remove(node string) map[Object]Change {
 	changes := map[Object]Change{}
 	if before := x.nodes[node]; before != nil {
 		delete(x.nodes, node)
+		delete(x.due, node)
 		x.forget(before, changes)
 	}
 	return changes
@@ -112,9 +124,9 @@ func sameState(a, b *v1alpha1.ObjectState) bool {
 	return a.UID == b.UID && a.Generation == b.Generation && a.Reason == b.Reason && a.Message == b.Message
 }
 
-// late reports whether the next report should have come. A report that promises
-// none is never late.
-func late(report *v1alpha1.MulticastNodeState, now time.Time) bool {
-	next := report.Status.NextReportTime
-	return !next.IsZero() && !now.Before(next.Time)
+// late reports whether the next report of a node should have come. It is never
+// late if none is promised.
+func (x *Index) late(node string, now time.Time) bool {
+	next := x.due[node]
+	return !next.IsZero() && !now.Before(next)
 }

@@ -10,7 +10,10 @@ import (
 type Node struct {
 	Name   string
 	Labels map[string]string
-	Ready  bool
+	// Silent is that Kubernetes has lost sight of the node, as of one that is
+	// down: its condition Ready is Unknown. Of one that says itself that it is not
+	// ready the agent's reports count: pods on the node's network run all the same.
+	Silent bool
 }
 
 // NodeOf takes from a Node what counts.
@@ -18,7 +21,7 @@ func NodeOf(n *corev1.Node) Node {
 	node := Node{Name: n.Name, Labels: n.Labels}
 	for i := range n.Status.Conditions {
 		if c := &n.Status.Conditions[i]; c.Type == corev1.NodeReady {
-			node.Ready = c.Status == corev1.ConditionTrue
+			node.Silent = c.Status == corev1.ConditionUnknown
 		}
 	}
 	return node

@@ -18,8 +18,12 @@ const maxColumn = 40
 // and when it may be something else without a change of anything: when a report
 // that counts will be late. That is the zero time if there is none.
 //
-// A node counts if the route selects it and it runs Linux. Its report counts if
-// it is about this very route and generation; otherwise the node is pending.
+// A node counts if the route's nodeSelector selects it and it runs Linux. Without
+// a nodeSelector it is all nodes that have an agent, which are those that have
+// reported ever since their Node was made: agents may be kept off some nodes, as
+// off those of a control plane. A report counts if it is about this very
+// route and generation; otherwise the node is pending. What a node said last of
+// whether the route is acceptable holds while it is silent.
 // Counters are those that the selected nodes reported last: they fall only if a
 // node is gone or no longer selected.
 func SummariseRoute(r *v1alpha1.MulticastRoute, nodes []Node, reports *Index, now time.Time) (v1alpha1.MulticastRouteStatus, time.Time) {

@@ -23,10 +23,10 @@ import (
 type given struct {
 	Route v1alpha1.MulticastRoute
 	Nodes []struct {
-		Name     string
-		Labels   map[string]string
-		NotReady bool
-		Report   *struct {
+		Name   string
+		Labels map[string]string
+		Silent bool
+		Report *struct {
 			Late  bool
 			State *v1alpha1.ObjectState // nil: none of this route
 		}
@@ -54,7 +54,7 @@ func summarised(in *given) v1alpha1.MulticastRouteStatus {
 	var index Index
 	var nodes []Node
 	for _, n := range in.Nodes {
-		nodes = append(nodes, Node{Name: n.Name, Labels: n.Labels, Ready: !n.NotReady})
+		nodes = append(nodes, Node{Name: n.Name, Labels: n.Labels, Silent: n.Silent})
 		if n.Report == nil {
 			continue
 		}
@@ -101,7 +101,7 @@ func TestSummaryProperties(t *testing.T) {
 		var packets int64
 		want := map[string]int{}
 		for i := range rapid.IntRange(0, 12).Draw(t, "nodes") {
-			n := Node{Name: fmt.Sprintf("n%02d", i), Ready: rapid.IntRange(0, 5).Draw(t, "ready") > 0, Labels: map[string]string{}}
+			n := Node{Name: fmt.Sprintf("n%02d", i), Silent: rapid.IntRange(0, 5).Draw(t, "silent") == 0, Labels: map[string]string{}}
 			if rapid.Bool().Draw(t, "labelled") {
 				n.Labels["site"] = "x"
 			}
@@ -130,11 +130,22 @@ func TestSummaryProperties(t *testing.T) {
 			if !Selects(route.Spec.NodeSelector, n) {
 				continue
 			}
+			if route.Spec.NodeSelector == nil && kind == "none" {
+				want["absent"]++
+				continue
+			}
 			if s.UID == "u" && (kind == "now" || kind == "late") {
 				packets += s.Counters.Packets
+				switch {
+				case s.Generation != 2:
+				case IsRejection(s.Reason):
+					want["refused"]++
+				default:
+					want["told"]++
+				}
 			}
 			switch {
-			case !n.Ready || kind == "none" || kind == "late":
+			case n.Silent || kind == "none" || kind == "late":
 				want["silent"]++
 			case kind == "other" || s.UID != "u" || s.Generation != 2 || s.Reason == v1alpha1.ReasonPending:
 				want["pending"]++
@@ -182,10 +193,10 @@ func TestSummaryProperties(t *testing.T) {
 			}
 			return metav1.ConditionUnknown
 		}
-		if want := status(want["programmed"]+want["failed"] > 0, want["rejected"] > 0); accepted.Status != want && !(accepted.Status == metav1.ConditionTrue && want == metav1.ConditionUnknown) {
+		if want := status(want["told"] > 0, want["refused"] > 0); accepted.Status != want {
 			t.Fatalf("Accepted is %s, want %s", accepted.Status, want)
 		}
-		if want := status(matched > 0 && want["programmed"] == matched, matched == 0 || want["rejected"]+want["failed"] > 0); programmed.Status != want {
+		if want := status(matched > 0 && want["programmed"] == matched, matched == 0 && want["absent"] == 0 || want["rejected"]+want["failed"] > 0); programmed.Status != want {
 			t.Fatalf("Programmed is %s, want %s", programmed.Status, want)
 		}
 		if listening := matched - want["silent"]; (listening > 0) != !again.IsZero() {
@@ -208,7 +219,7 @@ func TestGroup(t *testing.T) {
 	r := reportOf("n1", start.Add(time.Minute))
 	r.Status.Groups = []v1alpha1.ObjectState{{Namespace: "ns", Name: "a", UID: "u", Generation: 1, Reason: v1alpha1.ReasonProgrammed}}
 	index.Set(r, start)
-	s, again := SummariseGroup(g, []Node{{Name: "n1", Ready: true}}, &index, start)
+	s, again := SummariseGroup(g, []Node{{Name: "n1"}}, &index, start)
 	if s.Summary.Programmed != "1/1" || !meta.IsStatusConditionTrue(s.Conditions, v1alpha1.ConditionProgrammed) || !again.Equal(start.Add(time.Minute)) {
 		t.Errorf("%+v, again at %v", s, again)
 	}
@@ -217,7 +228,7 @@ func TestGroup(t *testing.T) {
 	}
 	// A route of that name is something else.
 	route := &v1alpha1.MulticastRoute{ObjectMeta: g.ObjectMeta}
-	if s, _ := SummariseRoute(route, []Node{{Name: "n1", Ready: true}}, &index, start); s.Nodes.Programmed != 0 {
+	if s, _ := SummariseRoute(route, []Node{{Name: "n1"}}, &index, start); s.Nodes.Programmed != 0 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -288,7 +299,7 @@ func TestIndex(t *testing.T) {
 			t.Errorf("%s: %v, want %v", step.what, got, step.want)
 		}
 	}
-	if len(x.objects) != 0 || len(x.nodes) != 0 {
+	if len(x.objects) != 0 || len(x.nodes) != 0 || len(x.due) != 0 {
 		t.Errorf("left: %v, %v", x.objects, x.nodes)
 	}
 }

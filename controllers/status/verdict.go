@@ -26,9 +26,14 @@ type verdict struct {
 	invalid  error // of the selector
 
 	matched, programmed int
-	reported            int // have told of the object as it is now
 	failed, pending     []v1alpha1.FailingNode
+	absent              []string // nodes that would be selected if they had an agent
 	counters            *v1alpha1.Counters
+
+	// What nodes said of the object as it is now. This holds for those as well
+	// that are silent since.
+	told     bool // that it is all right
+	rejected []v1alpha1.FailingNode
 
 	again time.Time // when a report that counts is late; zero: never
 }
@@ -44,66 +49,81 @@ func judge(o Object, meta *metav1.ObjectMeta, sel *metav1.LabelSelector, nodes [
 	if v.invalid != nil {
 		return v
 	}
-	all := selects.Empty()
+	all := selects.Empty() // that have an agent
 	states := reports.objects[o]
 	for i := range nodes {
 		n := &nodes[i]
 		if !n.runsLinux() || !all && !selects.Matches(labels.Set(n.Labels)) {
 			continue
 		}
+		if all && reports.nodes[n.Name] == nil {
+			v.absent = append(v.absent, n.Name)
+			continue
+		}
 		v.matched++
-		v.node(n, meta, reports.nodes[n.Name], states[n.Name], now)
+		v.node(n, meta, reports, states[n.Name], now)
 	}
 	telling := func(a, b v1alpha1.FailingNode) int {
 		return cmp.Or(cmp.Compare(rank(a.Reason), rank(b.Reason)), cmp.Compare(a.Name, b.Name))
 	}
 	slices.SortFunc(v.failed, telling)
 	slices.SortFunc(v.pending, telling)
+	slices.SortFunc(v.rejected, telling)
+	slices.Sort(v.absent)
 	return v
 }
 
 // node looks at one that is selected.
-func (v *verdict) node(n *Node, meta *metav1.ObjectMeta, report *v1alpha1.MulticastNodeState, state *v1alpha1.ObjectState, now time.Time) {
+func (v *verdict) node(n *Node, meta *metav1.ObjectMeta, reports *Index, state *v1alpha1.ObjectState, now time.Time) {
 	if state != nil && state.UID == string(meta.UID) {
 		v.count(state.Counters)
 	} else {
 		state = nil
 	}
+	current := state != nil && state.Generation == meta.Generation
+	switch {
+	case current && IsRejection(state.Reason):
+		v.rejected = append(v.rejected, v1alpha1.FailingNode{Name: n.Name, Reason: state.Reason, Message: explained(state)})
+	case current:
+		v.told = true
+	}
+	report := reports.nodes[n.Name]
 	fail := func(reason, message string) {
 		v.failed = append(v.failed, v1alpha1.FailingNode{Name: n.Name, Reason: reason, Message: message})
 	}
 	switch {
-	case !n.Ready:
-		fail(v1alpha1.ReasonNodeNotReporting, "the node is not ready")
+	case n.Silent:
+		fail(v1alpha1.ReasonNodeNotReporting, "the node is silent: its condition Ready is Unknown")
 		return
 	case report == nil:
 		fail(v1alpha1.ReasonNodeNotReporting, "no agent has reported from the node")
 		return
-	case late(report, now):
+	case reports.late(n.Name, now):
 		fail(v1alpha1.ReasonNodeNotReporting, fmt.Sprintf("the agent is silent since %s; its next report was due before %s",
 			report.Status.ReportTime.UTC().Format(time.RFC3339), report.Status.NextReportTime.UTC().Format(time.RFC3339)))
 		return
 	}
-	if next := report.Status.NextReportTime.Time; !next.IsZero() && (v.again.IsZero() || next.Before(v.again)) {
+	if next := reports.due[n.Name]; !next.IsZero() && (v.again.IsZero() || next.Before(v.again)) {
 		v.again = next
 	}
-	if state == nil || state.Generation != meta.Generation {
+	if !current {
 		v.pending = append(v.pending, v1alpha1.FailingNode{Name: n.Name, Reason: v1alpha1.ReasonPending})
 		return
 	}
-	v.reported++
-	message := state.Message
 	switch state.Reason {
 	case v1alpha1.ReasonProgrammed:
 		v.programmed++
 	case v1alpha1.ReasonPending:
-		v.pending = append(v.pending, v1alpha1.FailingNode{Name: n.Name, Reason: v1alpha1.ReasonPending, Message: message})
+		v.pending = append(v.pending, v1alpha1.FailingNode{Name: n.Name, Reason: v1alpha1.ReasonPending, Message: state.Message})
 	default:
-		if message == "" {
-			message = "see the log of the node's agent"
-		}
-		fail(state.Reason, message)
+		fail(state.Reason, explained(state))
 	}
+}
+
+// explained is the message of a state, which a report that is too large leaves
+// out.
+func explained(state *v1alpha1.ObjectState) string {
+	return cmp.Or(state.Message, "see the log of the node's agent")
 }
 
 func (v *verdict) count(c *v1alpha1.Counters) {

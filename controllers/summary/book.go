@@ -148,14 +148,22 @@ func (b *book) wakeSelected(now time.Time, add func(status.Object, time.Duration
 	}
 }
 
-// look begins a round for an object: whatever changes from now on wakes it
-// anew. It calls f with the nodes and reports, and returns when the object's
-// status may be written.
+// begin begins a round for an object: whatever changes from now on wakes it
+// anew, be it the object itself, which is read after this.
+func (b *book) begin(o status.Object) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.entries[o]; e != nil {
+		e.wakeAt = time.Time{}
+	}
+}
+
+// look calls f with the nodes and reports, and returns when the object's status
+// may be written.
 func (b *book) look(o status.Object, now time.Time, f func([]status.Node, *status.Index)) (stateAt, countersAt time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.entry(o, now)
-	e.wakeAt = time.Time{}
 	f(b.nodes, &b.reports)
 	return e.stateAt, e.countersAt
 }

@@ -65,7 +65,8 @@ func slimObject(in any) (any, error) {
 	return in, nil
 }
 
-// slimNode keeps the name, the labels and whether the node is ready.
+// slimNode keeps the name, the labels and what is known of whether the node is
+// ready.
 func slimNode(in any) (any, error) {
 	n, ok := in.(*corev1.Node)
 	if !ok {

@@ -42,6 +42,7 @@ type cluster struct {
 	writes  []time.Time
 	rounds  int
 	refuse  error
+	read    func() // what happens right after the next Get
 }
 
 func simulate(t *testing.T, f func(t *testing.T, c *cluster)) {
@@ -89,12 +90,17 @@ var resource = schema.GroupResource{Resource: "multicastroutes"}
 
 func (c *cluster) Get(_ context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	r := c.routes[key.Name]
+	after := c.read
+	c.read = nil
+	c.mu.Unlock()
 	if r == nil {
 		return apierrors.NewNotFound(resource, key.Name)
 	}
 	r.DeepCopyInto(obj.(*v1alpha1.MulticastRoute))
+	if after != nil {
+		after()
+	}
 	return nil
 }
 
@@ -143,13 +149,9 @@ func (c *cluster) setRoute(r *v1alpha1.MulticastRoute) {
 	send(c.book.routes(), old, r, c.queue)
 }
 
-func (c *cluster) setNode(name string, ready bool, labels map[string]string) {
-	state := corev1.ConditionFalse
-	if ready {
-		state = corev1.ConditionTrue
-	}
+func (c *cluster) setNode(name string, ready corev1.ConditionStatus, labels map[string]string) {
 	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: maps.Clone(labels)}}
-	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: state, LastHeartbeatTime: metav1.Now()}}
+	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready, LastHeartbeatTime: metav1.Now()}}
 	old := c.nodes[name]
 	c.nodes[name] = n
 	send(c.book.allNodes(), old, n, c.queue)

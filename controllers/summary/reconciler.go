@@ -35,6 +35,7 @@ const afterConflict = time.Second
 
 // Reconcile brings the status of an object up to date, now or when it is due.
 func (r *reconciler) Reconcile(ctx context.Context, o status.Object) (reconcile.Result, error) {
+	r.book.begin(o)
 	t, err := r.get(ctx, o)
 	switch {
 	case apierrors.IsNotFound(err):

@@ -32,8 +32,8 @@ func expect(t *testing.T, c *cluster, what, want string, writes int) {
 func TestLife(t *testing.T) {
 	simulate(t, func(t *testing.T, c *cluster) {
 		site := map[string]string{"site": "studio"}
-		c.setNode("n1", true, site)
-		c.setNode("n2", true, nil)
+		c.setNode("n1", corev1.ConditionTrue, site)
+		c.setNode("n2", corev1.ConditionTrue, nil)
 		c.setRoute(newRoute("a", site))
 		time.Sleep(time.Second)
 		expect(t, c, "no agent yet", "0/1 NodeNotReporting", 1)
@@ -44,12 +44,12 @@ func TestLife(t *testing.T) {
 		expect(t, c, "10 s after it", "1/1 Programmed", 2)
 		time.Sleep(time.Minute)
 
-		c.setNode("n2", true, site)
+		c.setNode("n2", corev1.ConditionTrue, site)
 		time.Sleep(time.Second)
 		expect(t, c, "a label", "1/2 NodeNotReporting", 3)
 		time.Sleep(time.Minute)
 		for range 10 {
-			c.setNode("n2", true, site)
+			c.setNode("n2", corev1.ConditionTrue, site)
 			time.Sleep(time.Second)
 		}
 		expect(t, c, "heartbeats of a kubelet", "1/2 NodeNotReporting", 3)
@@ -58,13 +58,14 @@ func TestLife(t *testing.T) {
 		expect(t, c, "a report", "2/2 Programmed", 4)
 		time.Sleep(time.Minute)
 
-		c.setNode("n2", false, site)
+		c.setNode("n2", corev1.ConditionUnknown, site)
 		time.Sleep(time.Second)
-		expect(t, c, "a node that is not ready", "1/2 NodeNotReporting", 5)
+		expect(t, c, "a node that is silent", "1/2 NodeNotReporting", 5)
 		time.Sleep(time.Minute)
-		c.setNode("n2", true, site)
+		c.setNode("n2", corev1.ConditionFalse, site)
 		time.Sleep(time.Second)
-		expect(t, c, "and ready again", "2/2 Programmed", 6)
+		expect(t, c, "and not ready, with an agent", "2/2 Programmed", 6)
+		c.setNode("n2", corev1.ConditionTrue, site)
 
 		c.report("n1", v1alpha1.ReasonProgrammed, 1)
 		time.Sleep(11 * time.Minute)
@@ -101,7 +102,7 @@ func TestLife(t *testing.T) {
 func TestCounters(t *testing.T) {
 	simulate(t, func(t *testing.T, c *cluster) {
 		for i := range 30 {
-			c.setNode(fmt.Sprint("n", i), true, nil)
+			c.setNode(fmt.Sprint("n", i), corev1.ConditionTrue, nil)
 		}
 		c.setRoute(newRoute("a", nil))
 		packets := int64(0)
@@ -109,7 +110,7 @@ func TestCounters(t *testing.T) {
 			for from := time.Now(); time.Since(from) < d; time.Sleep(10 * time.Second) {
 				packets++
 				// This wakes the route, but says nothing about it.
-				c.setNode("n0", true, map[string]string{"packets": fmt.Sprint(packets)})
+				c.setNode("n0", corev1.ConditionTrue, map[string]string{"packets": fmt.Sprint(packets)})
 				for i := range 30 {
 					c.report(fmt.Sprint("n", i), v1alpha1.ReasonProgrammed, packets)
 				}
@@ -132,7 +133,7 @@ func TestCounters(t *testing.T) {
 func TestStates(t *testing.T) {
 	simulate(t, func(t *testing.T, c *cluster) {
 		for i := range 100 {
-			c.setNode(fmt.Sprint("n", i), true, nil)
+			c.setNode(fmt.Sprint("n", i), corev1.ConditionTrue, nil)
 		}
 		c.setRoute(newRoute("a", nil))
 		time.Sleep(time.Minute)
@@ -163,7 +164,7 @@ func TestTroubleOfWrites(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, func(t *testing.T, c *cluster) {
 				c.refuse = err // there is nothing to do yet
-				c.setNode("n1", true, nil)
+				c.setNode("n1", corev1.ConditionTrue, nil)
 				c.setRoute(newRoute("a", nil))
 				c.report("n1", v1alpha1.ReasonProgrammed, 1)
 				time.Sleep(10 * time.Minute)
@@ -200,7 +201,7 @@ func TestEvents(t *testing.T) {
 				}
 			}
 		}
-		c.setNode("n1", true, nil)
+		c.setNode("n1", corev1.ConditionTrue, nil)
 		c.setRoute(newRoute("a", nil))
 		heard("not reporting")
 		c.report("n1", v1alpha1.ReasonPending, 0)
@@ -217,14 +218,36 @@ func TestEvents(t *testing.T) {
 		heard("accepted, but not programmed", "Warning VIFTableFull")
 		c.report("n1", v1alpha1.ReasonProgrammed, 7)
 		heard("well")
-		c.setNode("n1", false, nil)
-		heard("not ready")
+		c.setNode("n1", corev1.ConditionUnknown, nil)
+		heard("silent")
+	})
+}
+
+// TestChangedWhileRead: a spec that changes right after a round has read it is
+// not forgotten, be there nothing to write of the one before.
+func TestChangedWhileRead(t *testing.T) {
+	simulate(t, func(t *testing.T, c *cluster) {
+		c.setNode("n1", corev1.ConditionTrue, nil)
+		c.setRoute(newRoute("a", nil))
+		c.report("n1", v1alpha1.ReasonProgrammed, 1)
+		time.Sleep(time.Minute)
+		expect(t, c, "at first", "1/1 Programmed", 1)
+		c.mu.Lock()
+		c.read = func() {
+			r := c.route()
+			r.Generation = 2
+			c.setRoute(r)
+		}
+		c.mu.Unlock()
+		c.setNode("n1", corev1.ConditionTrue, map[string]string{"a": "label"}) // begins a round
+		time.Sleep(time.Minute)
+		expect(t, c, "of the new spec", "0/1 Pending", 2)
 	})
 }
 
 func TestGone(t *testing.T) {
 	simulate(t, func(t *testing.T, c *cluster) {
-		c.setNode("n1", true, nil)
+		c.setNode("n1", corev1.ConditionTrue, nil)
 		c.setRoute(newRoute("a", nil))
 		time.Sleep(time.Minute)
 		r := c.route()
@@ -276,7 +299,7 @@ func full(b *testing.B) (*book, time.Time) {
 	}
 	for i := range 1000 {
 		name := fmt.Sprintf("n%04d", i)
-		book.node(name, &status.Node{Name: name, Ready: true, Labels: map[string]string{corev1.LabelHostname: name}}, now, add)
+		book.node(name, &status.Node{Name: name, Labels: map[string]string{corev1.LabelHostname: name}}, now, add)
 		book.report(name, stateOf(name, 1), now, add)
 	}
 	return book, now

@@ -87,7 +87,7 @@ func (b *book) allNodes() watching[*corev1.Node] {
 		set: func(old, obj *corev1.Node, add func(status.Object, time.Duration)) {
 			n := status.NodeOf(obj)
 			if old != nil {
-				if was := status.NodeOf(old); was.Ready == n.Ready && maps.Equal(was.Labels, n.Labels) {
+				if was := status.NodeOf(old); was.Silent == n.Silent && maps.Equal(was.Labels, n.Labels) {
 					return
 				}
 			}
