@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 	"github.com/smcroute/kube-smcroute/controllers/translate"
 )
 
@@ -88,36 +87,4 @@ func addresses(p *corev1.Pod) (out []netip.Addr) {
 	}
 	add(p.Status.PodIP)
 	return out
-}
-
-// linkPods looks up the links of those pods that a route may have as ends.
-func linkPods(pods []translate.Pod, routes []v1alpha1.MulticastRoute, links Links) {
-	if links == nil {
-		return
-	}
-	ends := map[string]bool{} // namespaces of routes whose ends are pods
-	for i := range routes {
-		r := &routes[i]
-		isPods := func(o v1alpha1.RouteOutput) bool { return o.Pods != nil }
-		if r.Spec.From.Pods != nil || slices.ContainsFunc(r.Spec.To, isPods) {
-			ends[r.Namespace] = true
-		}
-	}
-	for i := range pods {
-		p := &pods[i]
-		if p.HostNetwork || !ends[p.Namespace] {
-			continue
-		}
-		p.Links = make(map[netip.Addr]translate.Link, len(p.IPs))
-		for _, a := range p.IPs {
-			name, index, err := links.Link(a)
-			if err != nil {
-				if p.Why == "" {
-					p.Why = err.Error()
-				}
-				continue
-			}
-			p.Links[a] = translate.Link{Name: name, Index: index}
-		}
-	}
 }

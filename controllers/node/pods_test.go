@@ -1,11 +1,8 @@
 package node
 
 import (
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,28 +106,6 @@ func TestLivePodFields(t *testing.T) {
 	}
 }
 
-// linkMap has the links by address.
-type linkMap map[string]translate.Link
-
-func (m linkMap) Link(a netip.Addr) (string, int, error) {
-	if l, ok := m[a.String()]; ok {
-		return l.Name, l.Index, nil
-	}
-	return "", 0, fmt.Errorf("there is no route to %v", a)
-}
-
-func (linkMap) Changes() <-chan struct{} { return nil }
-
-// countingLinks fails for all, and remembers for which.
-type countingLinks struct{ asked []string }
-
-func (c *countingLinks) Link(a netip.Addr) (string, int, error) {
-	c.asked = append(c.asked, a.String())
-	return "", 0, errors.New("no")
-}
-
-func (*countingLinks) Changes() <-chan struct{} { return nil }
-
 func route(namespace, name string, change func(*v1alpha1.MulticastRouteSpec)) v1alpha1.MulticastRoute {
 	r := v1alpha1.MulticastRoute{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID("uid-" + name), Generation: 1, CreationTimestamp: metav1.NewTime(epoch)},
@@ -153,45 +128,4 @@ func toPods(s *v1alpha1.MulticastRouteSpec) {
 
 func fromPods(s *v1alpha1.MulticastRouteSpec) {
 	s.From = v1alpha1.RouteInput{Pods: &metav1.LabelSelector{}}
-}
-
-func TestLinkPods(t *testing.T) {
-	pods := LivePods([]corev1.Pod{pod("a", 0, "10.0.0.7", "fd00::7"), pod("b", 0, "10.0.0.8", "fd00::8")})
-	linkPods(pods, []v1alpha1.MulticastRoute{route("studio", "r", toPods)}, linkMap{
-		"10.0.0.7": {Name: "veth7", Index: 7}, "fd00::7": {Name: "veth7", Index: 7},
-		"10.0.0.8": {Name: "veth8", Index: 8},
-	})
-	if len(pods[0].Links) != 2 || pods[0].Why != "" {
-		t.Errorf("%+v", pods[0])
-	}
-	if len(pods[1].Links) != 1 || pods[1].Why != "there is no route to fd00::8" {
-		t.Errorf("%+v", pods[1])
-	}
-}
-
-// A node without routes to pods does not ask the kernel for each pod at every
-// change.
-func TestLinkPodsAsksForWhatMatters(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		routes []v1alpha1.MulticastRoute
-		want   []string
-	}{
-		{"no routes", nil, nil},
-		{"interfaces alone", []v1alpha1.MulticastRoute{route("studio", "r", nil)}, nil},
-		{"another namespace", []v1alpha1.MulticastRoute{route("cinema", "r", toPods)}, nil},
-		{"to pods", []v1alpha1.MulticastRoute{route("studio", "r", toPods)}, []string{"10.0.0.7"}},
-		{"from pods", []v1alpha1.MulticastRoute{route("studio", "r", fromPods)}, []string{"10.0.0.7"}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			links := &countingLinks{}
-			linkPods(LivePods([]corev1.Pod{
-				pod("a", 0, "10.0.0.7"),
-				with(pod("h", 0, "192.0.2.1"), func(p *corev1.Pod) { p.Spec.HostNetwork = true }),
-			}), tt.routes, links)
-			if !slices.Equal(links.asked, tt.want) {
-				t.Errorf("asked for %v, want %v", links.asked, tt.want)
-			}
-		})
-	}
 }

@@ -58,6 +58,7 @@ type reconciler struct {
 	read  client.Reader
 	alone bool // the last round found no Node
 
+	linker linker
 	missed int // rounds one after the other that did not find all pods' namespaces
 }
 
@@ -65,7 +66,7 @@ type reconciler struct {
 // one request, the node, and carries it out for every change that matters, and
 // not before all caches are filled.
 func Setup(mgr manager.Manager, o ReconcilerOptions) error {
-	r := &reconciler{o: o, read: mgr.GetCache()}
+	r := &reconciler{o: o, read: mgr.GetCache(), linker: linker{links: o.Links}}
 	c, err := controller.New("node", mgr, controller.Options{
 		Reconciler:         r,
 		CacheSyncTimeout:   forever,
@@ -176,6 +177,6 @@ func (r *reconciler) world(ctx context.Context) (World, error) {
 		}
 	}
 	w.Node, w.Routes, w.Groups, w.Pods = &node, routes.Items, groups.Items, LivePods(pods.Items)
-	linkPods(w.Pods, w.Routes, r.o.Links)
+	r.linker.link(w.Pods, leaving(pods.Items), w.Routes)
 	return w, nil
 }

@@ -25,10 +25,10 @@ func newReconciler(t *testing.T, read client.Reader) (*reconciler, *fakeRouters,
 		o: ReconcilerOptions{
 			Node:       "n1",
 			Programmer: NewProgrammer(Options{Routers: routers, HostNamespaces: []string{"*"}, Logger: log}),
-			Links:      linkMap{"10.0.0.7": {Name: "veth7", Index: 7}},
 			Logger:     log,
 		},
-		read: read,
+		read:   read,
+		linker: linker{links: linkMap{"10.0.0.7": {Name: "veth7", Index: 7}}},
 	}, routers, func() []string { return lines(out) }
 }
 
