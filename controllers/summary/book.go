@@ -44,6 +44,12 @@ func newBook(statusInterval, countersInterval time.Duration) *book {
 // together is looked at together.
 const settle = 200 * time.Millisecond
 
+// answer is how long the status waits for what nodes make of a new spec, which
+// takes them some 0.5 s (package report). Without that, nearly each new spec's
+// status would be written as pending, and the truth not before StatusInterval
+// later.
+const answer = 1500 * time.Millisecond
+
 // wake plans a look at o, and calls add if there is none planned before that.
 func (b *book) wake(o status.Object, e *entry, at time.Time, now time.Time, add func(status.Object, time.Duration)) {
 	if !e.wakeAt.IsZero() && !at.Before(e.wakeAt) {
@@ -71,7 +77,8 @@ func (b *book) seen(o status.Object, sel *metav1.LabelSelector, now time.Time, a
 	defer b.mu.Unlock()
 	e := b.entry(o, now)
 	e.selector = sel
-	b.wake(o, e, later(e.stateAt, now.Add(settle)), now, add)
+	e.stateAt = later(e.stateAt, now.Add(answer))
+	b.wake(o, e, e.stateAt, now, add)
 }
 
 // gone forgets an object.

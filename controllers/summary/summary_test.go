@@ -35,7 +35,7 @@ func TestLife(t *testing.T) {
 		c.setNode("n1", corev1.ConditionTrue, site)
 		c.setNode("n2", corev1.ConditionTrue, nil)
 		c.setRoute(newRoute("a", site))
-		time.Sleep(time.Second)
+		time.Sleep(2 * time.Second)
 		expect(t, c, "no agent yet", "0/1 NodeNotReporting", 1)
 		c.report("n1", v1alpha1.ReasonProgrammed, 1)
 		time.Sleep(5 * time.Second)
@@ -94,7 +94,19 @@ func TestLife(t *testing.T) {
 		r.Generation = 2
 		c.setRoute(r)
 		time.Sleep(time.Second)
+		expect(t, c, "too soon to say what nodes make of it", "1/1 Programmed", 9)
+		time.Sleep(time.Second)
 		expect(t, c, "a new generation", "0/1 Pending", 10)
+
+		// One that nodes answer as fast as they do is written once.
+		time.Sleep(time.Minute)
+		r = c.route()
+		r.Generation = 3
+		c.setRoute(r)
+		time.Sleep(700 * time.Millisecond)
+		c.report("n1", v1alpha1.ReasonProgrammed, 1)
+		time.Sleep(time.Minute)
+		expect(t, c, "a generation that is programmed at once", "1/1 Programmed", 11)
 	})
 }
 
