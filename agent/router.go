@@ -259,9 +259,10 @@ func (x *router) state(ctx context.Context, counters bool) mroute.RouterState {
 }
 
 // causeOf names the cause of a router's failure, or is 0 if that says nothing
-// about the kernel.
+// about the kernel, as when the namespace is gone: whoever wants a router there
+// has not heard of that yet.
 func causeOf(err error) mroute.Cause {
-	for _, passing := range []error{errStarting, engine.ErrStopped, context.Canceled, context.DeadlineExceeded} {
+	for _, passing := range []error{errStarting, engine.ErrStopped, context.Canceled, context.DeadlineExceeded, fs.ErrNotExist} {
 		if errors.Is(err, passing) {
 			return 0
 		}

@@ -70,7 +70,7 @@ func TestRoutersBackOff(t *testing.T) {
 		is(t, "another", fl.out(pod2, "225.5.5.5"), "b0")
 		s := fl.state(pod1)
 		is(t, "error", errors.Is(s.Err, os.ErrNotExist), true)
-		is(t, "cause", s.Cause, mroute.CauseKernel)
+		is(t, "cause", s.Cause, mroute.Cause(0))
 		is(t, "lines of its failure", strings.Count(fl.log.String(), "does not work"), 1)
 		fl.failing(nil)
 		before := fl.changes.Load()
@@ -93,7 +93,8 @@ func TestRoutersCauses(t *testing.T) {
 			{&kernel.Error{Op: "MRT_INIT", Object: "IPv4 table 0", Errno: syscall.ENOPROTOOPT, Cause: kernel.ErrNotSupported}, mroute.CauseNotSupported},
 			{&kernel.Error{Op: "raw socket", Object: "IPv4 table 0", Errno: syscall.EPERM, Cause: kernel.ErrPermission}, mroute.CausePermission},
 			{fmt.Errorf("entering network namespace x: %w", syscall.EPERM), mroute.CausePermission},
-			{errGone, mroute.CauseKernel},
+			{&kernel.Error{Op: "raw socket", Object: "IPv4 table 0", Errno: syscall.EMFILE}, mroute.CauseKernel},
+			{errGone, 0},
 		} {
 			fl.failing(func(mroute.Place) error { return tt.err })
 			fl.set(layers{pod1: layer()})

@@ -280,7 +280,7 @@ func TestPodNetworkNamespaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := state(s, "inside"); o.Reason == v1alpha1.ReasonProgrammed || !strings.Contains(o.Message, "studio/r2") || !strings.Contains(o.Message, "there is no sandbox") {
+	if o := state(s, "inside"); o.Reason != v1alpha1.ReasonPending || !strings.Contains(o.Message, "studio/r2") || !strings.Contains(o.Message, "there is no sandbox") {
 		t.Errorf("%+v", o)
 	}
 	finder["uid-r2"] = "/run/netns/r2"

@@ -2,6 +2,7 @@ package linux
 
 import (
 	"fmt"
+	"io/fs"
 
 	"github.com/smcroute/kube-smcroute/agent/netns"
 )
@@ -30,7 +31,7 @@ func checkNamespace(ns *netns.Namespace, opt Options) error {
 		return err
 	}
 	if opt.NetNSID != "" && id != opt.NetNSID {
-		return fmt.Errorf("network namespace %s: another one is there by now: it is %s, expected %s", ns, id, opt.NetNSID)
+		return &replacedError{path: ns.String(), id: id, want: opt.NetNSID}
 	}
 	for _, path := range opt.NotNetNS {
 		not, err := netns.Open(path)
@@ -48,3 +49,13 @@ func checkNamespace(ns *netns.Namespace, opt Options) error {
 	}
 	return nil
 }
+
+// replacedError is that the namespace at a path is another than the one that was
+// there. It is an [fs.ErrNotExist]: that one is gone.
+type replacedError struct{ path, id, want string }
+
+func (e *replacedError) Error() string {
+	return fmt.Sprintf("network namespace %s: another one is there by now: it is %s, expected %s", e.path, e.id, e.want)
+}
+
+func (e *replacedError) Unwrap() error { return fs.ErrNotExist }

@@ -2,6 +2,7 @@ package linux
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -50,6 +51,10 @@ func TestOpenChecksNamespace(t *testing.T) {
 		}
 		if got := message(err); got != tt.want && (tt.want == "" || !strings.Contains(got, tt.want)) {
 			t.Errorf("%s: error %q, want %q", tt.name, got, tt.want)
+		}
+		gone := strings.Contains(tt.want, "another one") || tt.want == "/nowhere"
+		if errors.Is(err, fs.ErrNotExist) != gone {
+			t.Errorf("%s: %v is fs.ErrNotExist: %v, want %v", tt.name, err, !gone, gone)
 		}
 	}
 }
