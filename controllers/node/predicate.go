@@ -26,7 +26,7 @@ func sameSpec[T client.Object](a, b T) bool {
 }
 
 // sameNode is for the node, whose kubelet writes its status often.
-func sameNode(a, b *corev1.Node) bool { return maps.Equal(a.Labels, b.Labels) }
+func sameNode(a, b *corev1.Node) bool { return a.UID == b.UID && maps.Equal(a.Labels, b.Labels) }
 
 // samePod compares what [LivePods] looks at.
 func samePod(a, b *corev1.Pod) bool {

@@ -56,11 +56,12 @@ func TestUpdatesThatWake(t *testing.T) {
 		}
 	}
 
-	var n, status, labels corev1.Node
+	var n, status, labels, another corev1.Node
 	status.Status.Phase = "x"
 	labels.Labels = map[string]string{"site": "studio"}
-	if wakes(unless(sameNode), &n, &status) || !wakes(unless(sameNode), &n, &labels) {
-		t.Error("node: not labels alone")
+	another.UID = "another"
+	if wakes(unless(sameNode), &n, &status) || !wakes(unless(sameNode), &n, &labels) || !wakes(unless(sameNode), &n, &another) {
+		t.Error("node: not labels and the UID alone")
 	}
 }
 

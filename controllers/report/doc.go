@@ -12,10 +12,11 @@
 //     so that the node is known to be alive.
 //
 // A write is one request: the object as it was seen last, replaced. Only if
-// somebody else has changed or removed it meanwhile are there two more. The
-// status is one atomic struct (+structType) for the API server, which would
+// somebody else has changed or removed it meanwhile are there two more. Nobody
+// watches for that: an object that was removed by hand comes again with the next
+// report, in two intervals at the latest, and at once if its Node was made anew.
+// The status is one atomic struct (+structType) for the API server, which would
 // otherwise keep track of the owner of each field in managedFields, and double
-// the object. While
-// the API server cannot be reached there is a request every few seconds to every
-// minute and a half, and when it is back one report.
+// the object. While the API server cannot be reached there is a request every few
+// seconds to every minute and a half, and when it is back one report.
 package report

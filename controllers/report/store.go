@@ -31,7 +31,8 @@ type store struct {
 	node    string
 	nodeUID func(context.Context) (types.UID, error)
 
-	seen *metav1.ObjectMeta // of the object; nil: there is none
+	seen  *metav1.ObjectMeta // of the object; nil: there is none
+	owner types.UID          // of the Node, as it was written last
 }
 
 // load reads the object. There may be none.
@@ -101,5 +102,13 @@ func (s *store) put(ctx context.Context, report *v1alpha1.MulticastNodeStateStat
 		return err
 	}
 	s.see(o)
+	s.owner = uid
 	return nil
+}
+
+// orphaned reports whether the Node is another one now: the object is gone with
+// the one before, or will be.
+func (s *store) orphaned(ctx context.Context) bool {
+	uid, err := s.nodeUID(ctx)
+	return err == nil && uid != "" && uid != s.owner
 }

@@ -25,7 +25,7 @@ type Source interface {
 type Options struct {
 	Client  Client
 	Node    string                                       // name of the Node, and of the report
-	NodeUID func(ctx context.Context) (types.UID, error) // of the Node, which owns the report
+	NodeUID func(ctx context.Context) (types.UID, error) // of the Node, which owns the report; from a cache, as it is asked often
 
 	Mode     Mode          // "": Full
 	Interval time.Duration // between reports of counters; 0: 300 s
@@ -158,7 +158,7 @@ func (w *Writer) turn(ctx context.Context, now time.Time) {
 	if !ok || w.o.Mode == Off {
 		return
 	}
-	if !w.worthIt(report, tick) {
+	if !w.worthIt(ctx, report, tick) {
 		return
 	}
 	err := w.write(ctx, report, now)
@@ -206,8 +206,8 @@ func (w *Writer) report(ctx context.Context, now time.Time) (*v1alpha1.Multicast
 }
 
 // worthIt reports whether a report has to be written.
-func (w *Writer) worthIt(report *v1alpha1.MulticastNodeStateStatus, tick bool) bool {
-	if w.written == nil || w.failure != "" {
+func (w *Writer) worthIt(ctx context.Context, report *v1alpha1.MulticastNodeStateStatus, tick bool) bool {
+	if w.written == nil || w.failure != "" || w.store.orphaned(ctx) {
 		return true
 	}
 	switch status.Compare(w.written, report) {

@@ -118,6 +118,36 @@ func TestInterference(t *testing.T) {
 	})
 }
 
+// TestNodeMadeAnew: a Node that is made anew takes the report with it, which is
+// made anew without waiting for a heartbeat.
+func TestNodeMadeAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := newServer(t)
+		a := &agent{node: "n", changed: make(chan struct{}, 1), made: time.Now()}
+		w := a.writer(s, Summary)
+		uid := types.UID("one")
+		w.store.nodeUID = func(context.Context) (u types.UID, _ error) {
+			s.set(func() { u = uid })
+			return u, nil
+		}
+		var running sync.WaitGroup
+		running.Go(func() { _ = w.Start(ctx) })
+		time.Sleep(time.Hour)
+		s.set(func() {
+			uid = "another"
+			delete(s.objects, "n") // by the garbage collector
+		})
+		a.set(func() {}) // the reconciler had a round
+		time.Sleep(coalesce + time.Second)
+		if o := s.object("n"); o == nil || o.OwnerReferences[0].UID != "another" {
+			t.Errorf("%+v", o)
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
 // TestTrouble: a line in the log for each transition, and none for each attempt.
 func TestTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
