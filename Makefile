@@ -43,7 +43,7 @@ TOOL := $(GO) tool -modfile=hack/tools/go.mod
 all_pkgs    = $(shell $(GO) list ./...)
 uses_netlab = $(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if or (eq . "$(NETLAB)") (eq . "$(MODULE)/test/programs")}}{{$$p}} {{end}}{{end}}{{range .XTestImports}}{{if or (eq . "$(NETLAB)") (eq . "$(MODULE)/test/programs")}}{{$$p}} {{end}}{{end}}' ./...
 netlab_pkgs = $(sort $(shell $(uses_netlab)) $(NETLAB))
-driven_pkgs = $(filter $(addsuffix %,$(addprefix $(MODULE)/test/,script interop bench)),$(all_pkgs))
+driven_pkgs = $(filter $(addsuffix %,$(addprefix $(MODULE)/test/,script interop bench api)),$(all_pkgs))
 kernel_pkgs = $(filter-out $(driven_pkgs),$(netlab_pkgs))
 unit_pkgs   = $(filter-out $(driven_pkgs) $(kernel_pkgs),$(all_pkgs))
 
@@ -110,7 +110,7 @@ kubebox: go ## etcd and Kubernetes, built from source once and kept in ~/.cache
 
 .PHONY: test-api
 test-api: go kubebox ## the operator against a real API server, with agents on nodes in namespaces
-	CGO_ENABLED=0 GOFLAGS="-buildvcs=false -trimpath" $(GO) test -count=1 -v -timeout=15m ./test/api
+	$(GO) test -count=1 -v -timeout=15m ./test/api
 
 .PHONY: lint
 lint: go ## gofmt, go vet, staticcheck, and what is generated; import rules are in hack/imports
@@ -141,7 +141,7 @@ lab: build ## a shell on that router, with send and recv at hand
 
 .PHONY: demo-k8s
 demo-k8s: build kubebox ## the operator: an API server, two nodes, real packets, and a KUBECONFIG to play with
-	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -o $(BIN)/demo-k8s ./hack/demo-k8s
+	$(GO) build -o $(BIN)/demo-k8s ./hack/demo-k8s
 	@# Not by "go run", so that a signal gets there.
 	@exec $(BIN)/demo-k8s -bin $(BIN)
 

@@ -22,12 +22,6 @@ const (
 // tests, and in what they start, PATH begins with that directory.
 func Main(m interface{ Run() int }) { run(m, "smcrouted", "smcroutectl") }
 
-// MainKubernetes is Main with smcroute-agent and smcroute-controller in
-// smcrouted's place.
-func MainKubernetes(m interface{ Run() int }) {
-	run(m, "smcroute-agent", "smcroute-controller", "smcroutectl")
-}
-
 // MainOf is Main with these of the project's programs.
 func MainOf(m interface{ Run() int }, names ...string) { run(m, names...) }
 
