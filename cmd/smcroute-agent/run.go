@@ -8,6 +8,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
+	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
 	"github.com/smcroute/kube-smcroute/cmd/internal/logging"
 	"github.com/smcroute/kube-smcroute/cmd/internal/settings"
@@ -39,10 +40,10 @@ func run(args []string, stdout, stderr io.Writer, p parts) int {
 		return exitCode(err)
 	case asked == settings.Help:
 		s.Usage(stdout, columns())
-		return exitOK
+		return exitcode.OK
 	case asked == settings.Version:
 		fmt.Fprintln(stdout, versionLine())
-		return exitOK
+		return exitcode.OK
 	}
 	log := logging.New(stderr, o.log)
 	logging.Lead(log)
@@ -54,7 +55,7 @@ func run(args []string, stdout, stderr io.Writer, p parts) int {
 		}
 		return exitCode(err)
 	}
-	return exitOK
+	return exitcode.OK
 }
 
 // complain prints an error that comes before there is a log.

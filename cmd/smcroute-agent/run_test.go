@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 )
 
 // manifest is a route from eth0 of one flow, in YAML.
@@ -53,7 +55,7 @@ func TestManifests(t *testing.T) {
 	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if code := n.end(); code != exitOK {
+	if code := n.end(); code != exitcode.OK {
 		t.Errorf("exit code %d", code)
 	}
 	if k := n.entries(); k != 0 {
@@ -101,7 +103,7 @@ func TestWithoutAPIServer(t *testing.T) {
 	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if code := n.end(); code != exitOK {
+	if code := n.end(); code != exitcode.OK {
 		t.Errorf("exit code %d", code)
 	}
 }
@@ -164,16 +166,16 @@ func TestTableInUse(t *testing.T) {
 	n.await("/readyz", func() bool { code, _ := n.probe("/readyz"); return code == http.StatusOK })
 	second := &lab{t: t, sender: n.sender, router: n.router, receiver: n.receiver, dir: t.TempDir()}
 	second.start("--manifests", n.path("m"), "--health-probe-bind-address=0")
-	if code := second.end(); code != exitUnavailable {
-		t.Errorf("exit code %d, want %d", code, exitUnavailable)
+	if code := second.end(); code != exitcode.Unavailable {
+		t.Errorf("exit code %d, want %d", code, exitcode.Unavailable)
 	}
 	if !strings.Contains(second.log.String(), "in use by another process") {
 		t.Errorf("log:\n%s", second.log.String())
 	}
 	third := &lab{t: t, sender: n.sender, router: n.router, receiver: n.receiver, dir: t.TempDir()}
 	third.start("--manifests", n.path("m"), "--table=7")
-	if code := third.end(); code != exitOSErr || !strings.Contains(third.log.String(), "--health-probe-bind-address") {
-		t.Errorf("exit code %d of one whose port is in use, want %d; log:\n%s", code, exitOSErr, third.log.String())
+	if code := third.end(); code != exitcode.OSErr || !strings.Contains(third.log.String(), "--health-probe-bind-address") {
+		t.Errorf("exit code %d of one whose port is in use, want %d; log:\n%s", code, exitcode.OSErr, third.log.String())
 	}
 }
 
@@ -191,22 +193,22 @@ func TestExitCodes(t *testing.T) {
 		code int
 		want string
 	}{
-		{"--help", exitOK, "--node-name NAME"},
-		{"--version", exitOK, "smcroute-agent v"},
-		{"--tabel=7", exitUsage, "did you mean --table?"},
-		{"--table=1000000000 --manifests=x", exitUsage, "--table: expected 0 to 999999999"},
-		{"--node-name=N1", exitUsage, `"N1" is not the name of a Node`},
-		{"--report=Some", exitUsage, `--report: expected Full, Summary or Off, not "Some"`},
-		{"--report-interval=0s", exitUsage, "--report-interval: expected more than 0s"},
-		{"--status-dir=x", exitUsage, "--status-dir is for --manifests"},
-		{"--node-labels=a=b", exitUsage, "--node-labels is for --manifests"},
-		{"--manifests=x --node-labels=a=b!", exitUsage, `"b!" is not the value of a label`},
-		{"--manifests=x --pod-network-namespaces", exitUsage, "needs Kubernetes"},
-		{"--log-level=loud", exitUsage, "expected error, warn, notice, info or debug"},
-		{"--config=" + bad, exitUsage, "not YAML"},
-		{"--node-name=n1", exitConfig, "there is no Kubernetes here"},
-		{"--node-name=n1 --kubeconfig=" + bad, exitConfig, "--kubeconfig: "},
-		{"--node-name=n1 --kubeconfig=/nonexistent", exitConfig, "/nonexistent"},
+		{"--help", exitcode.OK, "--node-name NAME"},
+		{"--version", exitcode.OK, "smcroute-agent v"},
+		{"--tabel=7", exitcode.Usage, "did you mean --table?"},
+		{"--table=1000000000 --manifests=x", exitcode.Usage, "--table: expected 0 to 999999999"},
+		{"--node-name=N1", exitcode.Usage, `"N1" is not the name of a Node`},
+		{"--report=Some", exitcode.Usage, `--report: expected Full, Summary or Off, not "Some"`},
+		{"--report-interval=0s", exitcode.Usage, "--report-interval: expected more than 0s"},
+		{"--status-dir=x", exitcode.Usage, "--status-dir is for --manifests"},
+		{"--node-labels=a=b", exitcode.Usage, "--node-labels is for --manifests"},
+		{"--manifests=x --node-labels=a=b!", exitcode.Usage, `"b!" is not the value of a label`},
+		{"--manifests=x --pod-network-namespaces", exitcode.Usage, "needs Kubernetes"},
+		{"--log-level=loud", exitcode.Usage, "expected error, warn, notice, info or debug"},
+		{"--config=" + bad, exitcode.Usage, "not YAML"},
+		{"--node-name=n1", exitcode.Config, "there is no Kubernetes here"},
+		{"--node-name=n1 --kubeconfig=" + bad, exitcode.Config, "--kubeconfig: "},
+		{"--node-name=n1 --kubeconfig=/nonexistent", exitcode.Config, "/nonexistent"},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := run(strings.Fields(tt.args), &stdout, &stderr, parts{})

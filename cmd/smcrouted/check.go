@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 )
 
 // check is -F: it reads a configuration without acting on it. Messages go to
@@ -14,14 +15,14 @@ func check(f flags, stdout io.Writer, p parts) int {
 	links, err := p.links()
 	if err != nil {
 		fmt.Fprintf(stdout, "smcrouted: interfaces of this system: %v\n", err)
-		return exitOSErr
+		return exitcode.OSErr
 	}
 	if !p.check(stdout, f.check, agent.CheckOptions{
 		DefaultDisable: f.noPhyint, Links: links, Level: f.checkLevel(),
 	}) {
-		return exitConfig
+		return exitcode.Config
 	}
-	return exitOK
+	return exitcode.OK
 }
 
 // checkLevel is the log level of -F: info, unless -l says another.

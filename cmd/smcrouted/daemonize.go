@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"strconv"
 	"syscall"
+
+	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 )
 
 // startupEnv tells a background process the descriptor of the pipe on which its
@@ -23,7 +25,7 @@ func daemonize(args []string, stderr io.Writer) int {
 	code, err := spawn(self(), args, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "smcrouted: starting the daemon: %v\n", err)
-		return exitOSErr
+		return exitcode.OSErr
 	}
 	return code
 }
@@ -50,7 +52,7 @@ func spawn(file string, args []string, stderr io.Writer) (int, error) {
 		return 0, err
 	}
 	if string(text) == startedOK {
-		return exitOK, nil
+		return exitcode.OK, nil
 	}
 	stderr.Write(text)
 	var exit *exec.ExitError
@@ -61,7 +63,7 @@ func spawn(file string, args []string, stderr io.Writer) (int, error) {
 		return code, nil
 	}
 	fmt.Fprintf(stderr, "smcrouted: the daemon died: %v\n", cmd.ProcessState)
-	return exitSoftware, nil
+	return exitcode.Software, nil
 }
 
 // self is this program's file. The link in /proc works even if the file was

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 )
 
 // lost ends the daemon whose PID is in the file, at the end of the test.
@@ -92,8 +94,8 @@ func TestParentHearsOfASocketInUse(t *testing.T) {
 	needCapabilities(t)
 	d := command(t, []string{envSocket + "=1"})
 	lost(t, d)
-	if code := d.exit(t); code != exitUnavailable || !strings.Contains(d.stderr.String(), "client socket: ") {
-		t.Errorf("exit code %d, stderr %q; want %d and the reason", code, d.stderr, exitUnavailable)
+	if code := d.exit(t); code != exitcode.Unavailable || !strings.Contains(d.stderr.String(), "client socket: ") {
+		t.Errorf("exit code %d, stderr %q; want %d and the reason", code, d.stderr, exitcode.Unavailable)
 	}
 }
 
@@ -120,7 +122,7 @@ func TestDaemonThatDiesIsReported(t *testing.T) {
 	}
 	var stderr strings.Builder
 	code, err := spawn(fake, []string{"smcrouted"}, &stderr)
-	if err != nil || code != exitSoftware || !strings.Contains(stderr.String(), "killed") {
+	if err != nil || code != exitcode.Software || !strings.Contains(stderr.String(), "killed") {
 		t.Errorf("got %d, %v, %q", code, err, &stderr)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/smcroute/kube-smcroute/agent/mrdisc"
+	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
 )
 
@@ -98,7 +99,7 @@ func parseFlags(args []string, warn io.Writer) (flags, error) {
 
 	f.mrdisc = time.Duration(num("m", interval)) * time.Second
 	if f.mrdisc < mrdisc.MinInterval || f.mrdisc > mrdisc.MaxInterval {
-		return f, &exitError{exitFailure, fmt.Errorf("-m %s is not a valid announcement interval: expected 4 to 180 seconds", interval)}
+		return f, &exitError{exitcode.Failure, fmt.Errorf("-m %s is not a valid announcement interval: expected 4 to 180 seconds", interval)}
 	}
 	id := num("t", table)
 	if id < 0 || id > maxTable {
@@ -131,7 +132,7 @@ func (f *flags) resolvePaths() error {
 		}
 		abs, err := filepath.Abs(*path)
 		if err != nil {
-			return &exitError{exitOSErr, err}
+			return &exitError{exitcode.OSErr, err}
 		}
 		*path = abs
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 )
 
 func defaults() flags {
@@ -93,17 +95,17 @@ func TestParseFlagsRefuses(t *testing.T) {
 		code int
 		text string
 	}{
-		{"unknown", []string{"-Z"}, exitUsage, "invalid option -- 'Z'"},
-		{"unknown in a cluster", []string{"-nZ"}, exitUsage, "invalid option -- 'Z'"},
-		{"unknown long", []string{"--zebra"}, exitUsage, "unrecognized option '--zebra'"},
-		{"no argument", []string{"-n", "-c"}, exitUsage, "option requires an argument -- 'c'"},
-		{"no argument of a long one", []string{"--table"}, exitUsage, "option '--table' requires an argument"},
-		{"negative table", []string{"-t", "-1"}, exitUsage, "-t -1 is not a multicast routing table: expected 0 to 999999999"},
-		{"table too high", []string{"-t", "1000000000"}, exitUsage, "expected 0 to 999999999"},
-		{"empty identity", []string{"-i", ""}, exitUsage, `-i "" cannot be part of a file name`},
-		{"identity with a slash", []string{"-i", "../x"}, exitUsage, `-i "../x" cannot be`},
-		{"short announcement interval", []string{"-m", "3"}, exitFailure, "expected 4 to 180 seconds"},
-		{"long announcement interval", []string{"-m", "181"}, exitFailure, "expected 4 to 180 seconds"},
+		{"unknown", []string{"-Z"}, exitcode.Usage, "invalid option -- 'Z'"},
+		{"unknown in a cluster", []string{"-nZ"}, exitcode.Usage, "invalid option -- 'Z'"},
+		{"unknown long", []string{"--zebra"}, exitcode.Usage, "unrecognized option '--zebra'"},
+		{"no argument", []string{"-n", "-c"}, exitcode.Usage, "option requires an argument -- 'c'"},
+		{"no argument of a long one", []string{"--table"}, exitcode.Usage, "option '--table' requires an argument"},
+		{"negative table", []string{"-t", "-1"}, exitcode.Usage, "-t -1 is not a multicast routing table: expected 0 to 999999999"},
+		{"table too high", []string{"-t", "1000000000"}, exitcode.Usage, "expected 0 to 999999999"},
+		{"empty identity", []string{"-i", ""}, exitcode.Usage, `-i "" cannot be part of a file name`},
+		{"identity with a slash", []string{"-i", "../x"}, exitcode.Usage, `-i "../x" cannot be`},
+		{"short announcement interval", []string{"-m", "3"}, exitcode.Failure, "expected 4 to 180 seconds"},
+		{"long announcement interval", []string{"-m", "181"}, exitcode.Failure, "expected 4 to 180 seconds"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := parseFlags(tt.args, new(strings.Builder))
@@ -114,7 +116,7 @@ func TestParseFlagsRefuses(t *testing.T) {
 				t.Errorf("got %d, %q; want %d, %q", code, err, tt.code, tt.text)
 			}
 			var usage *usageError
-			if errors.As(err, &usage) != (tt.code == exitUsage) {
+			if errors.As(err, &usage) != (tt.code == exitcode.Usage) {
 				t.Errorf("usage is printed: %v", !errors.As(err, &usage))
 			}
 		})

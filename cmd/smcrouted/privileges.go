@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"kernel.org/pub/linux/libs/security/libcap/cap"
+
+	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 )
 
 // needed is what the kernel asks of a multicast router.
@@ -28,7 +30,7 @@ func checkCapabilities() error {
 	if missing == nil {
 		return nil
 	}
-	return &exitError{exitNoPerm, fmt.Errorf("multicast routing needs the privileges of root, or %s (missing: %s)",
+	return &exitError{exitcode.NoPerm, fmt.Errorf("multicast routing needs the privileges of root, or %s (missing: %s)",
 		"CAP_NET_ADMIN and CAP_NET_RAW", strings.Join(missing, " "))}
 }
 

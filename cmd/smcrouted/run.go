@@ -13,6 +13,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 )
 
 // run is the whole program: it returns the exit code.
@@ -23,15 +24,15 @@ func run(args []string, stdout, stderr io.Writer, p parts) int {
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "smcrouted: %v\n", err)
 		printUsage(stdout)
-		return exitUsage
+		return exitcode.Usage
 	case err != nil:
 		return complain(stderr, err)
 	case f.help:
 		printUsage(stdout)
-		return exitOK
+		return exitcode.OK
 	case f.version:
 		printVersion(stdout)
-		return exitOK
+		return exitcode.OK
 	case f.checkOnly:
 		return check(f, stdout, p)
 	}
@@ -39,7 +40,7 @@ func run(args []string, stdout, stderr io.Writer, p parts) int {
 	var who *account
 	if f.user != "" {
 		if who, err = lookupAccount(f.user); err != nil {
-			return complain(stderr, &exitError{exitFailure, err})
+			return complain(stderr, &exitError{exitcode.Failure, err})
 		}
 	}
 	if err := checkCapabilities(); err != nil {
@@ -67,7 +68,7 @@ func run(args []string, stdout, stderr io.Writer, p parts) int {
 		up.fail(err)
 		return exitCode(err)
 	}
-	return exitOK
+	return exitcode.OK
 }
 
 // complain prints an error that comes before there is a log.
@@ -205,7 +206,7 @@ func (s *service) ready() {
 	if s.who != nil {
 		if err := s.who.become(); err != nil {
 			// Never go on with more privileges than were asked for.
-			s.trouble = &exitError{exitOSErr, err}
+			s.trouble = &exitError{exitcode.OSErr, err}
 			s.end()
 			return
 		}
