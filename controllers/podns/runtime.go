@@ -6,8 +6,10 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
@@ -34,20 +36,30 @@ func dial(endpoint string) (*grpc.ClientConn, error) {
 	if endpoint != "" && !strings.HasPrefix(endpoint, "/") {
 		return nil, fmt.Errorf("container runtime at %q: expected an absolute path or unix:///path", endpoint)
 	}
+	return connect(func(ctx context.Context, _ string) (net.Conn, error) {
+		path := endpoint
+		if path == "" {
+			var err error
+			if path, err = firstEndpoint(); err != nil {
+				return nil, err
+			}
+		}
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	})
+}
+
+// connect makes a connection by that dialer. While the runtime is away it is
+// dialed every 3 s at least, as the kubelet does: gRPC's own 2 minutes are for
+// servers far away and in demand.
+func connect(dialer func(context.Context, string) (net.Conn, error)) (*grpc.ClientConn, error) {
+	retry := backoff.DefaultConfig
+	retry.BaseDelay, retry.MaxDelay = 100*time.Millisecond, 3*time.Second
 	return grpc.NewClient("passthrough:///runtime",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			path := endpoint
-			if path == "" {
-				var err error
-				if path, err = firstEndpoint(); err != nil {
-					return nil, err
-				}
-			}
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", path)
-		}))
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: retry, MinConnectTimeout: 5 * time.Second}),
+		grpc.WithContextDialer(dialer))
 }
 
 func firstEndpoint() (string, error) {
