@@ -137,6 +137,7 @@ func (c *catalog) objects() (routes []v1alpha1.MulticastRoute, groups []v1alpha1
 		}
 		stamp := func(meta *metav1.ObjectMeta) {
 			meta.UID, meta.Generation = e.key.uid(), e.generation
+			meta.DeletionTimestamp = nil // that of a cluster which the file comes from
 			if meta.CreationTimestamp.IsZero() {
 				meta.CreationTimestamp = metav1.Unix(int64(i)+1, 0)
 			}

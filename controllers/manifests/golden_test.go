@@ -73,6 +73,9 @@ func printObjects(t *testing.T, out *strings.Builder, c *catalog) {
 	routes, groups := c.objects()
 	for _, r := range routes {
 		specs[Key{"MulticastRoute", r.Namespace, r.Name}] = r.Spec
+		if r.DeletionTimestamp != nil {
+			fmt.Fprintln(out, r.Name, "is being deleted")
+		}
 	}
 	for _, g := range groups {
 		specs[Key{"MulticastGroup", g.Namespace, g.Name}] = g.Spec

@@ -21,6 +21,9 @@ type Validator interface {
 	Validate(*unstructured.Unstructured) field.ErrorList
 }
 
+// noField is the path of a field in errors about the whole object.
+var noField = (*field.Path)(nil).String()
+
 // maxProblems bounds what is said about one document.
 const maxProblems = 10
 
@@ -138,7 +141,7 @@ func (p *parser) object(doc *yamldoc.Document, path string, u *unstructured.Unst
 		d.object, errs = convert(key, u)
 	}
 	for _, err := range errs {
-		at := join(path, err.Field)
+		at := join(path, strings.TrimPrefix(err.Field, noField))
 		d.problems = append(d.problems, Problem{File: p.file, Line: doc.Find(at), Path: at, Message: err.ErrorBody()})
 	}
 	slices.SortFunc(d.problems, Problem.compare)

@@ -184,6 +184,26 @@ func TestStatusGarbage(t *testing.T) {
 	l.await("mcns.edge-1.yaml", "name: a")
 }
 
+// What is in the way of a file is replaced, and not what it leads to.
+func TestStatusLink(t *testing.T) {
+	l := newLab(t)
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"mcroute.default.a.yaml", ".new.mcroute.default.a.yaml"} {
+		if err := os.Symlink(victim, filepath.Join(l.status, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.write("a.yaml", route("a", "eth0"))
+	l.start()
+	l.await("mcroute.default.a.yaml", "programmed: 1/1")
+	if text, err := os.ReadFile(victim); err != nil || string(text) != "precious" {
+		t.Errorf("it is %q now, %v", text, err)
+	}
+}
+
 // A status directory that cannot be written to is said once, and not the end.
 func TestStatusCannotBeWritten(t *testing.T) {
 	l := newLab(t)

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -116,7 +117,17 @@ const temporary = ".new."
 func replaceFile(path string, text []byte) error {
 	dir, name := filepath.Split(path)
 	new := filepath.Join(dir, temporary+name)
-	if err := os.WriteFile(new, text, 0o644); err != nil {
+	// It may be left over. In a directory where others may write, it may also be
+	// a link to a file that they may not.
+	if err := os.Remove(new); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(new, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err := cmp.Or(err, f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(new, path)
