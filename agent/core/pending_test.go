@@ -59,8 +59,18 @@ func TestPendingCauses(t *testing.T) {
 			want: []string{"conf:1 1 no interface x0", "conf:2 1 no interface x0"},
 			cure: func(r *router) { r.host.AddLink("x0"); r.readLinks() },
 		}, {
-			name: "a wildcard matches nothing",
-			conf: []string{"mroute from a0 group 225.1.1.1 to x+"},
+			name: "a wildcard output matches nothing",
+			conf: []string{"mroute from a0 group 225.1.1.1 to b0 x+"},
+			want: []string{"conf:1 10 no interface matches x+"},
+			cure: func(r *router) { r.host.AddLink("x7"); r.readLinks() },
+		}, {
+			name: "a wildcard output matches nothing, and an interface is missing",
+			conf: []string{"mroute from a0 group 225.1.1.1 to x+ x7"},
+			want: []string{"conf:1 1 no interface matches x+; no interface x7"},
+			cure: func(r *router) { r.host.AddLink("x7"); r.readLinks() },
+		}, {
+			name: "a wildcard inbound matches nothing",
+			conf: []string{"mroute from x+ group 225.1.1.1 to b0"},
 			want: []string{"conf:1 1 no interface matches x+"},
 			cure: func(r *router) { r.host.AddLink("x7"); r.readLinks() },
 		}, {

@@ -14,4 +14,5 @@ const (
 	CauseKernel                        // the kernel refused a call; it is tried again
 	CauseInProgress                    // many memberships are being joined: the rest follows
 	CauseLimit                         // more memberships are asked for than a router takes
+	CauseNoMatch                       // a wildcard output matches no interface, which is all that lacks
 )

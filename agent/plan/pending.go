@@ -102,7 +102,7 @@ const maxReasons = 4
 
 // reasons collects the problems of a rule.
 type reasons struct {
-	cause mroute.Cause // of the first
+	cause mroute.Cause // of the first, or of the first that is worse than CauseNoMatch
 	said  []string
 	more  int
 }
@@ -113,7 +113,7 @@ func (rs *reasons) add(p Problem) {
 	case len(rs.said) == maxReasons:
 		rs.more++
 	default:
-		if rs.cause == 0 {
+		if rs.cause == 0 || rs.cause == mroute.CauseNoMatch {
 			rs.cause = p.Cause
 		}
 		rs.said = append(rs.said, p.Reason)
@@ -140,8 +140,11 @@ func (r *Resolver) missing(c claim, ps *Problems) Problem {
 	if ps.NoVIF != nil && len(why.said) == 0 {
 		noVIF = ps.NoVIF(family)
 	}
-	check := func(p mroute.IfPattern) {
+	check := func(p mroute.IfPattern, lack mroute.Cause) {
 		if w := r.lacks(p); w.Reason != "" {
+			if w.Cause == mroute.CauseNoInterface && p.IsWildcard() {
+				w.Cause = lack
+			}
 			why.add(w)
 			return
 		}
@@ -154,10 +157,10 @@ func (r *Resolver) missing(c claim, ps *Problems) Problem {
 			}
 		}
 	}
-	check(c.route.From)
+	check(c.route.From, mroute.CauseNoInterface)
 	for i, o := range c.route.To {
 		if c.keeps(i) {
-			check(o.If)
+			check(o.If, mroute.CauseNoMatch)
 		}
 	}
 	why.add(ps.Rules[c.route])

@@ -170,7 +170,7 @@ type RouteInput struct {
 type RouteOutput struct {
 	// interface is the name of an interface, "eth1", or a prefix, "eth+" for all
 	// whose name begins with eth but the inbound one. It need not exist yet: it
-	// is waited for.
+	// is waited for. Of a prefix it is no failure if there is none.
 	// +optional
 	Interface Interface `json:"interface,omitempty"`
 

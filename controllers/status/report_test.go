@@ -59,6 +59,9 @@ func TestReport(t *testing.T) {
 		{name: "waits for an interface", routers: map[translate.Router]mroute.RouterState{
 			host: snap(pending(ref, mroute.CauseNoInterface, "no interface eth1")),
 		}, reason: "InterfaceNotFound", message: "no interface eth1"},
+		{name: "a wildcard without a match is as it should be", routers: map[translate.Router]mroute.RouterState{
+			host: snap(pending(ref, mroute.CauseNoMatch, "no interface matches eth+")),
+		}, reason: "Programmed"},
 		{name: "the most telling of what it waits for", routers: map[translate.Router]mroute.RouterState{
 			host: snap(pending(ref, mroute.CauseNoInterface, "no interface eth1"), pending(ref, mroute.CauseVIFTableFull, "all 32 VIFs are taken"), pending(ref, mroute.CauseNoInterface, "no interface eth2")),
 		}, reason: "VIFTableFull", message: "all 32 VIFs are taken"},

@@ -29,6 +29,9 @@ func newWaiting(routers map[translate.Router]mroute.RouterState, pods map[string
 		rules := map[string]trouble{}
 		for i := range r.Snapshot.Pending {
 			p := &r.Snapshot.Pending[i]
+			if p.Cause == mroute.CauseNoMatch {
+				continue // "eth+" stands for the interfaces there are, if any
+			}
 			t, ok := rules[p.Origin.Ref]
 			if reason := reasonOf(p.Cause); !ok || rank(reason) < rank(t.reason) {
 				rules[p.Origin.Ref] = trouble{reason, p.Reason}
