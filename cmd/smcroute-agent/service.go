@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -40,13 +41,20 @@ type service struct {
 	toWatch, toReport bell
 }
 
+// sourceEnd is how long what objects come from may take to end, while routers
+// still work: for a last report of what they counted.
+const sourceEnd = report.LastReport + time.Second
+
 // serve works until a signal or a client ends it. The kernel's tables are empty
 // then.
 func (s *service) serve() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	ctx, end := context.WithCancel(ctx)
+	asked, end := context.WithCancel(ctx) // to end
 	defer end()
+	ctx, done := context.WithCancel(context.WithoutCancel(asked))
+	defer done()
+	context.AfterFunc(asked, func() { time.AfterFunc(sourceEnd, done) })
 	s.loaded, s.toWatch, s.toReport = make(chan struct{}), newBell(), newBell()
 	s.log.Log(ctx, logging.LevelNotice, versionLine(), "node", s.node)
 
@@ -78,6 +86,10 @@ func (s *service) serve() error {
 	group.Go(func() error { return s.serveMetrics(ctx) })
 	group.Go(func() error { s.programmer.Watch(ctx, s.toWatch); return nil })
 	group.Go(func() error {
+		defer done() // it ends first
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(asked, cancel)()
 		select {
 		case <-s.loaded:
 			return source(ctx)

@@ -88,7 +88,9 @@ func newBackoff() wait.Backoff {
 // NeedLeaderElection is false: each node's agent writes its own.
 func (w *Writer) NeedLeaderElection() bool { return false }
 
-// Start writes until ctx is done. It has no other end, and returns nil.
+// Start writes until ctx is done. It has no other end, and returns nil, after
+// one more report of what was counted meanwhile, for which it takes no more than
+// [LastReport].
 //
 // With the mode Off the source is asked all the same when there is a change, as
 // it may log what became of it.
@@ -102,6 +104,7 @@ func (w *Writer) Start(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			w.last(ctx)
 			return nil
 		case <-w.o.Changed:
 			w.change(time.Now())

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+// apiServer answers with one node and one route, and takes reports of the node.
+type apiServer struct {
+	silent bool // does not answer writes, once there was one
+
+	mu      sync.Mutex
+	reports []v1alpha1.MulticastNodeState
+}
+
+func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	const group = "/apis/multicast.smcroute.io/v1alpha1"
+	lists := map[string][2]string{
+		"/api/v1/nodes":            {`"v1","kind":"NodeList"`, `{"metadata":{"name":"n1","uid":"u1"}}`},
+		"/api/v1/pods":             {`"v1","kind":"PodList"`, ""},
+		group + "/multicastgroups": {`"multicast.smcroute.io/v1alpha1","kind":"MulticastGroupList"`, ""},
+		group + "/multicastroutes": {`"multicast.smcroute.io/v1alpha1","kind":"MulticastRouteList"`,
+			`{"metadata":{"namespace":"kube-smcroute","name":"a","uid":"u2","generation":1},"spec":{"from":{"interface":"eth0"},"sources":["192.0.2.1"],"groups":["225.1.2.3"],"to":[{"interface":"eth1"}]}}`},
+	}
+	w.Header().Set("Content-Type", "application/json")
+	list, isList := lists[r.URL.Path]
+	fail := func(code int, reason string) {
+		w.WriteHeader(code)
+		fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d}`, reason, code)
+	}
+	switch {
+	case r.URL.Query().Get("sendInitialEvents") != "": // as of a server without such lists
+		fail(http.StatusUnprocessableEntity, "Invalid")
+	case isList && r.URL.Query().Get("watch") != "":
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	case isList:
+		fmt.Fprintf(w, `{"apiVersion":%s,"metadata":{"resourceVersion":"1"},"items":[%s]}`, list[0], list[1])
+	case r.Method == http.MethodGet:
+		fail(http.StatusNotFound, "NotFound")
+	default:
+		var state v1alpha1.MulticastNodeState
+		if err := json.NewDecoder(r.Body).Decode(&state); err != nil {
+			fail(http.StatusBadRequest, "BadRequest")
+			return
+		}
+		s.mu.Lock()
+		s.reports = append(s.reports, state)
+		state.ResourceVersion = fmt.Sprint(len(s.reports))
+		s.mu.Unlock()
+		if s.silent && r.Method == http.MethodPut {
+			<-r.Context().Done()
+			return
+		}
+		_ = json.NewEncoder(w).Encode(state)
+	}
+}
+
+// packets are those of the route in the last report, or -1.
+func (s *apiServer) packets() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.reports) == 0 {
+		return -1
+	}
+	last := s.reports[len(s.reports)-1].Status
+	if len(last.Routes) != 1 || last.Routes[0].Reason != v1alpha1.ReasonProgrammed || last.Routes[0].Counters == nil {
+		return -1
+	}
+	return last.Routes[0].Counters.Packets
+}
+
+// An agent that is asked to end reports what was counted, and forwards until
+// then. It does not wait for an API server that is silent.
+func TestLastReport(t *testing.T) {
+	for _, silent := range []bool{false, true} {
+		t.Run(fmt.Sprintf("silent=%v", silent), func(t *testing.T) {
+			n := newLab(t)
+			s := &apiServer{silent: silent}
+			const address = "127.0.0.1:6443" // of a namespace of its own
+			var l net.Listener
+			if err := n.router.Do(func() (err error) {
+				l, err = net.Listen("tcp", address)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			server := &http.Server{Handler: s, BaseContext: func(net.Listener) context.Context { return ctx }}
+			go func() { _ = server.Serve(l) }()
+			defer server.Close()
+			defer cancel()
+			n.start("--kubeconfig", n.write("kubeconfig", kubeconfig(address)))
+			n.await("a report", func() bool { return s.packets() == 0 })
+
+			c := n.receiver.Capture("eth0")
+			defer c.Stop()
+			p := netlab.Packet{Src: netip.MustParseAddr("192.0.2.1"), Group: netip.MustParseAddr("225.1.2.3")}
+			const sent = 50
+			for range sent {
+				n.sender.Send("eth0", p)
+			}
+			n.await("packets", func() bool { return c.Count(mroute.SG{Source: p.Src, Group: p.Group}) == sent })
+			begin := time.Now()
+			if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			if code := n.end(); code != exitcode.OK {
+				t.Errorf("exit code %d", code)
+			}
+			if took := time.Since(begin); took > 2*sourceEnd {
+				t.Errorf("the end took %v", took)
+			}
+			if got := s.packets(); got != sent {
+				t.Errorf("the last report has %d packets, want %d", got, sent)
+			}
+			if !silent && strings.Contains(n.log.String(), "cannot be written") {
+				t.Error("the last report was not written")
+			}
+			if k := n.entries(); k != 0 {
+				t.Errorf("the kernel has %d entries after the end", k)
+			}
+		})
+	}
+}
