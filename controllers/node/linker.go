@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 	"github.com/smcroute/kube-smcroute/controllers/translate"
 )
@@ -28,9 +26,8 @@ type podAddr struct {
 	addr netip.Addr
 }
 
-// link fills in the links of those pods that a route may have as ends. leaving
-// are the UIDs of those that are being deleted.
-func (l *linker) link(pods []translate.Pod, leaving map[string]bool, routes []v1alpha1.MulticastRoute) {
+// link fills in the links of those pods that a route may have as ends.
+func (l *linker) link(pods []translate.Pod, routes []v1alpha1.MulticastRoute) {
 	if l.links == nil {
 		return
 	}
@@ -46,7 +43,7 @@ func (l *linker) link(pods []translate.Pod, leaving map[string]bool, routes []v1
 			key := podAddr{p.UID, a}
 			before, known := l.had[key]
 			link, err := l.lookUp(a)
-			if known && leaving[p.UID] {
+			if known && p.Leaving {
 				has[key] = before
 				if err == nil && link != before {
 					err = fmt.Errorf("it is being deleted, and %v is on %s by now, which may be another's", a, link.Name)
@@ -80,15 +77,4 @@ func withPodEnds(routes []v1alpha1.MulticastRoute) map[string]bool {
 		}
 	}
 	return ends
-}
-
-// leaving are the UIDs of those that are being deleted.
-func leaving(pods []corev1.Pod) map[string]bool {
-	uids := map[string]bool{}
-	for i := range pods {
-		if pods[i].DeletionTimestamp != nil {
-			uids[string(pods[i].UID)] = true
-		}
-	}
-	return uids
 }

@@ -41,7 +41,7 @@ func TestLinker(t *testing.T) {
 		"10.0.0.7": {Name: "veth7", Index: 7}, "fd00::7": {Name: "veth7", Index: 7},
 		"10.0.0.8": {Name: "veth8", Index: 8},
 	}}
-	l.link(pods, nil, []v1alpha1.MulticastRoute{route("studio", "r", toPods)})
+	l.link(pods, []v1alpha1.MulticastRoute{route("studio", "r", toPods)})
 	if len(pods[0].Links) != 2 || pods[0].Why != "" {
 		t.Errorf("%+v", pods[0])
 	}
@@ -70,7 +70,7 @@ func TestLinkerAsksForWhatMatters(t *testing.T) {
 			l.link(LivePods([]corev1.Pod{
 				pod("a", 0, "10.0.0.7"),
 				with(pod("h", 0, "192.0.2.1"), func(p *corev1.Pod) { p.Spec.HostNetwork = true }),
-			}), nil, tt.routes)
+			}), tt.routes)
 			if !slices.Equal(links.asked, tt.want) {
 				t.Errorf("asked for %v, want %v", links.asked, tt.want)
 			}
@@ -87,7 +87,7 @@ func TestLinkerLeavesTheDeletedAlone(t *testing.T) {
 	check := func(what, want, why string, pods ...corev1.Pod) {
 		t.Helper()
 		live := LivePods(pods)
-		l.link(live, leaving(pods), routes)
+		l.link(live, routes)
 		p := live[slices.IndexFunc(live, func(p translate.Pod) bool { return p.Name == "old" })]
 		if got := p.Links[netip.MustParseAddr(addr)].Name; got != want || p.Why != why {
 			t.Errorf("%s: link %q, %q; want %q, %q", what, got, p.Why, want, why)
@@ -115,7 +115,7 @@ func TestLinkerLeavesTheDeletedAlone(t *testing.T) {
 	l = linker{links: links}
 	check("an agent that was started meanwhile", "veth2", "", gone)
 	check("another pod meanwhile", "veth2", "", gone, pod("new", 0))
-	l.link(nil, nil, routes)
+	l.link(nil, routes)
 	if len(l.had) > 0 {
 		t.Errorf("%d links of pods that are no more are remembered", len(l.had))
 	}

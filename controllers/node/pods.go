@@ -37,6 +37,7 @@ func LivePods(pods []corev1.Pod) []translate.Pod {
 			Namespace: p.Namespace, Name: p.Name, UID: string(p.UID),
 			Labels:      p.Labels,
 			HostNetwork: p.Spec.HostNetwork,
+			Leaving:     p.DeletionTimestamp != nil,
 		}
 		for _, a := range addresses(p) {
 			// Pods in the host's network share its addresses.

@@ -177,6 +177,6 @@ func (r *reconciler) world(ctx context.Context) (World, error) {
 		}
 	}
 	w.Node, w.Routes, w.Groups, w.Pods = &node, routes.Items, groups.Items, LivePods(pods.Items)
-	r.linker.link(w.Pods, leaving(pods.Items), w.Routes)
+	r.linker.link(w.Pods, w.Routes)
 	return w, nil
 }

@@ -110,7 +110,7 @@ type problems struct {
 
 // add notes the first problem with a pod, if there is one.
 func (ps *problems) add(p *pod, why string) {
-	if why == "" {
+	if why == "" || p.Leaving {
 		return
 	}
 	name := p.Namespace + "/" + p.Name

@@ -33,6 +33,7 @@ type podDoc struct {
 	Kind        string            `json:"kind"`
 	Metadata    metav1.ObjectMeta `json:"metadata"`
 	HostNetwork bool              `json:"hostNetwork"`
+	Leaving     bool              `json:"leaving"`
 	Addresses   map[string]string `json:"addresses"`
 	Why         string            `json:"why"`
 }
@@ -40,7 +41,7 @@ type podDoc struct {
 func (d podDoc) pod(t testing.TB) translate.Pod {
 	p := translate.Pod{
 		Namespace: d.Metadata.Namespace, Name: d.Metadata.Name, UID: string(d.Metadata.UID), Labels: d.Metadata.Labels,
-		HostNetwork: d.HostNetwork, Why: d.Why, Links: map[netip.Addr]translate.Link{},
+		HostNetwork: d.HostNetwork, Leaving: d.Leaving, Why: d.Why, Links: map[netip.Addr]translate.Link{},
 	}
 	for a, link := range d.Addresses {
 		ip := netip.MustParseAddr(a)

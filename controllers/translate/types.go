@@ -47,6 +47,7 @@ type Pod struct {
 	Namespace, Name, UID string
 	Labels               map[string]string
 	HostNetwork          bool
+	Leaving              bool // it is being deleted: that it has no link is no problem
 	IPs                  []netip.Addr
 
 	// Links are the node's links towards the addresses, as a route look-up gives
