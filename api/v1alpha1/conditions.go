@@ -40,8 +40,8 @@ const (
 
 	// Why an accepted object is not programmed.
 
-	// ReasonPending: work is under way, or there is nothing to do yet, as when a
-	// selector matches no pod.
+	// ReasonPending: work is under way. Where a selector matches no pod there is
+	// none, and what there is none of is programmed.
 	ReasonPending = "Pending"
 	// ReasonInterfaceNotFound: an interface is missing. It is waited for.
 	ReasonInterfaceNotFound = "InterfaceNotFound"

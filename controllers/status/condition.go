@@ -50,7 +50,7 @@ func (v *verdict) isProgrammed() metav1.Condition {
 	case v.invalid != nil:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonInvalid, v.badSelector()
 	case v.matched == 0 && len(v.absent) > 0:
-		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, v1alpha1.ReasonNodeNotReporting, "No node runs an agent yet, which is what the DaemonSet of smcroute-agent is for"
+		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, v1alpha1.ReasonNodeNotReporting, "There is no report of any agent: expected the DaemonSet of smcroute-agent to run, and not with --report=Off"
 	case v.matched == 0:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonNoMatchingNodes, v.noNodes()
 	case len(v.failed) > 0 && v.failed[0].Reason != v1alpha1.ReasonNodeNotReporting:

@@ -17,7 +17,8 @@ MulticastRoutes and MulticastGroups always have both conditions, with the
 It is Unknown, reason `Pending`, before any selected node reported.
 
 `Programmed` is True, reason `Programmed`, if every selected node has the object in
-its kernel. An object that is not accepted is not programmed, for the same reason.
+its kernel. A node where it selects no pod has nothing to do, and counts as one that
+has. An object that is not accepted is not programmed, for the same reason.
 
 | reason of Programmed | why, and what to do |
 |---|---|
