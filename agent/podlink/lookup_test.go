@@ -253,6 +253,7 @@ func TestLink(t *testing.T) {
 		l.leads("10.8.0.7", "", "the node has no route to 10.8.0.7")
 		l.leads("2001:db8:9::7", "", "the node has no route to 2001:db8:9::7")
 		l.via("0.0.0.0/0", "uplink", "192.168.1.254", 0)
+		l.leads("2001:db8:1::7", "", "2001:db8:1::7 is on uplink, which the node's default route uses too: no link of its own; a route that may name interfaces can name uplink")
 		l.via("::/0", "uplink", "2001:db8:1::fe", 0)
 		l.leads("10.8.0.7", "", "10.8.0.7 is reached by the default route alone, on uplink: no link of its own")
 		l.leads("2001:db8:9::7", "", "2001:db8:9::7 is reached by the default route alone, on uplink: no link of its own")

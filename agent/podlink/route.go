@@ -82,42 +82,32 @@ func (l *Lookup) judge(addr netip.Addr, r *netlink.Route) (name string, index in
 	if attrs.Flags&net.FlagLoopback != 0 {
 		return "", 0, fmt.Errorf("%v is reached through the loopback interface %s: expected a link to a pod", addr, attrs.Name)
 	}
-	if l.isUplink(addr, attrs.Index) {
+	if l.isUplink(attrs.Index) {
 		return "", 0, fmt.Errorf("%v is on %s, which the node's default route uses too: no link of its own; a route that may name interfaces can name %s", addr, attrs.Name, attrs.Name)
 	}
 	return attrs.Name, attrs.Index, nil
 }
 
-// An address that nobody has (RFC 5737, RFC 3849) goes by the default route.
-var (
-	nowhere4 = net.IPv4(192, 0, 2, 0)
-	nowhere6 = net.ParseIP("2001:db8::")
-)
+// Addresses that nobody has (RFC 5737, RFC 3849) go by the default routes.
+var nowhere = []net.IP{net.IPv4(192, 0, 2, 0), net.ParseIP("2001:db8::")}
 
-// isUplink reports whether the node's default route leaves by that link. Where
-// pods live in the node's own subnet, or their route is not there yet, they seem
-// to be on the uplink; what is meant for a pod must not go out there, least of
-// all for someone who may not name the node's interfaces.
-func (l *Lookup) isUplink(addr netip.Addr, index int) bool {
-	nowhere := nowhere4
-	if addr.Is6() {
-		nowhere = nowhere6
-	}
-	routes, err := l.routes.RouteGetWithOptions(nowhere, &netlink.RouteGetOptions{FIBMatch: true})
-	if err != nil {
-		return false // there is no default route
-	}
-	for _, r := range routes {
-		if r.Dst != nil {
-			if bits, _ := r.Dst.Mask.Size(); bits > 0 {
-				continue
+// isUplink reports whether a default route of the node leaves by that link, in
+// whichever family. Where pods live in the node's own subnet, or their route is
+// not there yet, they seem to be on the uplink; what is meant for a pod must not
+// go out there, least of all for someone who may not name the node's interfaces.
+func (l *Lookup) isUplink(index int) bool {
+	return slices.ContainsFunc(nowhere, func(ip net.IP) bool {
+		// An error is that there is no default route.
+		routes, _ := l.routes.RouteGetWithOptions(ip, &netlink.RouteGetOptions{FIBMatch: true})
+		return slices.ContainsFunc(routes, func(r netlink.Route) bool {
+			if r.Dst != nil {
+				if bits, _ := r.Dst.Mask.Size(); bits > 0 {
+					return false
+				}
 			}
-		}
-		if r.LinkIndex == index || slices.ContainsFunc(r.MultiPath, func(hop *netlink.NexthopInfo) bool { return hop.LinkIndex == index }) {
-			return true
-		}
-	}
-	return false
+			return r.LinkIndex == index || slices.ContainsFunc(r.MultiPath, func(hop *netlink.NexthopInfo) bool { return hop.LinkIndex == index })
+		})
+	})
 }
 
 // gateway is the zero Addr if r has none. One of the other family comes as
