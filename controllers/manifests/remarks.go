@@ -1,10 +1,15 @@
 package manifests
 
 import (
+	"context"
 	"log/slog"
 	"maps"
 	"slices"
 )
+
+// levelNotice is between info and warn. It is what the programs log at least
+// unless told otherwise, so that who saw a problem sees that it is gone.
+const levelNotice = slog.LevelInfo + 2
 
 // remarks are what was said of the files, so that nothing is said twice.
 type remarks struct {
@@ -31,7 +36,7 @@ func (s *remarks) update(log *slog.Logger, c *catalog) {
 	}
 	for _, file := range slices.Sorted(maps.Keys(s.bad)) {
 		if !bad[file] {
-			log.Info(file + ": no more problems")
+			log.Log(context.Background(), levelNotice, file+": no more problems")
 		}
 	}
 	s.problems, s.foreign, s.bad = problems, foreign, bad

@@ -239,6 +239,6 @@ func (r *runner) transition(last *string, err error, bad, good string) {
 	if err != nil {
 		r.Logger.Warn(bad, "error", err)
 	} else {
-		r.Logger.Info(good)
+		r.Logger.Log(context.Background(), levelNotice, good)
 	}
 }

@@ -376,7 +376,7 @@ func TestLog(t *testing.T) {
 	for text, want := range map[string]int{
 		"a.yaml: Service of v1 is not for this program": 1,
 		"level=WARN msg=\"a.yaml:6: spec.interface:":    1,
-		"a.yaml: no more problems":                      1,
+		"level=INFO+2 msg=\"a.yaml: no more problems\"": 1,
 	} {
 		if n := l.log.count(text); n != want {
 			t.Errorf("%d lines have %q, want %d:\n%s", n, text, want, l.log.b.String())

@@ -132,12 +132,11 @@ func (e *entry) conditions(known, effective []metav1.Condition, now time.Time) [
 			Type: v1alpha1.ConditionAccepted, Status: metav1.ConditionFalse,
 			Reason: v1alpha1.ReasonInvalid, Message: e.complaint(),
 		}
-		if e.good == nil {
-			programmed := invalid
-			programmed.Type = v1alpha1.ConditionProgrammed
-			meta.SetStatusCondition(&effective, programmed)
-		}
 		meta.SetStatusCondition(&effective, invalid)
+		if e.good == nil {
+			invalid.Type = v1alpha1.ConditionProgrammed
+			meta.SetStatusCondition(&effective, invalid)
+		}
 	}
 	conditions := append([]metav1.Condition{}, known...)
 	for _, c := range effective {

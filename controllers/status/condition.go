@@ -97,7 +97,7 @@ func (v *verdict) complaint(failed []v1alpha1.FailingNode) string {
 	if rest := len(failed) - len(same); rest > 0 {
 		text += fmt.Sprintf("; and %d more failing", rest)
 	}
-	return fmt.Sprintf("%s (%d of %d nodes)", text, len(failed), v.matched)
+	return text + v.share(len(failed))
 }
 
 // silence tells which nodes do not report, and why the first does not.
@@ -106,7 +106,7 @@ func (v *verdict) silence() string {
 	for i, f := range v.failed {
 		names[i] = f.Name
 	}
-	return fmt.Sprintf("No report from %s (%d of %d nodes); %s: %s", named(names), len(names), v.matched, names[0], v.failed[0].Message)
+	return fmt.Sprintf("No report from %s%s; %s: %s", named(names), v.share(len(names)), names[0], v.failed[0].Message)
 }
 
 // waits tells which nodes are waited for, and what for.
@@ -119,7 +119,15 @@ func (v *verdict) waits() string {
 			why = fmt.Sprintf("; %s: %s", p.Name, p.Message)
 		}
 	}
-	return fmt.Sprintf("Waiting for %s (%d of %d nodes)%s", named(names), len(names), v.matched, why)
+	return fmt.Sprintf("Waiting for %s%s%s", named(names), v.share(len(names)), why)
+}
+
+// share is how many of the nodes are meant, unless there is but one.
+func (v *verdict) share(n int) string {
+	if v.matched == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d of %d nodes)", n, v.matched)
 }
 
 // named lists a few names.
