@@ -9,7 +9,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster,shortName=mcns,categories=multicast
-// +kubebuilder:printcolumn:name="Routes",type=integer,JSONPath=`.status.summary.routes`,description="Routes and groups that select the node"
+// +kubebuilder:printcolumn:name="Objects",type=integer,JSONPath=`.status.summary.routes`,description="Routes and groups that select the node"
 // +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=`.status.summary.failed`,description="Those that are not in the kernel as asked for"
 // +kubebuilder:printcolumn:name="VIFs",type=integer,JSONPath=`.status.summary.vifs`,description="Interfaces in use by the busiest kernel table, of 32"
 // +kubebuilder:printcolumn:name="Flows",type=integer,JSONPath=`.status.summary.flows`,description="(S,G) in the kernel"
@@ -38,12 +38,13 @@ type MulticastNodeStateList struct {
 type MulticastNodeStateStatus struct {
 	// reportTime is when this was written.
 	// +optional
-	ReportTime metav1.Time `json:"reportTime,omitempty"`
+	ReportTime metav1.Time `json:"reportTime,omitempty,omitzero"`
 
-	// nextReportTime is before when the next one is due, whether or not anything
-	// changes. A node that is late counts as not reporting.
+	// nextReportTime is when the next one is due at the latest, whether or not
+	// anything changes: about 2.5 times the agent's --report-interval from then,
+	// which is 13 minutes unless set. A node that is late counts as not reporting.
 	// +optional
-	NextReportTime metav1.Time `json:"nextReportTime,omitempty"`
+	NextReportTime metav1.Time `json:"nextReportTime,omitempty,omitzero"`
 
 	// agentVersion is the version of the agent.
 	// +optional
@@ -98,7 +99,7 @@ type ObjectState struct {
 	// message is a sentence that a person can act on.
 	// +optional
 	Message string `json:"message,omitempty"`
-	// counters of a route; they never go backwards.
+	// counters of a route; they never go backwards while it selects the node.
 	// +optional
 	Counters *Counters `json:"counters,omitempty"`
 	// flows are some of the (S,G) of a route in the kernel, if the agent runs

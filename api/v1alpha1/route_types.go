@@ -214,8 +214,8 @@ type MulticastRouteStatus struct {
 	// +kubebuilder:validation:MaxItems=5
 	FailingNodes []FailingNode `json:"failingNodes,omitempty"`
 
-	// counters are the kernel's, summed over all nodes. They are some minutes
-	// old; live ones are the agents' metrics.
+	// counters are the kernel's, summed over the selected nodes. They are some
+	// minutes old: "smcroutectl -d show" has live ones of one node's agent.
 	// +optional
 	Counters *Counters `json:"counters,omitempty"`
 
@@ -227,10 +227,10 @@ type MulticastRouteStatus struct {
 // RouteSummary is the route in a few words.
 type RouteSummary struct {
 	// from is the inbound interface, "eth0", or the selector of the sending pods,
-	// "pods:app=camera".
+	// "pods app=camera".
 	// +optional
 	From string `json:"from,omitempty"`
-	// to are the outputs: "eth1,pods:app=player".
+	// to are the outputs: "eth1, pods app=player".
 	// +optional
 	To string `json:"to,omitempty"`
 	// programmed is "programmed/matched" nodes: "11/12".

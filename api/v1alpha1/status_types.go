@@ -23,8 +23,9 @@ type FailingNode struct {
 	Message string `json:"message"`
 }
 
-// Counters are the kernel's counts of forwarding cache entries, summed. They
-// never go backwards while the object lives, but flows.
+// Counters are the kernel's counts of forwarding cache entries, summed. On a node
+// they go on where they were when the agent is started anew. They fall only if a
+// node is gone or no longer selected, but flows, which come and go.
 type Counters struct {
 	// packets that matched, forwarded or not.
 	Packets int64 `json:"packets"`

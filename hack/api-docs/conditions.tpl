@@ -32,7 +32,7 @@ has. An object that is not accepted is not programmed, for the same reason.
 | `KernelError` | The kernel refused a call; the message has its error. It is tried again. |
 | `PodNotReachable` | The node has no link of its own to a selected pod, as when the pod uses the node's network. |
 | `NoMatchingNodes` | `nodeSelector` selects no node. |
-| `NodeNotReporting` | Unknown: the agent of a selected node is late with its report, or there is none, or Kubernetes has lost sight of the node. |
+| `NodeNotReporting` | Unknown: the agent of a selected node is late with its report, or there is none, or Kubernetes has lost sight of the node. The first is noticed some 13 minutes after the last report, or 2.5 times the agent's `--report-interval`, the last as soon as its condition `Ready` is Unknown. Packets may well flow. |
 
 A node counts if `nodeSelector` selects it and it runs Linux. Without a `nodeSelector`
 those nodes count that have an agent: a MulticastNodeState has the node's name. So
