@@ -270,15 +270,25 @@ func TestRoutersOnKernelMany(t *testing.T) {
 	}
 	p.set(nil)
 	before := descriptors(t)
-	p.set(want)
-	for at, s := range p.States(t.Context(), true) {
+	p.set(want) // which waits 5 s at most
+	var states map[mroute.Place]mroute.RouterState
+	netlab.Poll(20*time.Second, func() bool {
+		states = p.States(t.Context(), true)
+		for _, s := range states {
+			if s.Err != nil {
+				return false
+			}
+		}
+		return true
+	})
+	for at, s := range states {
 		if s.Err != nil {
 			t.Errorf("%v: %v", at, s.Err)
 		}
 	}
 	p.set(nil)
-	if n := descriptors(t); n > before {
-		t.Errorf("%d descriptors are open, %d were before", n, before)
+	if !netlab.Poll(20*time.Second, func() bool { return descriptors(t) <= before }) {
+		t.Errorf("%d descriptors are open, %d were before", descriptors(t), before)
 	}
 }
 

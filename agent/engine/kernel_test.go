@@ -58,7 +58,7 @@ func TestManyJoinsBlockNobody(t *testing.T) {
 		if time.Since(begin) > 2*time.Minute {
 			t.Fatal("the joins take more than two minutes")
 		}
-		for range 50 {
+		for range 20 {
 			asked := time.Now()
 			if err := e.Started(ctx); err != nil {
 				t.Fatal(err)
