@@ -29,11 +29,11 @@ type file struct {
 }
 
 // unsettled reports whether some file may be half written: it was written to a
-// moment ago, and there is more to come perhaps.
-func unsettled(files []file, now time.Time) bool {
+// moment before they were read, or meanwhile, and there is more to come perhaps.
+// They were read between two times. A file of the future is not waited for.
+func unsettled(files []file, from, to time.Time) bool {
 	return slices.ContainsFunc(files, func(f file) bool {
-		age := now.Sub(f.time)
-		return f.err == nil && age >= 0 && age < settle
+		return f.err == nil && from.Sub(f.time) < settle && !f.time.After(to)
 	})
 }
 

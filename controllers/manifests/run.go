@@ -180,13 +180,14 @@ const (
 // read reads the directory. A file that is being written is waited for, within
 // reason: half of it would be half of the routes.
 func (r *runner) read() filesState {
+	from := time.Now()
 	files, err := readDirectory(r.Dir)
 	now := time.Now()
 	r.transition(&r.dirError, err, "The manifests cannot be read: what was asked for last stays in effect", "The manifests can be read again")
 	if err != nil {
 		return filesSame
 	}
-	if unsettled(files, now) {
+	if unsettled(files, from, now) {
 		if r.unsettled.IsZero() {
 			r.unsettled = now
 		}
