@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
+	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
 // manifest is a route from eth0 of one flow, in YAML.
@@ -84,10 +85,10 @@ func TestWithoutAPIServer(t *testing.T) {
 	if code, body := n.probe("/healthz"); code != http.StatusOK {
 		t.Errorf("/healthz: %d %s", code, body)
 	}
-	code, body := n.probe("/readyz")
-	if code != http.StatusInternalServerError || !strings.Contains(body, "[-]kubernetes") || !strings.Contains(body, "[+]conf-file ok") {
-		t.Errorf("/readyz: %d %s", code, body)
-	}
+	n.await("/readyz to tell what is ready", func() bool {
+		code, body := n.probe("/readyz")
+		return code == http.StatusInternalServerError && strings.Contains(body, "[-]kubernetes") && strings.Contains(body, "[+]conf-file ok")
+	})
 	if got := n.show(); !strings.Contains(got, "225.1.2.3") {
 		t.Errorf("smcroutectl shows\n%s", got)
 	}
@@ -134,7 +135,8 @@ func TestAPIServerComesAndRefuses(t *testing.T) {
 	})}
 	go func() { _ = server.Serve(l) }()
 	defer server.Close()
-	n.await("three attempts", func() bool { return asked.Load() >= 3 })
+	// The pauses between attempts get longer and longer, by chance up to 13 s.
+	netlab.Await(t, 3*soon, func() bool { return asked.Load() >= 3 }, "three attempts")
 	if k := n.lines("The API server answers again"); k != 1 {
 		t.Errorf("%d lines tell that the API server is back", k)
 	}
