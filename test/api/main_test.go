@@ -49,6 +49,7 @@ var shared *suite
 func (s *suite) Run() int {
 	shared = s
 	defer func() {
+		s.t = nil // it has ended: its log would panic
 		for i := len(s.cleanups) - 1; i >= 0; i-- {
 			s.cleanups[i]()
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 	"github.com/smcroute/kube-smcroute/test/kubelab"
+	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
 // An agent writes the state of its own node, and no other's.
@@ -33,6 +34,17 @@ func TestNodeStatePolicy(t *testing.T) {
 	}
 	const claim = "authentication.kubernetes.io/node-name"
 	const named, silent = "the agent of node ", "the token of the agent names no node"
+
+	// Roles and policies take effect some time after they are there.
+	early, err := client.New(impersonated(map[string][]string{claim: {n1.Name}}), client.Options{Scheme: kubelab.NewScheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	netlab.Await(t, patience, func() bool {
+		state := &v1alpha1.MulticastNodeState{ObjectMeta: metav1.ObjectMeta{Name: n2.Name}}
+		err := early.Create(context.Background(), state, client.DryRunAll)
+		return err != nil && strings.Contains(err.Error(), named)
+	}, "the policy to take effect")
 	for _, c := range []struct {
 		name   string
 		config *rest.Config

@@ -14,6 +14,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/test/crd"
 	"github.com/smcroute/kube-smcroute/test/kubelab"
+	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
 // The API server says of each object what config/crd's validator says of it.
@@ -126,8 +127,14 @@ func TestExplain(t *testing.T) {
 		"mcroute.spec.networkNamespace.type": "Pod",
 		"mcns.status.nextReportTime":         "due",
 	} {
-		if out := lab.Kubectl("explain", field); !strings.Contains(out, want) {
-			t.Errorf("kubectl explain %s does not say %q:\n%s", field, want, out)
+		// The server publishes a schema some time after it has the CRD.
+		var out string
+		var err error
+		if !netlab.Poll(patience, func() bool {
+			out, err = lab.TryKubectl("explain", field)
+			return strings.Contains(out, want)
+		}) {
+			t.Errorf("kubectl explain %s does not say %q: %v\n%s", field, want, err, out)
 		}
 	}
 }
