@@ -64,6 +64,8 @@ func Start(tb netlab.TB, o Options) *Lab {
 	tb.Helper()
 	l := &Lab{tb: tb, o: o, own: netlab.Own(tb)}
 	log.SetLogger(logr.Discard()) // the library's; it complains without one
+	// No proxy of the machine is to be had in the lab, by us or what we start.
+	_ = os.Setenv("NO_PROXY", "*")
 	var err error
 	if l.root, err = Root(); err != nil {
 		tb.Fatalf("kubelab: %v", err)
