@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,9 +13,10 @@ import (
 // A runtime that was away for long is found soon after it is back.
 func TestDialingGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var last time.Time
+		var last atomic.Pointer[time.Time]
 		conn, err := connect(func(context.Context, string) (net.Conn, error) {
-			last = time.Now()
+			now := time.Now()
+			last.Store(&now)
 			return nil, errors.New("there is no such socket")
 		})
 		if err != nil {
@@ -25,7 +27,7 @@ func TestDialingGoesOn(t *testing.T) {
 		for range 600 {
 			time.Sleep(time.Second)
 			synctest.Wait()
-			if since := time.Since(last); since > 4*time.Second {
+			if since := time.Since(*last.Load()); since > 4*time.Second {
 				t.Fatalf("not dialed for %v", since)
 			}
 		}

@@ -47,6 +47,7 @@ func TestLast(t *testing.T) {
 				ended := make(chan error)
 				go func() { ended <- w.Start(ctx) }()
 				time.Sleep(time.Hour)
+				synctest.Wait()
 				if tt.change != nil {
 					tt.change(a, s, w)
 				}
