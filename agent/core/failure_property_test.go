@@ -94,7 +94,7 @@ func TestI6AllIsMadeGood(t *testing.T) {
 		snap := h.state.Snapshot(h.now, nil)
 		for _, p := range snap.Pending {
 			switch p.Cause {
-			case mroute.CauseNoInterface, mroute.CauseNotMulticast, mroute.CauseLimit:
+			case mroute.CauseNoInterface, mroute.CauseNoMatch, mroute.CauseNotMulticast, mroute.CauseLimit:
 			default:
 				rt.Fatalf("%s\n%v", p.Reason, h.host)
 			}

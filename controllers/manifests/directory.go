@@ -37,6 +37,16 @@ func unsettled(files []file, from, to time.Time) bool {
 	})
 }
 
+// emptied reports whether a file has nothing in it that had something before: it
+// is about to be written anew, as a rule. The kernel cuts a file off a moment
+// before it notes the time, so unsettled may not see it.
+func emptied(before, files []file) bool {
+	return slices.ContainsFunc(files, func(f file) bool {
+		return f.err == nil && len(f.text) == 0 &&
+			slices.ContainsFunc(before, func(b file) bool { return b.name == f.name && len(b.text) > 0 })
+	})
+}
+
 func (f file) equal(g file) bool {
 	return f.name == g.name && bytes.Equal(f.text, g.text) && (f.err == nil) == (g.err == nil) &&
 		(f.err == nil || f.err.Error() == g.err.Error())

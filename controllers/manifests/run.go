@@ -187,7 +187,7 @@ func (r *runner) read() filesState {
 	if err != nil {
 		return filesSame
 	}
-	if unsettled(files, from, now) {
+	if unsettled(files, from, now) || emptied(r.catalog.files, files) {
 		if r.unsettled.IsZero() {
 			r.unsettled = now
 		}

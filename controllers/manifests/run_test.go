@@ -369,6 +369,25 @@ func TestUnsettled(t *testing.T) {
 	}
 }
 
+func TestEmptied(t *testing.T) {
+	full := []file{{name: "a.yaml", text: []byte("a")}, {name: "b.yaml"}}
+	for _, tt := range []struct {
+		name  string
+		files []file
+		want  bool
+	}{
+		{"as it was", full, false},
+		{"cut off", []file{{name: "a.yaml"}, {name: "b.yaml"}}, true},
+		{"gone", []file{{name: "b.yaml"}}, false},
+		{"made empty", []file{full[0], full[1], {name: "c.yaml"}}, false},
+		{"not readable", []file{{name: "a.yaml", err: os.ErrPermission}}, false},
+	} {
+		if got := emptied(full, tt.files); got != tt.want {
+			t.Errorf("a file %s: %v", tt.name, got)
+		}
+	}
+}
+
 // What failed is tried again, and said once.
 func TestRetry(t *testing.T) {
 	defer func(d time.Duration) { retryAfter = d }(retryAfter)
