@@ -75,7 +75,7 @@ func (s *service) serve() error {
 	if err != nil {
 		return err
 	}
-	s.tellFamilies(k)
+	agent.TellFamilies(s.log, k)
 	s.assemble(k, finder, end)
 
 	group, ctx := errgroup.WithContext(ctx)
@@ -171,21 +171,6 @@ func (s *service) openAt(p mroute.Place) (kernel.Kernel, error) {
 		o.NotNetNS = []string{"", s.netns} // a pod's is none of the node's
 	}
 	return s.parts.open(o)
-}
-
-// tellFamilies tells of a family in which the agent cannot route. One is enough
-// to go on.
-func (s *service) tellFamilies(k kernel.Kernel) {
-	for _, f := range mroute.Families {
-		err := k.FamilyErr(f)
-		switch {
-		case err == nil:
-		case errors.Is(err, kernel.ErrNotSupported):
-			s.log.Info("No multicast routing in this family", "family", f, "error", err)
-		default:
-			s.log.Warn("No multicast routing in this family", "family", f, "error", err)
-		}
-	}
 }
 
 // reloadOnHangup reads the configuration file again on each SIGHUP.

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent"
-	"github.com/smcroute/kube-smcroute/agent/kernel"
-	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 )
 
@@ -145,7 +143,7 @@ func (s *service) serve() error {
 	if err != nil {
 		return err
 	}
-	s.report(k)
+	agent.TellFamilies(s.log, k)
 
 	r := s.parts.new(agent.Options{
 		Kernel:         k,
@@ -181,21 +179,6 @@ func (s *service) serve() error {
 	}
 	s.log.Log(ctx, levelNotice, "Exiting.")
 	return nil
-}
-
-// report tells of a family in which the daemon cannot route. One is enough to go
-// on.
-func (s *service) report(k kernel.Kernel) {
-	for _, f := range mroute.Families {
-		err := k.FamilyErr(f)
-		switch {
-		case err == nil:
-		case errors.Is(err, kernel.ErrNotSupported):
-			s.log.Info("No multicast routing in this family", "family", f, "error", err)
-		default:
-			s.log.Warn("No multicast routing in this family", "family", f, "error", err)
-		}
-	}
 }
 
 // ready is called when the configuration is in force.
