@@ -7,8 +7,6 @@ tool (
 	github.com/elastic/crd-ref-docs
 	helm.sh/helm/v4/cmd/helm
 	honnef.co/go/tools/cmd/staticcheck
-	k8s.io/cli-runtime
-	k8s.io/kubectl
 	sigs.k8s.io/controller-tools/cmd/controller-gen
 )
 
