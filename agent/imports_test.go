@@ -39,6 +39,7 @@ var rooms = map[string]struct {
 	"ipc":          {nil, "the protocol carries words, whatever they mean"},
 	"mrdisc":       {[]string{"mroute", "netns"}, "it advertises on the links that it is told"},
 	"netns":        {[]string{"mroute"}, "it opens doors, for whatever is done inside"},
+	"turn":         {[]string{"kernel", "mroute", "netns"}, "it waits for tables, whatever they are then used for"},
 	"podlink":      {[]string{"netns"}, "it asks routes, which have nothing to do with ours"},
 	"hook":         {[]string{"mroute"}, "it runs the script, whoever asks"},
 }
