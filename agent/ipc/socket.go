@@ -19,6 +19,20 @@ type socket struct {
 	made fs.FileInfo
 }
 
+// ListenSocket makes a socket at path for what is not this package's protocol,
+// with the same care for what others left there: see [Listen]. Nobody but those
+// whom mode gives write permission can connect. Close removes the file.
+func ListenSocket(path string, mode fs.FileMode) (net.Listener, error) {
+	s, err := listen(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(s.path, mode); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
 // listen makes a socket at path. A file that a dead daemon left there is
 // replaced; with a live one behind it the error is ErrInUse, and names it. The
 // file's mode is what the umask leaves of 0777, as with SMCRoute: without write

@@ -103,6 +103,32 @@ func TestModeFollowsUmask(t *testing.T) {
 	}
 }
 
+func TestListenSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	abandon(t, path)
+	l, err := ListenSocket(path, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode().Perm(); got != 0o600 {
+		t.Errorf("mode %v, want 0600", got)
+	}
+	dial(t, path)
+	if _, err := ListenSocket(path, 0o600); !errors.Is(err, ErrInUse) {
+		t.Errorf("error %v, want ErrInUse", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after Close: %v, want no file", err)
+	}
+}
+
 func TestBadPaths(t *testing.T) {
 	for _, path := range []string{"", "/" + strings.Repeat("x", maxPath)} {
 		if _, err := Listen(path, Options{}); !errors.Is(err, syscall.EINVAL) || !strings.Contains(err.Error(), "expected 1 to 107") {
