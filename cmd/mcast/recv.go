@@ -30,6 +30,10 @@ func receive(ctx context.Context, o *options, out *printer) error {
 		sockets = append(sockets, s)
 		out.note("joined %v%s, port %d", group, o.where(), o.port)
 	}
+	t := &tally{}
+	if o.json { // says the same: from now on nothing is missed
+		out.line(t.report())
+	}
 
 	limited := ctx
 	if o.duration > 0 {
@@ -37,7 +41,6 @@ func receive(ctx context.Context, o *options, out *printer) error {
 		limited, cancel = context.WithTimeout(ctx, o.duration)
 		defer cancel()
 	}
-	t := &tally{}
 	work, workCtx := errgroup.WithContext(limited)
 	for _, s := range sockets {
 		work.Go(func() error { return s.run(t, o.count) })
