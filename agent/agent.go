@@ -52,12 +52,24 @@ type Agent struct {
 	mrdisc *mrdisc.Announcer
 	hook   *hook.Runner
 
-	reloads chan chan error
+	reloads chan *reload
+
+	// Of Run's goroutine:
+
+	sum  uint64 // of the last reading of the configuration file
+	read bool   // whether one was without an error
+}
+
+// reload asks for another reading of the configuration file.
+type reload struct {
+	ifChanged bool // only if it is another one
+	done      chan error
+	dirs      []string // of the reading, when done has a value
 }
 
 // New puts an agent together. Nothing happens before Run.
 func New(o Options) *Agent {
-	a := &Agent{o: o, log: o.Logger, reloads: make(chan chan error)}
+	a := &Agent{o: o, log: o.Logger, reloads: make(chan *reload)}
 	a.hook = hook.New(o.Script, o.Logger)
 	a.mrdisc = mrdisc.New(mrdisc.Options{Interval: o.MRDiscInterval, NetNS: o.NetNS, Logger: o.Logger})
 	a.engine = engine.New(engine.Options{
@@ -132,7 +144,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		}
 	}
 	call(a.o.OnStarted)
-	clean, _ := a.load(ctx, "start") // an error is in the log: clients can add routes
+	clean, _ := a.load(ctx, "start", a.readConf()) // an error is in the log: clients can add routes
 	if clients != nil {
 		servant("client socket", func(ctx context.Context) error { return clients.Serve(ctx, a) })
 	}
@@ -149,19 +161,36 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 			return nil
 		case err := <-failed:
 			return err
-		case done := <-a.reloads:
-			a.log.Log(ctx, core.LevelNotice, "Reading the configuration again")
-			call(a.o.OnReloading)
-			clean, err := a.load(ctx, "reload")
-			if clean {
-				a.hook.Reload()
-			}
-			a.mrdisc.Refresh()
-			call(a.o.OnReloaded)
-			done <- err
+		case r := <-a.reloads:
+			r.done <- a.reload(ctx, r)
 			giveBack()
 		}
 	}
+}
+
+// reload does what was asked for.
+func (a *Agent) reload(ctx context.Context, r *reload) error {
+	before, why := a.sum, "Reading the configuration again"
+	now := a.readConf()
+	if r.ifChanged {
+		if now == nil {
+			return nil
+		}
+		r.dirs = now.dirs()
+		if now.sum == before {
+			return nil
+		}
+		why = "The configuration has changed: reading it again"
+	}
+	a.log.Log(ctx, core.LevelNotice, why)
+	call(a.o.OnReloading)
+	clean, err := a.load(ctx, "reload", now)
+	if clean {
+		a.hook.Reload()
+	}
+	a.mrdisc.Refresh()
+	call(a.o.OnReloaded)
+	return err
 }
 
 func call(f func()) {
@@ -170,14 +199,25 @@ func call(f func()) {
 	}
 }
 
-// load puts the configuration file into the kernel. If it cannot be read, what
-// is there stays. It reports whether there was one and every line was accepted;
-// errors are in the log by then.
-func (a *Agent) load(ctx context.Context, occasion string) (clean bool, err error) {
+// readConf reads the configuration file; the result is nil if there is none to
+// be read.
+func (a *Agent) readConf() *reading {
 	if a.o.ConfFile == "" {
+		return nil
+	}
+	r := readConf(a.o.ConfFile, a.o.DefaultDisable)
+	a.sum = r.sum
+	return &r
+}
+
+// load puts what was read of the configuration file into the kernel. If it could
+// not be read, what is there stays. It reports whether there was one and every
+// line was accepted; errors are in the log by then.
+func (a *Agent) load(ctx context.Context, occasion string, r *reading) (clean bool, err error) {
+	if r == nil {
 		return false, nil
 	}
-	layer, clean, err := a.loadConf(ctx)
+	layer, clean, err := a.judge(ctx, r)
 	if layer == nil {
 		return false, err
 	}
@@ -193,14 +233,30 @@ func (a *Agent) load(ctx context.Context, occasion string) (clean bool, err erro
 // Reload reads the configuration again, drops what clients changed, and
 // returns when that is done or ctx is. With an error nothing has changed.
 func (a *Agent) Reload(ctx context.Context) error {
-	done := make(chan error, 1)
+	return a.ask(ctx, &reload{})
+}
+
+// ReloadIfChanged is Reload if the configuration file, or a file that it
+// includes, is not what it was when it was last read: another text, or there at
+// all or not. Else it does nothing. It returns the directories in which there
+// may be a change of that kind.
+func (a *Agent) ReloadIfChanged(ctx context.Context) (dirs []string, err error) {
+	r := &reload{ifChanged: true}
+	if err := a.ask(ctx, r); err != nil && ctx.Err() != nil {
+		return nil, err
+	}
+	return r.dirs, err
+}
+
+func (a *Agent) ask(ctx context.Context, r *reload) error {
+	r.done = make(chan error, 1)
 	select {
-	case a.reloads <- done:
+	case a.reloads <- r:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	select {
-	case err := <-done:
+	case err := <-r.done:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()

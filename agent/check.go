@@ -24,8 +24,8 @@ type CheckOptions struct {
 // w, and reports whether it would accept every line. Missing interfaces are no
 // error: the daemon waits for them.
 func Check(w io.Writer, path string, o CheckOptions) (ok bool) {
-	layer, diags, err := readConf(path, o.DefaultDisable)
-	if err != nil {
+	r := readConf(path, o.DefaultDisable)
+	if err := r.err; err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
 			err = pe.Err
@@ -34,14 +34,14 @@ func Check(w io.Writer, path string, o CheckOptions) (ok bool) {
 		return false
 	}
 	ok = true
-	for _, d := range diags {
+	for _, d := range r.diags {
 		if level(d.Severity) >= o.Level {
 			fmt.Fprintf(w, "%v\n", d)
 		}
 		ok = ok && d.Severity != conf.Error
 	}
 	in := plan.NewIntent()
-	in.SetLayer(layer)
+	in.SetLayer(r.layer)
 	res := plan.NewResolver(in, o.Links)
 	for _, p := range res.Pending(plan.Problems{}) {
 		if core.LevelNotice < o.Level {

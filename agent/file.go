@@ -4,27 +4,89 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/smcroute/kube-smcroute/agent/conf"
 	"github.com/smcroute/kube-smcroute/agent/core"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
-// readConf reads a configuration file and what it includes. The error is that
-// of reading the file itself: nothing in it is fatal.
-func readConf(path string, defaultDisable bool) (mroute.Layer, []conf.Diagnostic, error) {
+// reading is what a configuration file, and what it includes, came to.
+type reading struct {
+	layer mroute.Layer
+	diags []conf.Diagnostic
+	err   error // of reading the file itself: nothing in it is fatal
+
+	sum      uint64   // of all that was read, and of why what was not
+	files    []string // paths of what was read
+	patterns []string // of includes
+}
+
+// seed is of a reading's sum.
+var seed = maphash.MakeSeed()
+
+// readConf reads a configuration file and what it includes.
+func readConf(path string, defaultDisable bool) (r reading) {
+	var sum maphash.Hash
+	sum.SetSeed(seed)
+	add := func(kind, text string) {
+		_, _ = fmt.Fprintf(&sum, "%s %d ", kind, len(text))
+		_, _ = sum.WriteString(text)
+	}
+	defer func() { r.sum = sum.Sum64() }()
+	r.files = []string{path}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return mroute.Layer{}, nil, err
+		add("error", err.Error())
+		r.err = err
+		return r
 	}
-	layer, diags := conf.Parse(conf.Source{Name: path, Text: text}, conf.Options{
+	add("file", string(text))
+	r.layer, r.diags = conf.Parse(conf.Source{Name: path, Text: text}, conf.Options{
 		DefaultDisable: defaultDisable,
-		Include:        include,
+		Include: func(pattern string) ([]conf.Source, error) {
+			sources, err := include(pattern)
+			add("include", pattern)
+			r.patterns = append(r.patterns, pattern)
+			for _, s := range sources {
+				add("name", s.Name)
+				add("file", string(s.Text))
+				r.files = append(r.files, s.Name)
+			}
+			if err != nil {
+				add("error", err.Error())
+			}
+			return sources, err
+		},
 	})
-	return layer, diags, nil
+	return r
+}
+
+// dirs are the directories in which another reading can come to be: those of
+// the files, where symbolic links to them lie, and where files lie that
+// patterns would catch.
+func (r *reading) dirs() []string {
+	all := map[string]bool{}
+	for _, f := range r.files {
+		all[filepath.Dir(f)] = true
+		if to, err := filepath.EvalSymlinks(f); err == nil {
+			all[filepath.Dir(to)] = true
+		}
+	}
+	for _, p := range r.patterns {
+		all[filepath.Dir(p)] = true // that of a pattern is none, and does no harm
+		found, _ := glob(filepath.Dir(p))
+		for _, d := range found {
+			all[d] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
 }
 
 // include lists the files that a glob(3) pattern names, in alphabetic order. A
@@ -68,27 +130,31 @@ func level(s conf.Severity) slog.Level {
 	return slog.LevelInfo
 }
 
-// loadConf reads the configuration file and logs what is to be said of it. The
-// layer is nil if there is no telling what is wanted: because there is no file,
-// or with an error. clean is whether there was one and every line was accepted.
-func (a *Agent) loadConf(ctx context.Context) (layer *mroute.Layer, clean bool, err error) {
-	l, diags, err := readConf(a.o.ConfFile, a.o.DefaultDisable)
+// judge logs what is to be said of a reading. The layer is nil if there is no
+// telling what is wanted: because there is no file, or with an error. clean is
+// whether there was one and every line was accepted.
+func (a *Agent) judge(ctx context.Context, r *reading) (layer *mroute.Layer, clean bool, err error) {
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		a.log.Log(ctx, core.LevelNotice, fmt.Sprintf("Configuration file %s does not exist. Continuing anyway: routes can be added with smcroutectl", a.o.ConfFile))
+	case errors.Is(r.err, fs.ErrNotExist):
+		text := fmt.Sprintf("Configuration file %s does not exist. Continuing anyway: routes can be added with smcroutectl", a.o.ConfFile)
+		if a.read {
+			text = fmt.Sprintf("Configuration file %s does not exist any more: what it said last stays in effect", a.o.ConfFile)
+		}
+		a.log.Log(ctx, core.LevelNotice, text)
 		return nil, false, nil
-	case err != nil:
-		err = fmt.Errorf("cannot read the configuration: %w", err)
+	case r.err != nil:
+		err = fmt.Errorf("cannot read the configuration: %w", r.err)
 		a.log.Error(err.Error())
 		return nil, false, err
 	}
+	a.read = true
 	clean = true
-	for _, d := range diags {
+	for _, d := range r.diags {
 		a.log.Log(ctx, level(d.Severity), d.String())
 		clean = clean && d.Severity != conf.Error
 	}
 	if !clean {
 		a.log.Warn("Parse error in " + a.o.ConfFile + ": what is wrong there was left out, all else is in use")
 	}
-	return &l, clean, nil
+	return &r.layer, clean, nil
 }
