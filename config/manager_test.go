@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -45,6 +46,25 @@ func TestAgentPrivileges(t *testing.T) {
 	}
 	if env["NODE_NAME"] != "spec.nodeName" || env["POD_NAMESPACE"] != "metadata.namespace" {
 		t.Errorf("the agent does not learn where it is: %v", env)
+	}
+}
+
+// The agent of an update stands by beside the one that it replaces: the node has
+// one all the time, and they want no port both.
+func TestAgentSurges(t *testing.T) {
+	agent := object[*appsv1.DaemonSet](t, "DaemonSet kube-smcroute-agent")
+	u := agent.Spec.UpdateStrategy.RollingUpdate
+	if u.MaxSurge.String() != "1" || u.MaxUnavailable.String() != "0" {
+		t.Errorf("surge %v, unavailable %v: expected 1 and 0", u.MaxSurge, u.MaxUnavailable)
+	}
+	c := container(t, agent.Spec.Template.Spec)
+	if len(c.Ports) > 0 {
+		t.Errorf("the ports %v keep the scheduler from a second agent on a node", c.Ports)
+	}
+	for _, p := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe} {
+		if p.Exec == nil {
+			t.Errorf("the probe %+v could reach the other agent of the node", p)
+		}
 	}
 }
 
@@ -91,6 +111,12 @@ func confined(t *testing.T, pod corev1.PodSpec, c corev1.Container) {
 		t.Errorf("there is no service account %s", pod.ServiceAccountName)
 	}
 	for _, p := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe} {
+		if p.Exec != nil { // two agents of a node have no port of their own each
+			if want := "--health-probe-bind-address=unix://" + p.Exec.Command[1]; p.Exec.Command[0] != "/smcroute-probe" || !slices.Contains(c.Args, want) {
+				t.Errorf("probe %v asks another address than the program listens at: expected %s in %v", p.Exec.Command, want, c.Args)
+			}
+			continue
+		}
 		port := p.HTTPGet.Port.String()
 		for _, named := range c.Ports {
 			if named.Name == port {
@@ -110,6 +136,7 @@ func TestOptionsExist(t *testing.T) {
 		"smcroute-controller": container(t, object[*appsv1.Deployment](t, "Deployment kube-smcroute-controller").Spec.Template.Spec).Args,
 	} {
 		known := literals(t, filepath.Join("../cmd", command))
+		maps.Copy(known, literals(t, "../cmd/internal/logging"))
 		for _, arg := range args {
 			name, _, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 			if !known[name] {
