@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/smcroute/kube-smcroute/controllers/dirwatch"
 )
 
 // maxFile is how large a file may be.
@@ -33,7 +35,7 @@ type file struct {
 // They were read between two times. A file of the future is not waited for.
 func unsettled(files []file, from, to time.Time) bool {
 	return slices.ContainsFunc(files, func(f file) bool {
-		return f.err == nil && from.Sub(f.time) < settle && !f.time.After(to)
+		return f.err == nil && from.Sub(f.time) < dirwatch.Settle && !f.time.After(to)
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 	"github.com/smcroute/kube-smcroute/config/crd"
+	"github.com/smcroute/kube-smcroute/controllers/dirwatch"
 	"github.com/smcroute/kube-smcroute/controllers/node"
 )
 
@@ -28,6 +29,7 @@ type Options struct {
 	Dir       string // of the manifests
 	StatusDir string // where the status goes; "": nowhere
 
+	Validator  *crd.Validator // nil: a new one is made
 	Programmer Programmer
 	NodeName   string
 	NodeLabels map[string]string // what nodeSelectors look at
@@ -56,7 +58,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	defer r.watcher.close()
+	defer r.watcher.Close()
 	r.run(ctx)
 	return nil
 }
@@ -66,7 +68,7 @@ type runner struct {
 	Options
 	node    *corev1.Node
 	catalog *catalog
-	watcher *watcher
+	watcher *dirwatch.Watcher
 	status  *statusBook // nil: no status is written
 	said    remarks
 
@@ -85,9 +87,11 @@ func newRunner(o Options) (*runner, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	validator, err := crd.NewValidator()
-	if err != nil {
-		return nil, err
+	if o.Validator == nil {
+		var err error
+		if o.Validator, err = crd.NewValidator(); err != nil {
+			return nil, err
+		}
 	}
 	labels := map[string]string{corev1.LabelHostname: o.NodeName}
 	for k, v := range o.NodeLabels {
@@ -96,7 +100,7 @@ func newRunner(o Options) (*runner, error) {
 	r := &runner{
 		Options: o,
 		node:    &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: o.NodeName, Labels: labels}},
-		catalog: newCatalog(validator),
+		catalog: newCatalog(o.Validator),
 	}
 	dir, err := os.Stat(o.Dir)
 	if err != nil {
@@ -118,13 +122,13 @@ func newRunner(o Options) (*runner, error) {
 			o.Programmer.Load(earlier)
 		}
 	}
-	r.watcher = newWatcher(o.Dir, o.Logger)
+	r.watcher = dirwatch.New(dirwatch.Options{Dirs: []string{o.Dir}, Files: "the manifests", Interval: o.RereadInterval, Logger: o.Logger})
 	return r, nil
 }
 
 func (r *runner) run(ctx context.Context) {
 	changed := make(chan struct{})
-	go r.watcher.run(ctx, r.RereadInterval, changed)
+	go r.watcher.Run(ctx, changed)
 	counters := time.NewTicker(r.ReportInterval)
 	defer counters.Stop()
 	var retry, reread, report <-chan time.Time
@@ -141,7 +145,7 @@ func (r *runner) run(ctx context.Context) {
 		case filesChanged:
 			program()
 		case filesUnsettled:
-			reread = time.After(settle)
+			reread = time.After(dirwatch.Settle)
 		}
 	}
 	read()
@@ -191,7 +195,7 @@ func (r *runner) read() filesState {
 		if r.unsettled.IsZero() {
 			r.unsettled = now
 		}
-		if now.Sub(r.unsettled) < patience {
+		if now.Sub(r.unsettled) < dirwatch.Patience {
 			return filesUnsettled
 		}
 	}

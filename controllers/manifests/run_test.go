@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+	"github.com/smcroute/kube-smcroute/controllers/dirwatch"
 	"github.com/smcroute/kube-smcroute/controllers/node"
 )
 
@@ -331,11 +332,11 @@ func TestHalfWritten(t *testing.T) {
 	last := time.Now()
 	for _, part := range []string{group("a", "eth0"), group("b", "eth0"), group("c", "eth0")} {
 		// A writer that takes its time, though less than settle.
-		time.Sleep(settle / 4)
+		time.Sleep(dirwatch.Settle / 4)
 		if _, err := f.WriteString(part); err != nil {
 			t.Fatal(err)
 		}
-		if pause := time.Since(last); pause > settle*3/4 {
+		if pause := time.Since(last); pause > dirwatch.Settle*3/4 {
 			t.Skipf("the writer came to a halt for %v, as the machine is busy; run this on one that is not", pause)
 		}
 		last = time.Now()
@@ -357,8 +358,8 @@ func TestUnsettled(t *testing.T) {
 		written time.Time
 		want    bool
 	}{
-		{"long before", from.Add(-settle), false},
-		{"a moment before", from.Add(-settle / 2), true},
+		{"long before", from.Add(-dirwatch.Settle), false},
+		{"a moment before", from.Add(-dirwatch.Settle / 2), true},
 		{"while they were read", from.Add(time.Second), true},
 		{"at the end", to, true},
 		{"in the future", to.Add(time.Second), false},
