@@ -2,34 +2,16 @@ package oci
 
 import (
 	"archive/tar"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/distribution/reference"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
-
-// Reference parses the name of an image, such as kube-smcroute:1.2.3 or
-// registry.example/kube-smcroute:1.2.3, of which it wants a tag and no digest.
-// Its String is the name in full, by which kubelets and container runtimes look
-// for it.
-func Reference(name string) (reference.NamedTagged, error) {
-	named, err := reference.ParseNormalizedNamed(name)
-	if err != nil {
-		return nil, fmt.Errorf("%q is no name of an image: %w; expected one like kube-smcroute:1.2.3, whose tag is of letters, digits, '_', '.' and '-' (and so of no '+')", name, err)
-	}
-	tagged, ok := named.(reference.NamedTagged)
-	if _, digested := named.(reference.Digested); !ok || digested {
-		return nil, fmt.Errorf("%q is not a name with a tag: expected one like kube-smcroute:1.2.3", name)
-	}
-	return tagged, nil
-}
 
 // Write writes the index, with all that it refers to, to a file that
 // "ctr images import" takes: an OCI image layout in a tar archive. There it gets
