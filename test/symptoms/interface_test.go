@@ -40,6 +40,9 @@ func TestWrongInterface(t *testing.T) {
 	l.arrived.Await(after, 1, deadline)
 	l.none(sg)
 	r.counted(sg, 5, 5)
+	if in, _ := l.vif(l.node, "ip_mr_vif", "other"); in != 1 {
+		t.Errorf("ip_mr_vif counts %d packets in by other, want only the one that was forwarded", in)
+	}
 }
 
 // Two nodes between the same networks, with one route for both: each forwards
