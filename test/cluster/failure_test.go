@@ -1,0 +1,177 @@
+package cluster
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+	"github.com/smcroute/kube-smcroute/test/clusterlab"
+)
+
+// show is a stream to players on all nodes while something fails.
+type show struct {
+	s       *system
+	players []*pod
+	stream  *mcast
+	flow    heard
+}
+
+// startShow starts it with 500 packets a second.
+func (s *system) startShow(name, group string) *show {
+	s.t.Helper()
+	s.apply(route(name, `from: {interface: eth1}, groups: [`+group+`], to: [{pods: {matchLabels: {app: `+name+`}}}], join: true`))
+	players := s.players(name, s.Nodes, group)
+	stream := s.studio.stream(500, group)
+	tunes(players, stream.flows())
+	s.programmed(name, int32(len(s.Nodes)))
+	return &show{s, players, stream, stream.flows()[0]}
+}
+
+// goesOn waits until a player hears packets that were sent after now.
+func (w *show) goesOn(p *pod) {
+	w.s.t.Helper()
+	// The sender's own report is up to a second old, hence the second's worth.
+	number := w.stream.flows()[0].Packets + 500
+	var got heard
+	began := time.Now()
+	w.s.await(p.name+" goes on hearing", func() bool {
+		r, _ := p.report()
+		got = r.of(w.flow)
+		return got.Packets > 0 && got.LastNumber >= number
+	})
+	w.s.t.Logf("%s hears again after %v at most: %v", p.name, since(began), got)
+}
+
+// end ends the stream. All players but those who suffered have lost nothing.
+func (w *show) end(suffered ...*pod) {
+	w.s.t.Helper()
+	others := slices.DeleteFunc(slices.Clone(w.players), func(p *pod) bool { return slices.Contains(suffered, p) })
+	w.s.lostNothing(others, w.stream.stop())
+}
+
+// A pod of the DaemonSet is deleted: another takes over.
+func TestAgentPodDeleted(t *testing.T) {
+	s := start(t)
+	w := s.startShow("deleted", "239.7.1.1")
+	before := s.agent(s.Nodes[0])
+	s.Kubectl("delete", "pod", "-n", release, before.Name)
+	var after *corev1.Pod
+	s.await("the node has another agent", func() bool {
+		after = s.agent(s.Nodes[0])
+		return after.UID != before.UID && ready(after)
+	})
+	w.goesOn(w.players[0])
+	s.programmed("deleted", int32(len(s.Nodes)))
+	w.end(w.players[0])
+}
+
+// The agent's process is killed: its container is started anew.
+func TestAgentKilled(t *testing.T) {
+	s := start(t)
+	w := s.startShow("killed", "239.7.2.2")
+	node := s.Nodes[2]
+	before := s.agent(node)
+	kill(t, node, before.Namespace, before.Name, "agent")
+	s.await("the container is started anew", func() bool {
+		p := s.agent(node)
+		return ready(p) && p.Status.ContainerStatuses[0].RestartCount > before.Status.ContainerStatuses[0].RestartCount
+	})
+	w.goesOn(w.players[2])
+	s.programmed("killed", int32(len(s.Nodes)))
+	w.end(w.players[2])
+}
+
+// kill kills the first process of a container.
+func kill(t *testing.T, node *clusterlab.Node, namespace, pod, container string) {
+	t.Helper()
+	if err := unix.Kill(node.ContainerPID(namespace, pod, container), unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A node is drained: its players go elsewhere, and come back.
+func TestDrain(t *testing.T) {
+	s := start(t)
+	w := s.startShow("drained", "239.7.3.3")
+	s.deployment("movers", "drained", 3, "239.7.3.3")
+	s.scale("movers", 3, w.flow)
+	t.Cleanup(func() { s.Kubectl("uncordon", "n2") })
+	t.Logf("%s", s.Kubectl("drain", "n2", "--ignore-daemonsets", "--force", "--delete-emptydir-data", "--timeout=90s"))
+	s.scale("movers", 3, w.flow)
+	for _, p := range s.replicas("movers") {
+		if p.node.Name == "n2" {
+			t.Errorf("%s is still on n2", p.name)
+		}
+	}
+	s.programmed("drained", int32(len(s.Nodes))) // there is nothing to do for n2
+
+	s.Kubectl("uncordon", "n2")
+	s.scale("movers", 0, w.flow)
+	s.scale("movers", 3, w.flow)
+	if !slices.ContainsFunc(s.replicas("movers"), func(p *pod) bool { return p.node.Name == "n2" }) {
+		t.Errorf("no player is on n2 again")
+	}
+	w.end(w.players[1])
+}
+
+// A node loses power: the others lose nothing, the route's status names it,
+// and it forwards once it is back.
+func TestNodeLost(t *testing.T) {
+	s := start(t)
+	w := s.startShow("lost", "239.7.4.4")
+	node := s.Nodes[2]
+	began := time.Now()
+	node.Kill()
+	message := s.reason("lost", v1alpha1.ConditionProgrammed, v1alpha1.ReasonNodeNotReporting)
+	t.Logf("%v after its end: %s", since(began), message)
+	st := s.status("lost", "n3 is named", func(st v1alpha1.MulticastRouteStatus) bool { return len(st.FailingNodes) == 1 })
+	if f := st.FailingNodes[0]; f.Name != node.Name || f.Reason != v1alpha1.ReasonNodeNotReporting || !strings.Contains(message, node.Name) {
+		t.Errorf("failing nodes: %+v; message: %s", st.FailingNodes, message)
+	}
+	w.goesOn(w.players[0])
+
+	began = time.Now()
+	node.Start()
+	t.Logf("Ready again after %v", since(began))
+	w.goesOn(w.players[2])
+	t.Logf("forwarding again after %v", since(began))
+	s.programmed("lost", int32(len(s.Nodes)))
+	w.end(w.players[2])
+}
+
+// outage is how long the API server is away. An hour would show nothing else:
+// what has limits in time are Leases of 15 s, after which controllers end.
+const outage = 20 * time.Second
+
+// The API server is away for a while: forwarding goes on, also to a player that
+// is started anew by its kubelet, and then the status catches up.
+func TestAPIServerAway(t *testing.T) {
+	s := start(t)
+	w := s.startShow("away", "239.7.5.5")
+	s.StopAPIServer()
+	back := false
+	defer func() {
+		if !back {
+			s.StartAPIServer()
+		}
+	}()
+	began := time.Now()
+	kill(t, s.Nodes[1], place, w.players[1].name, "mcast")
+	pause(time.Until(began.Add(outage)))
+	s.StartAPIServer()
+	back = true
+	w.goesOn(w.players[1])
+	s.apply(route("later", `from: {interface: eth1}, groups: [239.7.5.6], to: [{interface: eth2}]`))
+	s.programmed("later", int32(len(s.Nodes)))
+	sent := w.stream.stop()
+	s.lostNothing([]*pod{w.players[0], w.players[2]}, sent)
+	s.packets("away", s.kernelPackets(w.flow.Group.String()))
+	if n := w.players[1].get().Status.ContainerStatuses[0].RestartCount; n != 1 {
+		t.Errorf("the player was started %d times", n+1)
+	}
+}

@@ -1,0 +1,54 @@
+package cluster
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/smcroute/kube-smcroute/test/clusterlab"
+)
+
+// What build makes and the tests use.
+const (
+	envDir = "SMCROUTE_CLUSTER_DIR" // folder of images and mcast
+
+	oldVersion = "devel"      // of the operator that the tests install
+	newVersion = "0.0.0-next" // of the one that they upgrade to
+)
+
+func TestMain(m *testing.M) { clusterlab.Main(m, build) }
+
+// build makes the images and mcast, for machines that are no pods. It runs in
+// the machine's own namespaces, where there is a way to a module proxy.
+func build(dir string) error {
+	for _, version := range []string{oldVersion, newVersion} {
+		if err := run("go", "run", "../../hack/image", "-o", dir, "-version", version, "-arch", runtime.GOARCH); err != nil {
+			return err
+		}
+	}
+	if err := run("go", "build", "-o", filepath.Join(dir, "mcast"), "../../cmd/mcast"); err != nil {
+		return err
+	}
+	return os.Setenv(envDir, dir)
+}
+
+func run(name string, args ...string) error {
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %v: %w\n%s", name, args, err, out)
+	}
+	return nil
+}
+
+// made is the path of a file that build made.
+func made(name string) string { return filepath.Join(os.Getenv(envDir), name) }
+
+// images are those to be imported into the nodes.
+func images() []string {
+	return []string{
+		made("kube-smcroute-" + oldVersion + ".tar"),
+		made("kube-smcroute-" + newVersion + ".tar"),
+	}
+}
