@@ -58,8 +58,11 @@ func (l *lab) start(node *netlab.NS, conf ...string) *router {
 	}
 	l.Cleanup(func() {
 		_ = cmd.Process.Signal(unix.SIGTERM)
-		if err := cmd.Wait(); err != nil || l.Failed() {
-			l.Errorf("smcrouted: %v\n%s", err, log)
+		if err := cmd.Wait(); err != nil {
+			l.Errorf("smcrouted: %v", err)
+		}
+		if l.Failed() {
+			l.Logf("log of smcrouted:\n%s", log)
 		}
 	})
 	netlab.Await(l, deadline, func() bool {
