@@ -23,7 +23,7 @@ func TestWindow(t *testing.T) {
 		{"twice", []uint64{0, 1, 1, 0, 2}, 0, 0, 2},
 		{"as far back as it knows", []uint64{0, w - 1, 0}, w - 2, 0, 1},
 		{"begun anew", []uint64{0, 2, w + 2, 0, 1}, w, 0, 0},
-		{"the ring is cleaned on the way", []uint64{1, w, w + 1, w + 1}, w - 2, 0, 1},
+		{"the ring is cleaned on the way", []uint64{1, w, w + 2, w + 1}, w - 2, 1, 0},
 		{"a jump beyond the ring", []uint64{0, 5 * w, 5*w - 1}, 5*w - 2, 1, 0},
 		{"the highest there is", []uint64{1<<64 - 1, 1<<64 - 1}, 0, 0, 1},
 	} {
