@@ -70,20 +70,32 @@ func readConf(path string, defaultDisable bool) (r reading) {
 
 // dirs are the directories in which another reading can come to be: those of
 // the files, where symbolic links to them lie, and where files lie that
-// patterns would catch.
+// patterns would catch. In the place of one that is not there is the one where
+// it, or one above it, would come to be.
 func (r *reading) dirs() []string {
 	all := map[string]bool{}
+	add := func(dir string) {
+		for {
+			_, err := os.Stat(dir)
+			if err == nil || dir == filepath.Dir(dir) {
+				break
+			}
+			dir = filepath.Dir(dir)
+		}
+		all[dir] = true
+	}
 	for _, f := range r.files {
-		all[filepath.Dir(f)] = true
+		add(filepath.Dir(f))
 		if to, err := filepath.EvalSymlinks(f); err == nil {
-			all[filepath.Dir(to)] = true
+			add(filepath.Dir(to))
 		}
 	}
 	for _, p := range r.patterns {
-		all[filepath.Dir(p)] = true // that of a pattern is none, and does no harm
-		found, _ := glob(filepath.Dir(p))
+		dir := filepath.Dir(p)
+		add(dir)
+		found, _ := glob(dir) // it may be a pattern, too
 		for _, d := range found {
-			all[d] = true
+			add(d)
 		}
 	}
 	return slices.Sorted(maps.Keys(all))

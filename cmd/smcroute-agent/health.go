@@ -6,25 +6,36 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/smcroute/kube-smcroute/agent/ipc"
 )
 
 // answerTime is how long the router may take to answer a probe. Reading a large
 // configuration takes a while.
 const answerTime = 5 * time.Second
 
+// unixScheme begins the address of a unix socket.
+const unixScheme = "unix://"
+
 // listenProbes returns nil if there are to be none. An address that cannot be
 // had shows at once: else another program would be probed in our place.
-func (s *service) listenProbes() (net.Listener, error) {
-	if s.health == "0" || s.health == "" {
+func (s *service) listenProbes() (l net.Listener, err error) {
+	path, unix := strings.CutPrefix(s.health, unixScheme)
+	switch {
+	case s.health == "0" || s.health == "":
 		return nil, nil
+	case unix:
+		l, err = ipc.ListenSocket(path, 0o600)
+	default:
+		l, err = net.Listen("tcp", s.health)
 	}
-	l, err := net.Listen("tcp", s.health)
 	if err != nil {
 		return nil, fmt.Errorf("--health-probe-bind-address: %w", err)
 	}
@@ -32,7 +43,8 @@ func (s *service) listenProbes() (net.Listener, error) {
 }
 
 // serveProbes serves /healthz, whether the router answers, and /readyz, whether
-// what the sources ask for has been programmed once.
+// what the sources ask for has been programmed once. Who stands by is both: it
+// does all that can be done, and the agent that it is to replace ends only then.
 func (s *service) serveProbes(ctx context.Context, l net.Listener) error {
 	if l == nil {
 		return nil
@@ -46,7 +58,7 @@ func (s *service) serveProbes(ctx context.Context, l net.Listener) error {
 	}
 	mux := http.NewServeMux()
 	for path, checks := range map[string]map[string]healthz.Checker{"/healthz": alive, "/readyz": ready} {
-		h := http.StripPrefix(path, &healthz.Handler{Checks: checks})
+		h := s.whenOnTurn(http.StripPrefix(path, &healthz.Handler{Checks: checks}))
 		mux.Handle(path, h)
 		mux.Handle(path+"/", h)
 	}
@@ -56,6 +68,20 @@ func (s *service) serveProbes(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("health probes: %w", err)
 	}
 	return nil
+}
+
+// whenOnTurn answers in the place of h as long as there are no tables.
+func (s *service) whenOnTurn(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case closed(s.has):
+			h.ServeHTTP(w, r)
+		case closed(s.waits):
+			fmt.Fprintln(w, "ok: standing by, another agent has the tables")
+		default:
+			http.Error(w, "the tables are being claimed", http.StatusServiceUnavailable)
+		}
+	})
 }
 
 func (s *service) alive(r *http.Request) error {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -11,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -43,22 +46,69 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 // Times between managers, should one fail.
 const minPause, maxPause = time.Second, time.Minute
 
-// runKubernetes takes objects from the API server, and reports to it, until ctx
-// is done. Without an API server it waits, and what is programmed stays.
-func (s *service) runKubernetes(ctx context.Context, config *rest.Config) error {
-	c := newConnection(s.log)
-	config = rest.CopyConfig(config)
-	config.UserAgent = "smcroute-agent/" + install.Version
-	config.Wrap(c.observe)
+// cluster is where objects come from with Kubernetes.
+type cluster struct {
+	*service
+	config *rest.Config
+
+	// cache outlives managers, and is filled before the first: an agent that
+	// stands by knows what to do when its turn comes.
+	cache cache.Cache
+	kinds []client.Object // that it holds
+}
+
+func (s *service) newCluster(config *rest.Config) (*cluster, error) {
+	conn := newConnection(s.log)
+	c := &cluster{service: s, config: rest.CopyConfig(config)}
+	c.config.UserAgent = "smcroute-agent/" + install.Version
+	c.config.Wrap(conn.observe)
+	o := node.CacheOptions(s.node)
+	o.DefaultWatchErrorHandler = conn.watchFailed
+	c.kinds = slices.Collect(maps.Keys(o.ByObject))
+	o.Scheme = node.NewScheme()
+	var err error
+	if o.Mapper, err = node.NewMapper(nil, nil); err == nil {
+		c.cache, err = cache.New(c.config, o)
+	}
+	if err != nil {
+		return nil, &configError{fmt.Errorf("the client of the API server: %w", err)}
+	}
+	return c, nil
+}
+
+// ahead fills the cache, and keeps it filled until ctx is done.
+func (c *cluster) ahead(ctx context.Context) error {
+	for _, kind := range c.kinds {
+		if _, err := c.cache.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
+			return fmt.Errorf("cache of %T: %w", kind, err)
+		}
+	}
+	return c.cache.Start(ctx)
+}
+
+// filled is a cache that runs already. A manager does not wait for it, in which
+// it would not listen to anybody; its controllers do.
+type filled struct{ cache.Cache }
+
+func (filled) Start(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
+
+func (filled) WaitForCacheSync(context.Context) bool { return true }
+
+// run takes objects from the API server, and reports to it, until ctx is done.
+// Without an API server it waits, and what is programmed stays.
+func (c *cluster) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.links.Run(ctx) })
+	group.Go(func() error { return c.links.Run(ctx) })
 	group.Go(func() error {
 		for pause := minPause; ; pause = min(2*pause, maxPause) {
-			err := s.manage(ctx, config, c)
+			err := c.manage(ctx)
 			if ctx.Err() != nil {
 				return nil
 			}
-			s.log.Error("The Kubernetes client ended, and is started again; what is programmed stays", "error", err)
+			c.log.Error("The Kubernetes client ended, and is started again; what is programmed stays", "error", err)
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
@@ -70,13 +120,11 @@ func (s *service) runKubernetes(ctx context.Context, config *rest.Config) error 
 }
 
 // manage runs a manager.
-func (s *service) manage(ctx context.Context, config *rest.Config, c *connection) error {
-	cached := node.CacheOptions(s.node)
-	cached.DefaultWatchErrorHandler = c.watchFailed
-	mgr, err := manager.New(config, manager.Options{
+func (c *cluster) manage(ctx context.Context) error {
+	mgr, err := manager.New(c.config, manager.Options{
 		Scheme:         node.NewScheme(),
 		MapperProvider: node.NewMapper,
-		Cache:          cached,
+		NewCache:       func(*rest.Config, cache.Options) (cache.Cache, error) { return filled{c.cache}, nil },
 		// The node's own state is read once, at the start.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&v1alpha1.MulticastNodeState{}}}},
 		// Both are served by the agent itself, whatever becomes of managers.
@@ -88,26 +136,26 @@ func (s *service) manage(ctx context.Context, config *rest.Config, c *connection
 		return err
 	}
 	err = node.Setup(mgr, node.ReconcilerOptions{
-		Node:       s.node,
-		Programmer: s.programmer,
-		Links:      s.links,
-		Programmed: s.changed,
-		Logger:     s.log,
+		Node:       c.node,
+		Programmer: c.programmer,
+		Links:      c.links,
+		Programmed: c.changed,
+		Logger:     c.log,
 	})
 	if err != nil {
 		return err
 	}
 	err = mgr.Add(report.New(report.Options{
 		Client:   mgr.GetClient(),
-		Node:     s.node,
-		NodeUID:  func(ctx context.Context) (types.UID, error) { return node.UID(ctx, mgr.GetCache(), s.node) },
-		Mode:     s.report,
-		Interval: s.reportInterval,
-		Coalesce: s.reportCoalesce,
-		Source:   s.programmer,
-		Changed:  s.toReport,
-		Loaded:   s.programmer.Load,
-		Logger:   s.log,
+		Node:     c.node,
+		NodeUID:  func(ctx context.Context) (types.UID, error) { return node.UID(ctx, mgr.GetCache(), c.node) },
+		Mode:     c.report,
+		Interval: c.reportInterval,
+		Coalesce: c.reportCoalesce,
+		Source:   c.programmer,
+		Changed:  c.toReport,
+		Loaded:   c.programmer.Load,
+		Logger:   c.log,
 	}))
 	if err != nil {
 		return err

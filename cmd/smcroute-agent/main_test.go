@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ type lab struct {
 	t                        *testing.T
 	sender, router, receiver *netlab.NS
 	dir                      string
+	health                   string // socket of the probes; "": a port
 	cmd                      *exec.Cmd
 	log                      programs.Output
 	done                     chan error
@@ -95,6 +97,8 @@ func (n *lab) end() int {
 	select {
 	case <-n.done:
 	case <-time.After(soon):
+		_ = n.cmd.Process.Signal(syscall.SIGQUIT) // whose goroutines come in the log
+		<-n.done
 		n.t.Fatal("the agent does not end")
 	}
 	return n.cmd.ProcessState.ExitCode()
@@ -102,7 +106,7 @@ func (n *lab) end() int {
 
 // probe asks for a path of the probes.
 func (n *lab) probe(path string) (code int, body string) {
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: n.dial}}
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: n.dialProbes}}
 	resp, err := client.Get("http://127.0.0.1:8471" + path)
 	if err != nil {
 		return 0, err.Error()
@@ -113,6 +117,13 @@ func (n *lab) probe(path string) (code int, body string) {
 		return 0, err.Error()
 	}
 	return resp.StatusCode, string(text)
+}
+
+func (n *lab) dialProbes(ctx context.Context, network, address string) (net.Conn, error) {
+	if n.health != "" {
+		return (&net.Dialer{}).DialContext(ctx, "unix", n.health)
+	}
+	return n.dial(ctx, network, address)
 }
 
 // dial makes a connection inside the router's namespace.

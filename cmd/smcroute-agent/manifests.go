@@ -3,19 +3,38 @@ package main
 import (
 	"context"
 
+	"github.com/smcroute/kube-smcroute/config/crd"
 	"github.com/smcroute/kube-smcroute/controllers/manifests"
 )
 
-// runManifests takes objects from files until ctx is done.
-func (s *service) runManifests(ctx context.Context) error {
+// directory is where objects come from without Kubernetes.
+type directory struct {
+	*service
+	validator *crd.Validator // ahead of time: it takes a while
+}
+
+func (s *service) newDirectory() (*directory, error) {
+	v, err := crd.NewValidator()
+	if err != nil {
+		return nil, err
+	}
+	return &directory{s, v}, nil
+}
+
+// ahead does nothing: files are at hand.
+func (d *directory) ahead(context.Context) error { return nil }
+
+// run takes objects from files until ctx is done.
+func (d *directory) run(ctx context.Context) error {
 	return manifests.Run(ctx, manifests.Options{
-		Dir:            s.manifests,
-		StatusDir:      s.statusDir,
-		Programmer:     s.programmer,
-		NodeName:       s.node,
-		NodeLabels:     s.labels,
-		Changed:        s.toReport,
-		ReportInterval: s.fileReports,
-		Logger:         s.log,
+		Dir:            d.manifests,
+		StatusDir:      d.statusDir,
+		Validator:      d.validator,
+		Programmer:     d.programmer,
+		NodeName:       d.node,
+		NodeLabels:     d.labels,
+		Changed:        d.toReport,
+		ReportInterval: d.fileReports,
+		Logger:         d.log,
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -77,12 +78,12 @@ func parseOptions(args []string) (*options, *settings.Settings, settings.Asked, 
 	r := s.Section("Routing")
 	r.Uint32Var(&o.table, "table", 0, fmt.Sprintf("`ID` of the kernel's multicast routing table, 0 to %d", maxTable))
 	r.StringVar(&o.netns, "netns", "", "`PATH` of the node's network namespace, if it is not this one")
-	r.StringVar(&o.confFile, "conf-file", "", "smcroute.conf(5) `FILE` whose routes are there as well; read again on SIGHUP")
+	r.StringVar(&o.confFile, "conf-file", "", "smcroute.conf(5) `FILE` whose routes are there as well; read again when it changes, and on SIGHUP")
 	r.StringVar(&o.socket, "socket", install.SocketPath("smcroute-agent"), "`FILE` on which smcroutectl(8) is served, as \"smcroutectl -i smcroute-agent\"; \"\": none")
 	r.DurationVar(&o.flush, "flush-interval", time.Minute, "`TIME` after which learned flows that are idle are forgotten; 0s: never")
 
 	w := s.Section("Watching")
-	w.StringVar(&o.health, "health-probe-bind-address", "127.0.0.1:8471", "`ADDRESS` of /healthz and /readyz; \"0\": none")
+	w.StringVar(&o.health, "health-probe-bind-address", "127.0.0.1:8471", "`ADDRESS` of /healthz and /readyz, or unix:///PATH of a socket; \"0\": none")
 	w.StringVar(&o.metrics, "metrics-bind-address", "0", "`ADDRESS` of /metrics; \"0\": none")
 	o.log.AddFlags(w)
 
@@ -123,6 +124,9 @@ func (o *options) complete(s *settings.Settings) error {
 	}
 	if o.table > maxTable {
 		bad("--table: expected 0 to %d, not %d", maxTable, o.table)
+	}
+	if path, unix := strings.CutPrefix(o.health, unixScheme); unix && !filepath.IsAbs(path) {
+		bad("--health-probe-bind-address: %q has no path: expected %s/PATH", o.health, unixScheme)
 	}
 	if o.reportInterval <= 0 {
 		bad("--report-interval: expected more than 0s, not %v", o.reportInterval)

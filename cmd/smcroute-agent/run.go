@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 
+	"kernel.org/pub/linux/libs/security/libcap/cap"
+
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
@@ -16,18 +18,22 @@ import (
 
 // parts are what the shell is put around. Tests bring their own.
 type parts struct {
-	open func(linux.Options) (kernel.Kernel, error)
+	open         func(linux.Options) (kernel.Kernel, error)
+	capabilities func() *cap.Set
 }
 
 // linked are the real parts.
 func linked() parts {
-	return parts{open: func(o linux.Options) (kernel.Kernel, error) {
-		k, err := linux.Open(o)
-		if err != nil {
-			return nil, err
-		}
-		return k, nil
-	}}
+	return parts{
+		open: func(o linux.Options) (kernel.Kernel, error) {
+			k, err := linux.Open(o)
+			if err != nil {
+				return nil, err
+			}
+			return k, nil
+		},
+		capabilities: cap.GetProc,
+	}
 }
 
 // run is the whole program: it returns the exit code.

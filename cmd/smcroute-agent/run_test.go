@@ -12,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 
+	"kernel.org/pub/linux/libs/security/libcap/cap"
+
+	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
@@ -161,23 +164,33 @@ func TestNetNS(t *testing.T) {
 	n.awaitForwarding("192.0.2.1", "225.1.2.3")
 }
 
+// The tables of a program that is no agent are not waited for.
 func TestTableInUse(t *testing.T) {
 	n := newLab(t)
 	n.write("m/routes.yaml", manifest("a", "225.1.2.3", "eth1"))
+	k, err := linux.Open(linux.Options{NetNS: n.router.ProcPath()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
 	n.start("--manifests", n.path("m"))
-	n.await("/readyz", func() bool { code, _ := n.probe("/readyz"); return code == http.StatusOK })
-	second := &lab{t: t, sender: n.sender, router: n.router, receiver: n.receiver, dir: t.TempDir()}
-	second.start("--manifests", n.path("m"), "--health-probe-bind-address=0")
-	if code := second.end(); code != exitcode.Unavailable {
+	if code := n.end(); code != exitcode.Unavailable {
 		t.Errorf("exit code %d, want %d", code, exitcode.Unavailable)
 	}
-	if !strings.Contains(second.log.String(), "in use by another process") {
-		t.Errorf("log:\n%s", second.log.String())
+	if !strings.Contains(n.log.String(), "in use by another process") {
+		t.Errorf("log:\n%s", n.log.String())
 	}
-	third := &lab{t: t, sender: n.sender, router: n.router, receiver: n.receiver, dir: t.TempDir()}
-	third.start("--manifests", n.path("m"), "--table=7")
-	if code := third.end(); code != exitcode.OSErr || !strings.Contains(third.log.String(), "--health-probe-bind-address") {
-		t.Errorf("exit code %d of one whose port is in use, want %d; log:\n%s", code, exitcode.OSErr, third.log.String())
+}
+
+func TestPortInUse(t *testing.T) {
+	n := newLab(t)
+	n.write("m/routes.yaml", manifest("a", "225.1.2.3", "eth1"))
+	n.start("--manifests", n.path("m"))
+	n.ready()
+	second := n.beside(t)
+	second.start("--manifests", n.path("m"), "--table=7")
+	if code := second.end(); code != exitcode.OSErr || !strings.Contains(second.log.String(), "--health-probe-bind-address") {
+		t.Errorf("exit code %d of one whose port is in use, want %d; log:\n%s", code, exitcode.OSErr, second.log.String())
 	}
 }
 
@@ -206,6 +219,7 @@ func TestExitCodes(t *testing.T) {
 		{"--node-labels=a=b", exitcode.Usage, "--node-labels is for --manifests"},
 		{"--manifests=x --node-labels=a=b!", exitcode.Usage, `"b!" is not the value of a label`},
 		{"--manifests=x --pod-network-namespaces", exitcode.Usage, "needs Kubernetes"},
+		{"--manifests=x --health-probe-bind-address=unix://run/s", exitcode.Usage, "expected unix:///PATH"},
 		{"--log-level=loud", exitcode.Usage, "expected error, warn, notice, info or debug"},
 		{"--config=" + bad, exitcode.Usage, "not YAML"},
 		{"--node-name=n1", exitcode.Config, "there is no Kubernetes here"},
@@ -213,7 +227,7 @@ func TestExitCodes(t *testing.T) {
 		{"--node-name=n1 --kubeconfig=/nonexistent", exitcode.Config, "/nonexistent"},
 	} {
 		var stdout, stderr bytes.Buffer
-		code := run(strings.Fields(tt.args), &stdout, &stderr, parts{})
+		code := run(strings.Fields(tt.args), &stdout, &stderr, parts{capabilities: cap.GetProc})
 		if out := stdout.String() + strings.ReplaceAll(stderr.String(), `\"`, `"`); code != tt.code || !strings.Contains(out, tt.want) {
 			t.Errorf("%s: exit code %d, want %d; output, want %q:\n%s", tt.args, code, tt.code, tt.want, out)
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/podlink"
+	"github.com/smcroute/kube-smcroute/agent/turn"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
 	"github.com/smcroute/kube-smcroute/cmd/internal/logging"
 	"github.com/smcroute/kube-smcroute/controllers/node"
@@ -35,6 +35,8 @@ type service struct {
 	programmer *node.Programmer
 	links      *podlink.Lookup // nil without Kubernetes
 
+	waits  chan struct{} // closed when another agent has the tables
+	has    chan struct{} // closed when this one has them; what is above is set by then
 	loaded chan struct{} // closed when the configuration file is in the kernel
 
 	// Both ring when the state of a router may have changed.
@@ -55,10 +57,14 @@ func (s *service) serve() error {
 	ctx, done := context.WithCancel(context.WithoutCancel(asked))
 	defer done()
 	context.AfterFunc(asked, func() { time.AfterFunc(sourceEnd, done) })
-	s.loaded, s.toWatch, s.toReport = make(chan struct{}), newBell(), newBell()
+	s.waits, s.has, s.loaded = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	s.toWatch, s.toReport = newBell(), newBell()
 	s.log.Log(ctx, logging.LevelNotice, versionLine(), "node", s.node)
 
 	// What is wrong with the configuration shows before anything is touched.
+	if err := s.capable(); err != nil {
+		return err
+	}
 	source, err := s.source()
 	if err != nil {
 		return err
@@ -71,18 +77,27 @@ func (s *service) serve() error {
 	if err != nil {
 		return err
 	}
-	k, err := s.open(linux.Options{Table: s.table, NetNS: s.netns, Log: s.log})
-	if err != nil {
-		return err
-	}
-	agent.TellFamilies(s.log, k)
-	s.assemble(k, finder, end)
 
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.serveProbes(ctx, probes) })
+	group.Go(func() error { return source.ahead(ctx) })
+	t, err := s.takeTurn(ctx, asked)
+	if err != nil {
+		done()
+		if other := group.Wait(); errors.Is(err, context.Canceled) {
+			err = other
+		}
+		return s.ending(err)
+	}
+	defer t.End() // and not before the tables are free
+	agent.TellFamilies(s.log, t.Kernel)
+	s.assemble(t.Kernel, finder, end)
+	close(s.has)
+
 	group.Go(func() error { return s.agent.Run(ctx) })
 	group.Go(func() error { return s.routers.Run(ctx) })
 	group.Go(func() error { s.reloadOnHangup(ctx); return nil })
-	group.Go(func() error { return s.serveProbes(ctx, probes) })
+	group.Go(func() error { s.watchConf(ctx); return nil })
 	group.Go(func() error { return s.serveMetrics(ctx) })
 	group.Go(func() error { s.programmer.Watch(ctx, s.toWatch); return nil })
 	group.Go(func() error {
@@ -92,22 +107,69 @@ func (s *service) serve() error {
 		defer context.AfterFunc(asked, cancel)()
 		select {
 		case <-s.loaded:
-			return source(ctx)
+			return source.run(ctx)
 		case <-ctx.Done():
 			return nil
 		}
 	})
-	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+	return s.ending(group.Wait())
+}
+
+// ending is what serve returns after err, which is nil or of the context if the
+// agent was asked to end.
+func (s *service) ending(err error) error {
+	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	s.log.Log(context.Background(), logging.LevelNotice, "Exiting")
 	return nil
 }
 
-// source is where objects come from: it runs until its context is done.
-func (s *service) source() (func(context.Context) error, error) {
+// takeTurn claims the tables, as soon as no other agent has them. It ends early
+// when ctx is done or the agent is asked to end.
+func (s *service) takeTurn(ctx, asked context.Context) (*turn.Turn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(asked, cancel)()
+	t, err := turn.Take(ctx, turn.Options{
+		NetNS: s.netns,
+		Table: s.table,
+		Open: func() (kernel.Kernel, error) {
+			return s.open(linux.Options{Table: s.table, NetNS: s.netns, Log: s.log})
+		},
+		StandBy: func() {
+			s.log.Log(ctx, logging.LevelNotice, "Another agent has the tables; waiting for it to end")
+			close(s.waits)
+		},
+		Logger: s.log,
+	})
+	if t != nil && closed(s.waits) {
+		s.log.Log(ctx, logging.LevelNotice, "The other agent has ended: taking over")
+	}
+	return t, err
+}
+
+// closed reports whether a channel is.
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// source is where objects come from.
+type source interface {
+	// ahead gets ready to run, before the tables are had, and until ctx is done.
+	ahead(ctx context.Context) error
+	// run gives objects to the programmer until ctx is done.
+	run(ctx context.Context) error
+}
+
+func (s *service) source() (source, error) {
 	if s.manifests != "" {
-		return s.runManifests, nil
+		return s.newDirectory()
 	}
 	config, err := restConfig(s.kubeconfig)
 	if err != nil {
@@ -116,7 +178,7 @@ func (s *service) source() (func(context.Context) error, error) {
 	if s.links, err = podlink.New(podlink.Options{NetNS: s.netns, Logger: s.log}); err != nil {
 		return nil, fmt.Errorf("the node's routes to pods: %w", err)
 	}
-	return func(ctx context.Context) error { return s.runKubernetes(ctx, config) }, nil
+	return s.newCluster(config)
 }
 
 // finder is nil unless routers inside pods are allowed.
@@ -171,19 +233,4 @@ func (s *service) openAt(p mroute.Place) (kernel.Kernel, error) {
 		o.NotNetNS = []string{"", s.netns} // a pod's is none of the node's
 	}
 	return s.parts.open(o)
-}
-
-// reloadOnHangup reads the configuration file again on each SIGHUP.
-func (s *service) reloadOnHangup(ctx context.Context) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	for {
-		select {
-		case <-hangup:
-			_ = s.agent.Reload(ctx) // an error is in the log
-		case <-ctx.Done():
-			return
-		}
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,6 +23,7 @@ import (
 // apiServer answers with one node and one route, and takes reports of the node.
 type apiServer struct {
 	silent bool // does not answer writes, once there was one
+	keeps  bool // answers reads of the report
 
 	mu      sync.Mutex
 	reports []v1alpha1.MulticastNodeState
@@ -50,6 +52,12 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 	case isList:
 		fmt.Fprintf(w, `{"apiVersion":%s,"metadata":{"resourceVersion":"1"},"items":[%s]}`, list[0], list[1])
+	case r.Method == http.MethodGet && s.keeps && s.count() > 0:
+		s.mu.Lock()
+		state := s.reports[len(s.reports)-1]
+		state.ResourceVersion = fmt.Sprint(len(s.reports))
+		s.mu.Unlock()
+		_ = json.NewEncoder(w).Encode(state)
 	case r.Method == http.MethodGet:
 		fail(http.StatusNotFound, "NotFound")
 	default:
@@ -69,6 +77,37 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(state)
 	}
 }
+
+// serve has the API server answer on the router of n, and returns the path of a
+// kubeconfig.
+func (n *lab) serve(s *apiServer) string {
+	n.t.Helper()
+	const address = "127.0.0.1:6443" // of a namespace of its own
+	var l net.Listener
+	if err := n.router.Do(func() (err error) {
+		l, err = net.Listen("tcp", address)
+		return err
+	}); err != nil {
+		n.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(n.t.Context())
+	server := &http.Server{Handler: s, BaseContext: func(net.Listener) context.Context { return ctx }}
+	go func() { _ = server.Serve(l) }()
+	n.t.Cleanup(func() {
+		cancel()
+		_ = server.Close()
+	})
+	return n.write("kubeconfig", kubeconfig(address))
+}
+
+// all are the reports that were taken.
+func (s *apiServer) all() []v1alpha1.MulticastNodeState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.reports)
+}
+
+func (s *apiServer) count() int { return len(s.all()) }
 
 // packets are those of the route in the last report, or -1.
 func (s *apiServer) packets() int64 {
@@ -91,20 +130,7 @@ func TestLastReport(t *testing.T) {
 		t.Run(fmt.Sprintf("silent=%v", silent), func(t *testing.T) {
 			n := newLab(t)
 			s := &apiServer{silent: silent}
-			const address = "127.0.0.1:6443" // of a namespace of its own
-			var l net.Listener
-			if err := n.router.Do(func() (err error) {
-				l, err = net.Listen("tcp", address)
-				return err
-			}); err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			server := &http.Server{Handler: s, BaseContext: func(net.Listener) context.Context { return ctx }}
-			go func() { _ = server.Serve(l) }()
-			defer server.Close()
-			defer cancel()
-			n.start("--kubeconfig", n.write("kubeconfig", kubeconfig(address)))
+			n.start("--kubeconfig", n.serve(s))
 			n.await("a report", func() bool { return s.packets() == 0 })
 
 			c := n.receiver.Capture("eth0")
