@@ -10,12 +10,13 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 	"github.com/smcroute/kube-smcroute/test/clusterlab"
-	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
 const (
@@ -41,8 +42,10 @@ func cluster(t *testing.T) *system {
 	t.Helper()
 	s := &system{t: t, Cluster: clusterlab.Shared(t, clusterlab.Options{Nodes: 3, Images: images()})}
 	s.studio, s.control = machine{s.Outside("studio"), t}, machine{s.Outside("control"), t}
+	config := rest.CopyConfig(s.Config)
+	config.QPS = -1 // no limit
 	var err error
-	if s.clients, err = kubernetes.NewForConfig(s.Config); err != nil {
+	if s.clients, err = kubernetes.NewForConfig(config); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -127,16 +130,13 @@ func (s *system) clear() {
 	})
 }
 
-// await waits until cond holds, or ends the test.
+// await waits until cond holds, or ends the test. It does not look as often as
+// [netlab.Await]: an API server has more to do than a kernel.
 func (s *system) await(what string, cond func() bool) {
 	s.t.Helper()
-	if !netlab.Poll(patience, func() bool {
-		if cond() {
-			return true
-		}
-		time.Sleep(50 * time.Millisecond) // an API server has more to do than a kernel
-		return cond()
-	}) {
+	err := wait.PollUntilContextTimeout(context.Background(), 100*time.Millisecond, patience, true,
+		func(context.Context) (bool, error) { return cond(), nil })
+	if err != nil {
 		s.t.Fatalf("timed out after %v waiting until %s", patience, what)
 	}
 }
