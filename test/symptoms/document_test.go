@@ -1,0 +1,110 @@
+package symptoms
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// documents are those that say what a test shows.
+var documents = []string{"troubleshooting.md", "cni.md", "install.md", "support.md"}
+
+var (
+	citation = regexp.MustCompile(`\*[^*|]*\bTest[A-Z][^*|]*\*`) // *test/api, TestOne, TestTwo; more*
+	testName = regexp.MustCompile(`\bTest[A-Z]\w*`)
+	function = regexp.MustCompile(`(?m)^func (Test[A-Z]\w*)\(`)
+	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading  = regexp.MustCompile(`(?m)^#+ +(.+)$`)
+	anchor   = regexp.MustCompile(`<a id="([^"]+)">`)
+)
+
+// The tests that the documents name are there.
+func TestCitations(t *testing.T) {
+	there := map[string]bool{}
+	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range function.FindAllStringSubmatch(string(text), -1) {
+			there[m[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range documents {
+		cited := 0
+		for _, c := range citation.FindAllString(read(t, name), -1) {
+			for _, test := range testName.FindAllString(c, -1) {
+				cited++
+				if !there[test] {
+					t.Errorf("docs/%s cites %s, which is no test", name, test)
+				}
+			}
+		}
+		if cited == 0 {
+			t.Errorf("docs/%s cites no test", name)
+		}
+	}
+}
+
+// What the documents link to is there, the heading as well.
+func TestLinks(t *testing.T) {
+	for _, name := range documents {
+		for _, m := range link.FindAllStringSubmatch(read(t, name), -1) {
+			file, fragment, _ := strings.Cut(m[1], "#")
+			if strings.Contains(file, "://") {
+				continue
+			}
+			path := filepath.Join("../../docs", file)
+			if file == "" {
+				path = filepath.Join("../../docs", name)
+			}
+			text, err := os.ReadFile(path)
+			info, statErr := os.Stat(path)
+			switch {
+			case statErr != nil:
+				t.Errorf("docs/%s links to %s: %v", name, m[1], statErr)
+			case info.IsDir():
+			case err != nil:
+				t.Error(err)
+			case fragment != "" && !anchors(string(text))[fragment]:
+				t.Errorf("docs/%s links to %s, and there is no such heading", name, m[1])
+			}
+		}
+	}
+}
+
+// anchors are the fragments of a document's headings, as forges make them.
+func anchors(text string) map[string]bool {
+	set := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(text, -1) {
+		id := strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z':
+				return r
+			}
+			return -1
+		}, strings.ToLower(m[1]))
+		set[id] = true
+	}
+	for _, m := range anchor.FindAllStringSubmatch(text, -1) {
+		set[m[1]] = true
+	}
+	return set
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../../docs", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
