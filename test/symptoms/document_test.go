@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"sigs.k8s.io/yaml"
 )
 
 // documents are those that say what a test shows.
@@ -17,6 +19,7 @@ var (
 	function = regexp.MustCompile(`(?m)^func (Test[A-Z]\w*)\(`)
 	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading  = regexp.MustCompile(`(?m)^#+ +(.+)$`)
+	value    = regexp.MustCompile(`\b(?:agent|controller|image|crds|rbac|admissionPolicy|networkPolicy)(?:\.[a-zA-Z]+)+`)
 	anchor   = regexp.MustCompile(`<a id="([^"]+)">`)
 )
 
@@ -48,6 +51,39 @@ func TestCitations(t *testing.T) {
 		}
 		if cited == 0 {
 			t.Errorf("docs/%s cites no test", name)
+		}
+	}
+}
+
+// The chart has the values that the documents speak of.
+func TestValues(t *testing.T) {
+	text, err := os.ReadFile("../../charts/kube-smcroute/values.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values map[string]any
+	if err := yaml.Unmarshal(text, &values); err != nil {
+		t.Fatal(err)
+	}
+	has := func(path string) bool {
+		var v any = values
+		for _, key := range strings.Split(path, ".") {
+			m, _ := v.(map[string]any)
+			next, ok := m[key]
+			if !ok {
+				return false
+			}
+			v = next
+		}
+		return true
+	}
+	for _, name := range documents {
+		for _, span := range regexp.MustCompile("`[^`\n]+`").FindAllString(read(t, name), -1) {
+			for _, path := range value.FindAllString(span, -1) {
+				if !has(path) {
+					t.Errorf("docs/%s speaks of %s, which is no value of the chart", name, path)
+				}
+			}
 		}
 	}
 }
