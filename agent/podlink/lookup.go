@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -67,14 +68,34 @@ func (l *Lookup) Close() {
 	l.ns.Close()
 }
 
-// Link returns the link through which packets from the node itself leave to
-// addr, if that is the link on which addr lives. The error says, as a sentence,
-// why there is none: because addr is reached through a gateway, or by the
-// default route, or not at all, or is the node's own.
+// Link is a round of one look-up.
+func (l *Lookup) Link(addr netip.Addr) (name string, index int, err error) {
+	return l.Round()(addr)
+}
+
+// Round returns a function for look-ups that belong together: it asks for the
+// node's default routes once. Only one goroutine may call it.
+//
+// It returns the link through which packets from the node itself leave to addr,
+// if that is the link on which addr lives. The error says, as a sentence, why
+// there is none: because addr is reached through a gateway, or by the default
+// route, or not at all, or is the node's own.
 //
 // All routing tables and rules count, as they do for the node's own packets
 // without a mark.
-func (l *Lookup) Link(addr netip.Addr) (name string, index int, err error) {
+func (l *Lookup) Round() func(addr netip.Addr) (name string, index int, err error) {
+	r := round{Lookup: l}
+	r.uplinks = sync.OnceValue(l.defaultLinks)
+	return r.link
+}
+
+// round is the state of a Round.
+type round struct {
+	*Lookup
+	uplinks func() []int // by index
+}
+
+func (l *round) link(addr netip.Addr) (name string, index int, err error) {
 	addr = addr.Unmap()
 	if err := checkAddr(addr); err != nil {
 		return "", 0, err

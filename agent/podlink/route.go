@@ -46,7 +46,7 @@ func noRoute(addr netip.Addr, err error) error {
 }
 
 // judge finds out whether a route leads to addr itself.
-func (l *Lookup) judge(addr netip.Addr, r *netlink.Route) (name string, index int, err error) {
+func (l *round) judge(addr netip.Addr, r *netlink.Route) (name string, index int, err error) {
 	switch r.Type {
 	case unix.RTN_UNICAST:
 	case unix.RTN_LOCAL:
@@ -82,7 +82,7 @@ func (l *Lookup) judge(addr netip.Addr, r *netlink.Route) (name string, index in
 	if attrs.Flags&net.FlagLoopback != 0 {
 		return "", 0, fmt.Errorf("%v is reached through the loopback interface %s: expected a link to a pod", addr, attrs.Name)
 	}
-	if l.isUplink(attrs.Index) {
+	if slices.Contains(l.uplinks(), attrs.Index) {
 		return "", 0, fmt.Errorf("%v is on %s, which the node's default route uses too: no link of its own; a route that may name interfaces can name %s", addr, attrs.Name, attrs.Name)
 	}
 	return attrs.Name, attrs.Index, nil
@@ -91,23 +91,27 @@ func (l *Lookup) judge(addr netip.Addr, r *netlink.Route) (name string, index in
 // Addresses that nobody has (RFC 5737, RFC 3849) go by the default routes.
 var nowhere = []net.IP{net.IPv4(192, 0, 2, 0), net.ParseIP("2001:db8::")}
 
-// isUplink reports whether a default route of the node leaves by that link, in
+// defaultLinks are those by which a default route of the node leaves, in
 // whichever family. Where pods live in the node's own subnet, or their route is
 // not there yet, they seem to be on the uplink; what is meant for a pod must not
 // go out there, least of all for someone who may not name the node's interfaces.
-func (l *Lookup) isUplink(index int) bool {
-	return slices.ContainsFunc(nowhere, func(ip net.IP) bool {
+func (l *Lookup) defaultLinks() (links []int) {
+	for _, ip := range nowhere {
 		// An error is that there is no default route.
 		routes, _ := l.routes.RouteGetWithOptions(ip, &netlink.RouteGetOptions{FIBMatch: true})
-		return slices.ContainsFunc(routes, func(r netlink.Route) bool {
+		for _, r := range routes {
 			if r.Dst != nil {
 				if bits, _ := r.Dst.Mask.Size(); bits > 0 {
-					return false
+					continue
 				}
 			}
-			return r.LinkIndex == index || slices.ContainsFunc(r.MultiPath, func(hop *netlink.NexthopInfo) bool { return hop.LinkIndex == index })
-		})
-	})
+			links = append(links, r.LinkIndex)
+			for _, hop := range r.MultiPath {
+				links = append(links, hop.LinkIndex)
+			}
+		}
+	}
+	return links
 }
 
 // gateway is the zero Addr if r has none. One of the other family comes as

@@ -32,6 +32,7 @@ func (l *linker) link(pods []translate.Pod, routes []v1alpha1.MulticastRoute) {
 		return
 	}
 	ends := withPodEnds(routes)
+	lookUp := l.links.Round()
 	has := make(map[podAddr]translate.Link, len(l.had))
 	for i := range pods {
 		p := &pods[i]
@@ -42,7 +43,9 @@ func (l *linker) link(pods []translate.Pod, routes []v1alpha1.MulticastRoute) {
 		for _, a := range p.IPs {
 			key := podAddr{p.UID, a}
 			before, known := l.had[key]
-			link, err := l.lookUp(a)
+			var link translate.Link
+			var err error
+			link.Name, link.Index, err = lookUp(a)
 			if known && p.Leaving {
 				has[key] = before
 				if err == nil && link != before {
@@ -59,11 +62,6 @@ func (l *linker) link(pods []translate.Pod, routes []v1alpha1.MulticastRoute) {
 		}
 	}
 	l.had = has
-}
-
-func (l *linker) lookUp(a netip.Addr) (translate.Link, error) {
-	name, index, err := l.links.Link(a)
-	return translate.Link{Name: name, Index: index}, err
 }
 
 // withPodEnds are the namespaces of routes whose ends are pods.

@@ -16,11 +16,13 @@ import (
 // linkMap has the links by address.
 type linkMap map[string]translate.Link
 
-func (m linkMap) Link(a netip.Addr) (string, int, error) {
-	if l, ok := m[a.String()]; ok {
-		return l.Name, l.Index, nil
+func (m linkMap) Round() func(netip.Addr) (string, int, error) {
+	return func(a netip.Addr) (string, int, error) {
+		if l, ok := m[a.String()]; ok {
+			return l.Name, l.Index, nil
+		}
+		return "", 0, fmt.Errorf("there is no route to %v", a)
 	}
-	return "", 0, fmt.Errorf("there is no route to %v", a)
 }
 
 func (linkMap) Changes() <-chan struct{} { return nil }
@@ -28,9 +30,11 @@ func (linkMap) Changes() <-chan struct{} { return nil }
 // countingLinks fails for all, and remembers for which.
 type countingLinks struct{ asked []string }
 
-func (c *countingLinks) Link(a netip.Addr) (string, int, error) {
-	c.asked = append(c.asked, a.String())
-	return "", 0, errors.New("no")
+func (c *countingLinks) Round() func(netip.Addr) (string, int, error) {
+	return func(a netip.Addr) (string, int, error) {
+		c.asked = append(c.asked, a.String())
+		return "", 0, errors.New("no")
+	}
 }
 
 func (*countingLinks) Changes() <-chan struct{} { return nil }

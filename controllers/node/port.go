@@ -17,10 +17,11 @@ type Routers interface {
 
 // Links finds the node's own links towards addresses of pods.
 type Links interface {
-	// Link returns the link through which packets leave to addr. The error says
-	// why it has none of its own, as a sentence.
-	Link(addr netip.Addr) (name string, index int, err error)
-	// Changes has a value when Link may answer differently.
+	// Round returns a function for the look-ups of a round. It returns the link
+	// through which packets leave to addr. The error says why it has none of its
+	// own, as a sentence.
+	Round() func(addr netip.Addr) (name string, index int, err error)
+	// Changes has a value when a round may answer differently.
 	Changes() <-chan struct{}
 }
 
