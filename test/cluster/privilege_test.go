@@ -130,7 +130,7 @@ func TestOneCapabilityFewer(t *testing.T) {
 			return end != nil
 		})
 		out := s.Kubectl("logs", "-n", release, tt.name)
-		if end.ExitCode != 77 || !strings.Contains(out, tt.missing) || strings.Contains(out, tt.keep+" ") {
+		if end.ExitCode != 77 || !strings.Contains(out, "CAP_"+tt.missing+" is missing") || strings.Contains(out, "CAP_"+tt.keep+" is missing") {
 			t.Errorf("%s: exit code %d, expected 77, and a sentence about %s:\n%s", tt.name, end.ExitCode, tt.missing, out)
 		}
 		t.Logf("%s: %s", tt.name, out)
