@@ -47,7 +47,7 @@ func TestOrigin(t *testing.T) {
 	write("a")
 	git("add", "file")
 	git("commit", "-q", "-m", "one")
-	git("tag", "v1.2.3") // the revision is that of the commit all the same
+	git("tag", "-a", "-m", "tag", "v1.2.3") // the revision is that of the commit all the same
 	commit := git("rev-parse", "HEAD")
 	expect("clean", commit, 1600000000)
 	write("b")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"debug/buildinfo"
 	"debug/elf"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -128,7 +130,9 @@ func extract(t *testing.T, image v1.Image) (dir string, modes map[string]int64) 
 
 func TestImageHasThePrograms(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
-	index := tiny(t, "two").mustBuild(t)
+	t.Setenv("CGO_ENABLED", "1") // programs are static even so
+	r := tiny(t, "two")
+	index := r.mustBuild(t)
 	for arch, machine := range map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
 		image := imageOf(t, index, arch)
 		dir, modes := extract(t, image)
@@ -147,6 +151,13 @@ func TestImageHasThePrograms(t *testing.T) {
 		if program.Machine != machine || program.Section(".interp") != nil || program.Section(".debug_info") != nil || program.Section(".symtab") != nil {
 			t.Errorf("%s: the program is for %v with sections %v; want a static one for %v without symbols", arch, program.Machine, program.Sections, machine)
 		}
+		info, err := buildinfo.ReadFile(filepath.Join(dir, "one"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(info.Settings, debug.BuildSetting{Key: "CGO_ENABLED", Value: "0"}) {
+			t.Errorf("%s: built with %v", arch, info.Settings)
+		}
 		if arch == runtime.GOARCH {
 			out, err := exec.Command(filepath.Join(dir, "one")).CombinedOutput()
 			if got, want := string(out), "1.2.3 /etc /run\n"; err != nil || got != want {
@@ -163,14 +174,28 @@ func TestImageHasThePrograms(t *testing.T) {
 		if config.Created.Unix() != 1700000000 {
 			t.Errorf("%s: created %v, want that of SOURCE_DATE_EPOCH", arch, config.Created)
 		}
+
+		manifest, err := image.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		bill, err := os.ReadFile(filepath.Join(r.out, "tiny-1.2.3-"+arch+".cdx.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{`"2023-11-14T22:13:20Z"`, `"` + manifest.Hex + `"`} {
+			if !strings.Contains(string(bill), want) {
+				t.Errorf("%s: the bill of materials has no %s:\n%s", arch, want, bill)
+			}
+		}
 	}
 }
 
 // What is written in two places at two times is the same, down to the last byte.
 func TestSameInputsSameDigest(t *testing.T) {
 	first, second := tiny(t, "two"), tiny(t, "two")
-	one, two := digest(t, first.mustBuild(t)), digest(t, second.mustBuild(t))
-	if one != two {
+	index := first.mustBuild(t)
+	if one, two := digest(t, index), digest(t, second.mustBuild(t)); one != two {
 		t.Errorf("two clones gave %v and %v", one, two)
 	}
 	bills := func(r release) map[string]string {
@@ -195,10 +220,20 @@ func TestSameInputsSameDigest(t *testing.T) {
 		t.Errorf("bills %v, want %v", got, want)
 	}
 
+	// Of what differs one architecture is enough.
+	image, err := imageOf(t, index, runtime.GOARCH).Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
 	version := tiny(t, "two")
 	version.version = "1.2.4"
 	for what, r := range map[string]release{"source": tiny(t, "deux"), "version": version} {
-		if digest(t, r.mustBuild(t)) == one {
+		r.archs = []string{runtime.GOARCH}
+		other, err := imageOf(t, r.mustBuild(t), runtime.GOARCH).Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other == image {
 			t.Errorf("another %s gave the same digest", what)
 		}
 	}

@@ -46,7 +46,7 @@ func (b bill) write(file, dir string, programs []string) (err error) {
 		}
 	}()
 	// What scanners of today read.
-	return cdx.NewBOMEncoder(out, cdx.BOMFileFormatJSON).SetPretty(true).EncodeVersion(bom, cdx.SpecVersion1_6)
+	return cdx.NewBOMEncoder(out, cdx.BOMFileFormatJSON).SetPretty(true).SetEscapeHTML(false).EncodeVersion(bom, cdx.SpecVersion1_6)
 }
 
 // materials tells what the programs were linked from, as the linker wrote it into

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
@@ -32,6 +33,9 @@ func unpack(t *testing.T, file string) string {
 		}
 		if err != nil {
 			t.Fatal(err)
+		}
+		if h.Uid != 0 || h.Uname != "" || !h.ModTime.Equal(time.Unix(0, 0)) {
+			t.Errorf("%s is of user %d %q and %v; want root and the begin of 1970", h.Name, h.Uid, h.Uname, h.ModTime)
 		}
 		path := filepath.Join(dir, h.Name)
 		if h.Typeflag == tar.TypeDir {
