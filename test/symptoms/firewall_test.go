@@ -11,12 +11,16 @@ import (
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
-// iptables runs iptables, or ip6tables, in a namespace, or skips the test.
+// iptables runs iptables, or with -6 as its first argument ip6tables, in a
+// namespace, or skips the test.
 func (l *lab) iptables(ns *netlab.NS, args ...string) string {
 	l.Helper()
 	name := "iptables"
-	if args[0] == "-6" {
+	switch args[0] {
+	case "-6":
 		name, args = "ip6tables", args[1:]
+	case "-4":
+		args = args[1:]
 	}
 	if _, err := exec.LookPath(name); err != nil {
 		l.Skipf("needs %s, as of Debian's package iptables: %v", name, err)

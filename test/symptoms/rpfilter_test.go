@@ -2,6 +2,7 @@ package symptoms
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -58,6 +59,25 @@ func TestReversePathFilter(t *testing.T) {
 			l.passes(sg)
 		})
 	}
+}
+
+// IPv6 has no such setting, but firewalls have rules that do the same, and
+// count. The kernel's counter is none of theirs.
+func TestReversePathFilterOfFirewall(t *testing.T) {
+	l := newLab(t)
+	l.node.AddAddr("in", netip.MustParsePrefix("2001:db8::fe/64"))
+	sg, after := flow("2001:db8:1::1", "ff15::1"), flow("2001:db8::2", "ff15::1")
+	r := l.start(l.node, line(sg, "in", "out"), line(after, "in", "out"))
+	l.iptables(l.node, "-6", "-t", "raw", "-A", "PREROUTING", "-m", "rpfilter", "--invert", "-j", "DROP")
+	l.send(sg, 64, 5)
+	l.passes(after)
+	l.none(sg)
+	r.counted(sg, 0, 0)
+	if rules := l.iptables(l.node, "-6", "-t", "raw", "-nvxL", "PREROUTING"); !strings.Contains(rules, " 5 ") {
+		t.Errorf("ip6tables does not count 5 packets:\n%s", rules)
+	}
+	l.node.AddRoute(netip.MustParsePrefix("2001:db8:1::/64"), "in", netip.Addr{})
+	l.passes(sg)
 }
 
 // Unicast forwarding need not be on, in either family.
