@@ -1,0 +1,169 @@
+package charts_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"github.com/smcroute/kube-smcroute/config/crd"
+)
+
+// The namespace is the release's, and the names are the same in each.
+func TestAnotherNamespace(t *testing.T) {
+	before := documents(t, mustInstall(t, "").Manifest)
+	r := mustInstall(t, "", "--namespace", "elsewhere")
+	after := documents(t, r.Manifest)
+	name := func(d document) string { return d.name }
+	if !slices.EqualFunc(before, after, func(a, b document) bool { return name(a) == name(b) }) {
+		t.Error("objects have other names there")
+	}
+	subjects := 0
+	for name, obj := range typed(t, r.Manifest) {
+		inNamespace := slices.ContainsFunc([]string{"ServiceAccount ", "Role ", "RoleBinding ", "DaemonSet ", "Deployment ", "PodDisruptionBudget "},
+			func(kind string) bool { return strings.HasPrefix(name, kind) })
+		if got := namespaceOf(obj); inNamespace != (got == "elsewhere") || !inNamespace && got != "" {
+			t.Errorf("%s is in the namespace %q", name, got)
+		}
+		var bound []rbacv1.Subject
+		switch b := obj.(type) {
+		case *rbacv1.ClusterRoleBinding:
+			bound = b.Subjects
+		case *rbacv1.RoleBinding:
+			bound = b.Subjects
+		}
+		for _, s := range bound {
+			subjects++
+			if s.Namespace != "elsewhere" {
+				t.Errorf("%s binds to %s of the namespace %s", name, s.Name, s.Namespace)
+			}
+		}
+	}
+	if subjects != 3 {
+		t.Errorf("%d service accounts are bound to roles, want 3", subjects)
+	}
+}
+
+func namespaceOf(obj runtime.Object) string {
+	return obj.(interface{ GetNamespace() string }).GetNamespace()
+}
+
+// API servers before 1.31 do not know the functions of the definitions' rules.
+func TestOldKubernetes(t *testing.T) {
+	_, err := helm(t, "template", chart, "--kube-version", "1.30.9")
+	if err == nil || !strings.Contains(err.Error(), "requires kubeVersion: >=1.31.0-0 which is incompatible with Kubernetes v1.30.9") {
+		t.Errorf("%v", err)
+	}
+	// Those of distributions have suffixes.
+	if _, err := helm(t, "template", chart, "--kube-version", "v1.31.0-distribution.1"); err != nil {
+		t.Error(err)
+	}
+}
+
+// The archive has all that the folder has, and versions of its own.
+func TestPackage(t *testing.T) {
+	dir := t.TempDir()
+	const version = "1.2.3-4-g0123abc"
+	if _, err := helm(t, "package", chart, "--version", version, "--app-version", version, "-d", dir); err != nil {
+		t.Fatal(err)
+	}
+	folder, err := helm(t, "template", "studio", chart, "--namespace", namespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := helm(t, "template", "studio", filepath.Join(dir, "kube-smcroute-"+version+".tgz"), "--namespace", namespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(archive, "image: \"kube-smcroute:"+version+"\"\n") {
+		t.Error("the image is not that of the version")
+	}
+	for _, replace := range [][2]string{
+		{"version: \"" + version + "\"", "version: \"devel\""},
+		{"version: " + version + "\n", "version: devel\n"},
+		{"chart: kube-smcroute-" + version, "chart: kube-smcroute-0.1.0"},
+		{"kube-smcroute:" + version, "kube-smcroute:devel"},
+	} {
+		archive = strings.ReplaceAll(archive, replace[0], replace[1])
+	}
+	if archive != folder {
+		t.Error("the archive makes other objects than the folder")
+	}
+}
+
+// As part of a chart of somebody's own, it is handed what concerns all parts.
+func TestPartOfAnotherChart(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "charts", chart), os.DirFS(chart)); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"Chart.yaml":  "apiVersion: v2\nname: studio\nversion: 1.0.0\n",
+		"values.yaml": "global: {site: here}\nkube-smcroute: {agent: {logLevel: debug}}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := helm(t, "template", "studio", dir)
+	if err != nil || !strings.Contains(out, "--log-level=debug") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// A smcroute.conf comes through as it is.
+func TestConfComesThrough(t *testing.T) {
+	for _, conf := range []string{
+		"mroute from eth0 group 225.1.2.3 to eth1", "  # indented\n\tmgroup from eth0 group 225.1.2.3 # tab\n\n\n",
+		"# {{ .Values }} \"quoted\" 'so' \\\n---\nphyint eth0 enable: yes\n", "\n\n# blank lines\n", "# \u00fc\r\n",
+	} {
+		values, err := yaml.Marshal(map[string]any{"agent": map[string]any{"conf": conf}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := typed(t, mustInstall(t, string(values)).Manifest)
+		m := object[*corev1.ConfigMap](t, all, "ConfigMap kube-smcroute-agent-conf")
+		if got := m.Data["smcroute.conf"]; got != conf {
+			t.Errorf("%q became %q", conf, got)
+		}
+	}
+}
+
+// The route of the notes is one that counts, whatever the namespace.
+func TestNotes(t *testing.T) {
+	v, err := crd.NewValidator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ values, want string }{
+		{"", "elsewhere"},
+		{"agent: {hostNamespaces: [studio, elsewhere]}", "studio"},
+		{"agent: {hostNamespaces: ['*']}", "elsewhere"},
+	} {
+		notes := mustInstall(t, test.values, "--namespace", "elsewhere").Info.Notes
+		_, text, _ := strings.Cut(notes, "<<'END'\n")
+		text, _, _ = strings.Cut(text, "   END\n")
+		json, err := yaml.YAMLToJSONStrict([]byte(text))
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, text)
+		}
+		var route unstructured.Unstructured
+		if err := route.UnmarshalJSON(json); err != nil {
+			t.Fatalf("%v in\n%s", err, text)
+		}
+		v.Default(&route)
+		for _, err := range v.Validate(&route) {
+			t.Error(err)
+		}
+		if route.GetNamespace() != test.want {
+			t.Errorf("with %q the route is in the namespace %s, want %s", test.values, route.GetNamespace(), test.want)
+		}
+	}
+}
