@@ -1,9 +1,17 @@
 package clusterlab
 
 import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/smcroute/kube-smcroute/test/clusterlab/capsule"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
@@ -26,54 +34,92 @@ type Cluster struct {
 	Nodes      []*Node
 	Logs       string // folder of the logs
 
-	tb netlab.TB
-	o  Options
+	tb        netlab.TB
+	began     time.Time
+	own       *netlab.NS // the lab's namespace
+	pki       *pki
+	apiserver *part
+	machines  map[string]*netlab.NS
 }
 
-// Main is for TestMain. It runs the tests of m in a lab of their own, see
-// [Isolate], and ends the process with their exit code. Where that is not
-// possible, the tests run all the same, and [Start] skips them with the reason;
-// with the variable CI set the program ends instead.
-//
-// The functions are called before, once, in the machine's own namespaces, with
-// a folder that vanishes with the lab: to build what needs a way to a module
-// proxy. Variables that they set in the environment are there in the tests.
-func Main(m interface{ Run() int }, before ...func(dir string) error) { panic("soon") }
+// Start starts a cluster, the only one of the program, and waits for its nodes to
+// be Ready. Its end is that of the lab.
+func Start(tb netlab.TB, o Options) *Cluster {
+	tb.Helper()
+	if missing := os.Getenv(envMissing); missing != "" {
+		tb.Skipf("needs a cluster: %s", missing)
+	}
+	if !capsule.Inside() {
+		tb.Fatalf("clusterlab: call Main or Isolate first")
+	}
+	if o.Nodes == 0 {
+		o.Nodes = 3
+	}
+	if o.Nodes < 1 || o.Nodes > 9 {
+		tb.Fatalf("clusterlab: %d nodes: expected 1 to 9", o.Nodes)
+	}
+	c := &Cluster{tb: tb, began: time.Now(), Logs: o.Dir}
+	if c.Logs == "" {
+		c.Logs = filepath.Join(capsule.Dir(), "logs")
+	}
+	log.SetLogger(logr.Discard())         // the library's; it complains without one
+	_ = os.Setenv("NO_PROXY", "*")        // the machine's is not to be had in the lab
+	_ = os.Setenv("HOME", capsule.Disk()) // for caches
+	err := os.MkdirAll(c.Logs, 0o755)
+	if err == nil {
+		err = c.makePKI()
+	}
+	if err != nil {
+		tb.Fatalf("clusterlab: %v", err)
+	}
+	c.own = netlab.Own(tb)
+	c.makeLANs()
+	for i := range o.Nodes {
+		c.Nodes = append(c.Nodes, c.newNode(i+1))
+	}
+	if err := c.start(append([]string{filepath.Join(capsule.Dir(), "pause.tar")}, o.Images...)); err != nil {
+		tb.Fatalf("clusterlab: %v\nlogs are in %s; complaints of the parts:\n%s", err, c.Logs, c.troubles())
+	}
+	return c
+}
 
-// Shared starts the cluster that all tests of a program share, or returns it if
-// it has been started before, with options that are ignored then. An error in a
-// method of the cluster ends the test that called Shared last. Tests that use it
-// cannot be parallel. If the test fails, the ends of logs are shown.
-func Shared(tb netlab.TB, o Options) *Cluster { panic("soon") }
-
-// Start starts a cluster and waits for its nodes to be Ready.
-func Start(tb netlab.TB, o Options) *Cluster { panic("soon") }
-
-// Kubectl runs kubectl as an administrator and returns what it prints. An error
-// ends the test.
-func (c *Cluster) Kubectl(args ...string) string { panic("soon") }
-
-// TryKubectl is Kubectl for commands that may fail: the error has what kubectl
-// says.
-func (c *Cluster) TryKubectl(args ...string) (string, error) { panic("soon") }
-
-// Helm runs helm as an administrator and returns what it prints. An error ends
-// the test.
-func (c *Cluster) Helm(args ...string) string { panic("soon") }
-
-// TryHelm is Helm for commands that may fail.
-func (c *Cluster) TryHelm(args ...string) (string, error) { panic("soon") }
-
-// Env is the environment for programs that administer the cluster: KUBECONFIG,
-// and PATH with kubectl and helm.
-func (c *Cluster) Env() []string { panic("soon") }
-
-// Outside returns a machine on the studio's LAN, which is its eth0, that is no
-// part of the cluster. The first call with a name makes it.
-func (c *Cluster) Outside(name string) *netlab.NS { panic("soon") }
-
-// StopAPIServer ends the API server; all else stays.
-func (c *Cluster) StopAPIServer() { panic("soon") }
-
-// StartAPIServer starts it again and waits until it is ready.
-func (c *Cluster) StartAPIServer() { panic("soon") }
+// start starts all parts: the nodes up to containerd while the control plane
+// starts, for they don't need it.
+func (c *Cluster) start(images []string) error {
+	for _, n := range c.Nodes {
+		if err := n.issue(); err != nil {
+			return err
+		}
+		n.boot()
+	}
+	c.timed("the nodes have power")
+	var all errgroup.Group
+	all.Go(func() error {
+		err := c.startControlPlane()
+		c.timed("the API server is ready")
+		return err
+	})
+	for _, n := range c.Nodes {
+		all.Go(func() error {
+			err := n.startRuntime(images)
+			c.timed("containerd of " + n.Name + " has the images")
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return err
+	}
+	all = errgroup.Group{}
+	for _, n := range c.Nodes {
+		all.Go(func() error {
+			if err := n.startKubelet(); err != nil {
+				return err
+			}
+			err := n.awaitReady()
+			c.timed(n.Name + " is Ready")
+			return err
+		})
+	}
+	all.Go(c.awaitServiceAccount)
+	return all.Wait()
+}
