@@ -185,3 +185,10 @@ func run(root, name string, args ...string) (string, error) {
 	}
 	return string(out), nil
 }
+
+// Inside reports whether the program runs in a lab.
+func Inside() bool { return capsule.Inside() }
+
+// Dir is the lab's folder, which vanishes with it: the one that the functions
+// got that [Main] and [Isolate] called.
+func Dir() string { return capsule.Dir() }
