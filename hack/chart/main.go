@@ -33,24 +33,23 @@ func main() {
 }
 
 func generate(chart, out string) error {
-	file := filepath.Join(chart, "values.yaml")
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile(filepath.Join(chart, valuesFile))
 	if err != nil {
 		return err
 	}
 	values, err := read(text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	schema, err := schemaOf(values)
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return err
 	}
 	readme, err := os.ReadFile(filepath.Join(chart, "README.md"))
 	if err != nil {
 		return err
 	}
 	if readme, err = withTable(readme, values); err != nil {
+		return err
+	}
+	schema, err := schemaOf(values)
+	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(out, "values.schema.json"), schema, 0o644); err != nil {

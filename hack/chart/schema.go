@@ -72,14 +72,14 @@ func schemaOf(values *value) ([]byte, error) {
 func (s *schema) describe(v *value) error {
 	if v.annotation != "" {
 		if err := yaml.UnmarshalStrict([]byte(v.annotation), s); err != nil {
-			return fmt.Errorf("line %d: @schema of %s: %w", v.node.Line, v.path, err)
+			return fmt.Errorf(valuesFile+":%d: @schema of %s: %w", v.node.Line, v.path, err)
 		}
 	}
 	s.Description = v.description
 	if s.Type == nil && s.Ref == "" {
 		s.Type = types[v.node.ShortTag()]
 		if s.Type == nil {
-			return fmt.Errorf("line %d: %s is of no type that is known here (%s)", v.node.Line, v.path, v.node.ShortTag())
+			return fmt.Errorf(valuesFile+":%d: %s is of no type that is known here (%s)", v.node.Line, v.path, v.node.ShortTag())
 		}
 	}
 	if len(v.children) == 0 {
@@ -107,7 +107,7 @@ func (s *schema) resolve(defined map[string]*schema, used map[string]bool) error
 	}
 	if s.Ref != "" {
 		if defined[s.Ref] == nil {
-			return fmt.Errorf("$ref: there is no %q in definitions.yaml", s.Ref)
+			return fmt.Errorf("%s, @schema: $ref: there is no %q in definitions.yaml", valuesFile, s.Ref)
 		}
 		used[s.Ref] = true
 		s.Ref = "#/definitions/" + s.Ref

@@ -9,6 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+const valuesFile = "values.yaml"
+
 // value is one of values.yaml: a leaf, or a map of others.
 type value struct {
 	path        string // as for "helm --set"; "" for all of the file
@@ -18,14 +20,15 @@ type value struct {
 	children    []*value // of a map that has entries of its own
 }
 
-// read reads values.yaml. All errors are found at once; they begin with the line.
+// read reads values.yaml. All errors are found at once; they begin with file and
+// line.
 func read(text []byte) (*value, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", valuesFile, err)
 	}
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
-		return nil, errors.New("expected a map of values")
+		return nil, errors.New(valuesFile + ": expected a map of values")
 	}
 	all := &value{node: doc.Content[0]}
 	return all, all.readChildren()
@@ -39,7 +42,7 @@ func (v *value) readChildren() error {
 		child.description, child.annotation = comment(key.HeadComment)
 		v.children = append(v.children, child)
 		bad := func(format string, args ...any) {
-			errs = append(errs, fmt.Errorf("line %d: %s "+format, append([]any{key.Line, child.path}, args...)...))
+			errs = append(errs, fmt.Errorf(valuesFile+":%d: %s "+format, append([]any{key.Line, child.path}, args...)...))
 		}
 		isMap := node.Kind == yaml.MappingNode && len(node.Content) > 0 && child.annotation == ""
 		if !isMap && child.description == "" {
