@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"github.com/smcroute/kube-smcroute/test/door"
 	"github.com/smcroute/kube-smcroute/test/kubelab"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
@@ -53,7 +54,7 @@ func run() error {
 	if err := kubelab.Find(); err != nil {
 		return err
 	}
-	door, err := openDoor()
+	door, err := door.Open()
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,8 @@ func run() error {
 	defer os.RemoveAll(dir)
 	err = netlab.Run(func(tb netlab.TB) {
 		s := newShow(ctx, tb, programs, dir)
-		s.lab.KubeConfigAt(door.serve(kubelab.Address + ":" + kubelab.Port))
+		door.Serve(kubelab.Address + ":" + kubelab.Port)
+		s.lab.KubeConfigAt(door.Addr())
 		s.run()
 		s.stay(filepath.Join(dir, "kubeconfig"), stay)
 	})

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"k8s.io/client-go/tools/clientcmd"
+
 	"github.com/smcroute/kube-smcroute/test/clusterlab/capsule"
 	"github.com/smcroute/kube-smcroute/test/kubelab"
 )
@@ -61,4 +63,20 @@ func (c *Cluster) run(program string, args ...string) (string, error) {
 		return out.String(), fmt.Errorf("%s %s: %w: %s", filepath.Base(program), strings.Join(args, " "), err, strings.TrimSpace(errs.String()))
 	}
 	return out.String(), nil
+}
+
+// Clients are the programs kubectl and helm.
+func Clients() (kubectl, helm string) { return kubernetes("kubectl"), os.Getenv(envHelm) }
+
+// WriteKubeConfig writes a file for an administrator who comes to the API server
+// at another URL, of 127.0.0.1.
+func (c *Cluster) WriteKubeConfig(file, url string) error {
+	config, err := clientcmd.LoadFromFile(c.KubeConfig)
+	if err != nil {
+		return err
+	}
+	for _, cluster := range config.Clusters {
+		cluster.Server = url
+	}
+	return clientcmd.WriteToFile(*config, file)
 }

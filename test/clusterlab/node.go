@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -38,6 +39,7 @@ type Node struct {
 	tb      *life // ends with the box
 	ports   []string
 	kubelet *part
+	booted  time.Time
 }
 
 func (c *Cluster) newNode(number int) *Node {
@@ -71,6 +73,7 @@ func (n *Node) issue() error {
 // boot makes the machine, with a network.
 func (n *Node) boot() {
 	n.cluster.tb.Helper()
+	n.booted = time.Now()
 	if err := capsule.MakeCgroup(n.cgroup()); err != nil {
 		n.cluster.tb.Fatalf("clusterlab: cgroup of %s: %v", n.Name, err)
 	}
@@ -149,7 +152,8 @@ func (n *Node) launch(name, program string, args ...string) (*part, error) {
 	return n.cluster.launch(n.box, name+"-"+n.Name, program, args...)
 }
 
-// awaitReady waits until the node is, with a boot that is not before this one.
+// awaitReady waits until the kubelet has said that the node is, since it was
+// booted.
 func (n *Node) awaitReady() error {
 	return n.kubelet.await(func() bool {
 		var node corev1.Node
@@ -158,7 +162,8 @@ func (n *Node) awaitReady() error {
 		}
 		for _, condition := range node.Status.Conditions {
 			if condition.Type == corev1.NodeReady {
-				return condition.Status == corev1.ConditionTrue
+				// Seconds are all that it has.
+				return condition.Status == corev1.ConditionTrue && !condition.LastHeartbeatTime.Time.Before(n.booted.Truncate(time.Second))
 			}
 		}
 		return false

@@ -1,4 +1,7 @@
-package main
+// Package door leads from the machine into the network namespace of a program
+// that runs itself again in one, such as those of netlab.Isolate: a port on the
+// machine's loopback address.
+package door
 
 import (
 	"fmt"
@@ -11,25 +14,27 @@ import (
 )
 
 // envDoor has the descriptor of the door's socket, for the isolated process.
-const envDoor = "DEMO_DOOR"
+const envDoor = "NETLAB_DOOR"
 
-// door is a port of the machine that leads into the demo's namespace: a socket
-// stays in the namespace in which it was opened.
-type door struct {
+// Door is a port of the machine that leads into a namespace: a socket stays in
+// the namespace in which it was opened.
+type Door struct {
 	listener net.Listener
 }
 
-// openDoor opens a port on the loopback address of the machine, or in the
-// isolated process takes over the one that was opened before.
-func openDoor() (*door, error) {
+// Open opens a port on the loopback address of the machine, or in the isolated
+// process takes over the one that was opened before. Call it in both, so before
+// the program isolates itself.
+func Open() (*Door, error) {
 	if fd, err := strconv.Atoi(os.Getenv(envDoor)); err == nil {
+		_ = os.Unsetenv(envDoor)
 		file := os.NewFile(uintptr(fd), "door")
 		defer file.Close()
 		listener, err := net.FileListener(file)
 		if err != nil {
 			return nil, fmt.Errorf("%s=%d: %w", envDoor, fd, err)
 		}
-		return &door{listener}, nil
+		return &Door{listener}, nil
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -45,12 +50,15 @@ func openDoor() (*door, error) {
 		return nil, fmt.Errorf("dup: %w", err)
 	}
 	_ = file.Close()
-	return &door{listener}, os.Setenv(envDoor, strconv.Itoa(fd))
+	return &Door{listener}, os.Setenv(envDoor, strconv.Itoa(fd))
 }
 
-// serve passes all connections on to an address of the demo's namespace, and
-// returns the address of the door.
-func (d *door) serve(to string) string {
+// Addr is the address of the door, for the machine.
+func (d *Door) Addr() string { return d.listener.Addr().String() }
+
+// Serve passes all connections on to an address of the namespace that the
+// program is in. It returns at once.
+func (d *Door) Serve(to string) {
 	go func() {
 		for {
 			outside, err := d.listener.Accept()
@@ -60,7 +68,6 @@ func (d *door) serve(to string) string {
 			go pass(outside, to)
 		}
 	}()
-	return d.listener.Addr().String()
 }
 
 func pass(outside net.Conn, to string) {

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+	"sigs.k8s.io/yaml"
+
+	"github.com/smcroute/kube-smcroute/test/clusterlab"
+	"github.com/smcroute/kube-smcroute/test/door"
+	"github.com/smcroute/kube-smcroute/test/kubelab"
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+// supervise is both the process outside of the cluster's namespaces, which tidies
+// up, and the one inside, which starts the cluster and then takes commands until
+// it is asked to end.
+func supervise(args []string) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	door, err := door.Open()
+	if err != nil {
+		return err
+	}
+	if err := clusterlab.Isolate(label, func(dir string) error { return buildImage(dir, o) }); err != nil {
+		return err
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer cancel()
+	err = netlab.Run(func(tb netlab.TB) {
+		c := clusterlab.Start(printer{tb}, clusterlab.Options{Nodes: o.nodes, Images: imagesOf(o)})
+		door.Serve(clusterlab.Address + ":" + clusterlab.Port)
+		if err := serve(c, door.Addr()); err != nil {
+			tb.Fatalf("%v", err)
+		}
+		_ = os.RemoveAll(filepath.Join(clusterlab.Dir(), images)) // it is in the nodes
+		<-ctx.Done()
+	})
+	if ctx.Err() != nil {
+		return nil // whatever failed did so because everything ends
+	}
+	return err
+}
+
+// printer tells people what the lab logs.
+type printer struct{ netlab.TB }
+
+func (printer) Logf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+
+// images is the folder of the project's image, in that of the lab.
+const images = "images"
+
+// buildImage builds the project's image, unless there is another.
+func buildImage(dir string, o options) error {
+	if version, err := clusterlab.ContainerdVersion(); err == nil {
+		fmt.Printf("containerd %s; Kubernetes from %s\n", version, os.Getenv(kubelab.EnvAssets))
+	}
+	if len(o.images) > 0 {
+		return nil
+	}
+	root, err := kubelab.Root()
+	if err != nil {
+		return err
+	}
+	version, err := chartVersion(root)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("building the image kube-smcroute:%s\n", version)
+	cmd := exec.Command("go", "run", "./hack/image", "-o", filepath.Join(dir, images), "-version", version, "-arch", runtime.GOARCH)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false -trimpath")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("go run ./hack/image: %w", err)
+	}
+	return nil
+}
+
+// imagesOf returns the files of the images.
+func imagesOf(o options) []string {
+	if len(o.images) > 0 {
+		return o.images
+	}
+	files, _ := filepath.Glob(filepath.Join(clusterlab.Dir(), images, "*.tar"))
+	return files
+}
+
+// chartVersion is the tag of the image that the chart asks for.
+func chartVersion(root string) (string, error) {
+	file := filepath.Join(root, "charts/kube-smcroute/Chart.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	var chart struct {
+		AppVersion string `json:"appVersion"`
+	}
+	if err := yaml.Unmarshal(text, &chart); err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
+	if chart.AppVersion == "" {
+		return "", errors.New(file + " has no appVersion")
+	}
+	return chart.AppVersion, nil
+}
