@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,7 +11,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -50,55 +47,20 @@ const minPause, maxPause = time.Second, time.Minute
 type cluster struct {
 	*service
 	config *rest.Config
-
-	// cache outlives managers, and is filled before the first: an agent that
-	// stands by knows what to do when its turn comes.
-	cache cache.Cache
-	kinds []client.Object // that it holds
+	conn   *connection
 }
 
-func (s *service) newCluster(config *rest.Config) (*cluster, error) {
-	conn := newConnection(s.log)
-	c := &cluster{service: s, config: rest.CopyConfig(config)}
+func (s *service) newCluster(config *rest.Config) *cluster {
+	c := &cluster{s, rest.CopyConfig(config), newConnection(s.log)}
 	c.config.UserAgent = "smcroute-agent/" + install.Version
-	c.config.Wrap(conn.observe)
-	o := node.CacheOptions(s.node)
-	o.DefaultWatchErrorHandler = conn.watchFailed
-	c.kinds = slices.Collect(maps.Keys(o.ByObject))
-	o.Scheme = node.NewScheme()
-	var err error
-	if o.Mapper, err = node.NewMapper(nil, nil); err == nil {
-		c.cache, err = cache.New(c.config, o)
-	}
-	if err != nil {
-		return nil, &configError{fmt.Errorf("the client of the API server: %w", err)}
-	}
-	return c, nil
+	c.config.Wrap(c.conn.observe)
+	return c
 }
-
-// ahead fills the cache, and keeps it filled until ctx is done.
-func (c *cluster) ahead(ctx context.Context) error {
-	for _, kind := range c.kinds {
-		if _, err := c.cache.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
-			return fmt.Errorf("cache of %T: %w", kind, err)
-		}
-	}
-	return c.cache.Start(ctx)
-}
-
-// filled is a cache that runs already. A manager does not wait for it, in which
-// it would not listen to anybody; its controllers do.
-type filled struct{ cache.Cache }
-
-func (filled) Start(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
-}
-
-func (filled) WaitForCacheSync(context.Context) bool { return true }
 
 // run takes objects from the API server, and reports to it, until ctx is done.
-// Without an API server it waits, and what is programmed stays.
+// Without an API server it waits, and what is programmed stays. Caches are filled
+// from the start, so that an agent that stands by knows what to do when its turn
+// comes; all else begins only then.
 func (c *cluster) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.links.Run(ctx) })
@@ -121,10 +83,12 @@ func (c *cluster) run(ctx context.Context) error {
 
 // manage runs a manager.
 func (c *cluster) manage(ctx context.Context) error {
+	cached := node.CacheOptions(c.node)
+	cached.DefaultWatchErrorHandler = c.conn.watchFailed
 	mgr, err := manager.New(c.config, manager.Options{
 		Scheme:         node.NewScheme(),
 		MapperProvider: node.NewMapper,
-		NewCache:       func(*rest.Config, cache.Options) (cache.Cache, error) { return filled{c.cache}, nil },
+		Cache:          cached,
 		// The node's own state is read once, at the start.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&v1alpha1.MulticastNodeState{}}}},
 		// Both are served by the agent itself, whatever becomes of managers.
@@ -139,13 +103,14 @@ func (c *cluster) manage(ctx context.Context) error {
 		Node:       c.node,
 		Programmer: c.programmer,
 		Links:      c.links,
+		Begin:      c.loaded,
 		Programmed: c.changed,
 		Logger:     c.log,
 	})
 	if err != nil {
 		return err
 	}
-	err = mgr.Add(report.New(report.Options{
+	reports := report.New(report.Options{
 		Client:   mgr.GetClient(),
 		Node:     c.node,
 		NodeUID:  func(ctx context.Context) (types.UID, error) { return node.UID(ctx, mgr.GetCache(), c.node) },
@@ -156,6 +121,14 @@ func (c *cluster) manage(ctx context.Context) error {
 		Changed:  c.toReport,
 		Loaded:   c.programmer.Load,
 		Logger:   c.log,
+	})
+	err = mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		select {
+		case <-c.loaded: // the report of an agent before this one is its last by now
+			return reports.Start(ctx)
+		case <-ctx.Done():
+			return nil
+		}
 	}))
 	if err != nil {
 		return err

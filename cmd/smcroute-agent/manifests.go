@@ -21,11 +21,13 @@ func (s *service) newDirectory() (*directory, error) {
 	return &directory{s, v}, nil
 }
 
-// ahead does nothing: files are at hand.
-func (d *directory) ahead(context.Context) error { return nil }
-
-// run takes objects from files until ctx is done.
+// run takes objects from files until ctx is done, from when the tables are had.
 func (d *directory) run(ctx context.Context) error {
+	select {
+	case <-d.loaded:
+	case <-ctx.Done():
+		return nil
+	}
 	return manifests.Run(ctx, manifests.Options{
 		Dir:            d.manifests,
 		StatusDir:      d.statusDir,

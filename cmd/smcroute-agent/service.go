@@ -31,12 +31,12 @@ type service struct {
 	log *slog.Logger
 
 	agent      *agent.Agent
-	routers    *agent.Routers
+	routers    later
 	programmer *node.Programmer
 	links      *podlink.Lookup // nil without Kubernetes
 
 	waits  chan struct{} // closed when another agent has the tables
-	has    chan struct{} // closed when this one has them; what is above is set by then
+	has    chan struct{} // closed when this one has them
 	loaded chan struct{} // closed when the configuration file is in the kernel
 
 	// Both ring when the state of a router may have changed.
@@ -78,9 +78,16 @@ func (s *service) serve() error {
 		return err
 	}
 
+	s.prepare(finder)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.serveProbes(ctx, probes) })
-	group.Go(func() error { return source.ahead(ctx) })
+	group.Go(func() error {
+		defer done() // it ends first
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(asked, cancel)()
+		return source.run(ctx)
+	})
 	t, err := s.takeTurn(ctx, asked)
 	if err != nil {
 		done()
@@ -91,7 +98,7 @@ func (s *service) serve() error {
 	}
 	defer t.End() // and not before the tables are free
 	agent.TellFamilies(s.log, t.Kernel)
-	s.assemble(t.Kernel, finder, end)
+	s.assemble(t.Kernel, end)
 	close(s.has)
 
 	group.Go(func() error { return s.agent.Run(ctx) })
@@ -100,18 +107,6 @@ func (s *service) serve() error {
 	group.Go(func() error { s.watchConf(ctx); return nil })
 	group.Go(func() error { return s.serveMetrics(ctx) })
 	group.Go(func() error { s.programmer.Watch(ctx, s.toWatch); return nil })
-	group.Go(func() error {
-		defer done() // it ends first
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(asked, cancel)()
-		select {
-		case <-s.loaded:
-			return source.run(ctx)
-		case <-ctx.Done():
-			return nil
-		}
-	})
 	return s.ending(group.Wait())
 }
 
@@ -159,11 +154,9 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// source is where objects come from.
+// source is where objects come from. From when the configuration file is loaded
+// it gives them to the programmer, until ctx is done.
 type source interface {
-	// ahead gets ready to run, before the tables are had, and until ctx is done.
-	ahead(ctx context.Context) error
-	// run gives objects to the programmer until ctx is done.
 	run(ctx context.Context) error
 }
 
@@ -178,7 +171,7 @@ func (s *service) source() (source, error) {
 	if s.links, err = podlink.New(podlink.Options{NetNS: s.netns, Logger: s.log}); err != nil {
 		return nil, fmt.Errorf("the node's routes to pods: %w", err)
 	}
-	return s.newCluster(config)
+	return s.newCluster(config), nil
 }
 
 // finder is nil unless routers inside pods are allowed.
@@ -189,8 +182,24 @@ func (s *service) finder() (node.Finder, error) {
 	return podns.New(podns.Options{Endpoint: s.criEndpoint})
 }
 
-// assemble puts the parts of a node together.
-func (s *service) assemble(k kernel.Kernel, finder node.Finder, end func()) {
+// later are routers that come with the tables. Nobody asks them before.
+type later struct{ *agent.Routers }
+
+// prepare makes what can be had before the tables.
+func (s *service) prepare(finder node.Finder) {
+	s.programmer = node.NewProgrammer(node.Options{
+		Routers:        &s.routers,
+		Finder:         finder,
+		MainTable:      s.table,
+		HostNamespaces: s.hostNamespaces,
+		AgentVersion:   install.Version,
+		Full:           s.report == report.Full,
+		Logger:         s.log,
+	})
+}
+
+// assemble puts the other parts of a node together.
+func (s *service) assemble(k kernel.Kernel, end func()) {
 	s.agent = agent.New(agent.Options{
 		Kernel:        k,
 		ConfFile:      s.confFile,
@@ -202,21 +211,12 @@ func (s *service) assemble(k kernel.Kernel, finder node.Finder, end func()) {
 		OnKill:        end,
 		OnChange:      s.changed,
 	})
-	s.routers = agent.NewRouters(agent.RoutersOptions{
+	s.routers.Routers = agent.NewRouters(agent.RoutersOptions{
 		Main:      s.agent,
 		MainTable: s.table,
 		Open:      s.openAt,
 		Logger:    s.log,
 		OnChange:  s.changed,
-	})
-	s.programmer = node.NewProgrammer(node.Options{
-		Routers:        s.routers,
-		Finder:         finder,
-		MainTable:      s.table,
-		HostNamespaces: s.hostNamespaces,
-		AgentVersion:   install.Version,
-		Full:           s.report == report.Full,
-		Logger:         s.log,
 	})
 }
 

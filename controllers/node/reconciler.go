@@ -46,6 +46,10 @@ type ReconcilerOptions struct {
 	Programmer *Programmer
 	Links      Links // nil: pods cannot be ends of routes
 
+	// Begin is closed when rounds may begin. Until then caches are filled. It may
+	// be nil.
+	Begin <-chan struct{}
+
 	// Programmed is called after each round. It may be nil.
 	Programmed func()
 
@@ -128,7 +132,14 @@ func UID(ctx context.Context, read client.Reader, node string) (types.UID, error
 
 // Reconcile carries out all there is.
 func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-	w, err := r.world(ctx)
+	if r.o.Begin != nil {
+		select {
+		case <-r.o.Begin:
+		case <-ctx.Done():
+			return reconcile.Result{}, ctx.Err()
+		}
+	}
+	w, err := r.world(ctx) // as it is now
 	switch {
 	case apierrors.IsNotFound(err):
 		// Without the node's labels there is no telling what is for it. Or it
