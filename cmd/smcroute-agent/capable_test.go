@@ -10,6 +10,40 @@ import (
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 )
 
+// giveUp makes the process one without a capability, "cap_net_raw".
+func giveUp(name string) {
+	value, err := cap.FromName(name)
+	set := cap.GetProc()
+	for _, f := range []cap.Flag{cap.Effective, cap.Permitted} {
+		if err == nil {
+			err = set.SetFlag(f, false, value)
+		}
+	}
+	if err == nil {
+		err = set.SetProc()
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
+// The process of an agent that lacks one ends with the code that says so. The
+// kernel itself would let go without NET_ADMIN, as long as it is the default
+// table.
+func TestCapabilitiesOfProcess(t *testing.T) {
+	n := newLab(t)
+	n.write("m/routes.yaml", manifest("a", "225.1.2.3", "eth1"))
+	for _, name := range []string{"NET_ADMIN", "NET_RAW"} {
+		lacks := n.beside(t)
+		lacks.without = "cap_" + strings.ToLower(name)
+		lacks.start("--manifests", n.path("m"))
+		code := lacks.end()
+		if log := lacks.log.String(); code != exitcode.NoPerm || strings.Count(log, " is missing") != 1 || !strings.Contains(log, "CAP_"+name+" is missing") {
+			t.Errorf("without %s: exit code %d, want %d; log:\n%s", name, code, exitcode.NoPerm, log)
+		}
+	}
+}
+
 // An agent without one of its capabilities says which, and what to do.
 func TestCapabilities(t *testing.T) {
 	with := func(values ...cap.Value) *cap.Set {

@@ -20,11 +20,18 @@ import (
 	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
-// envPlay makes the test binary be the agent.
-const envPlay = "SMCROUTE_AGENT_TEST_PLAY"
+// envPlay makes the test binary be the agent, envWithout one without a
+// capability.
+const (
+	envPlay    = "SMCROUTE_AGENT_TEST_PLAY"
+	envWithout = "SMCROUTE_AGENT_TEST_WITHOUT"
+)
 
 func TestMain(m *testing.M) {
 	if os.Getenv(envPlay) != "" {
+		if name := os.Getenv(envWithout); name != "" {
+			giveUp(name)
+		}
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, linked()))
 	}
 	netlab.Main(m)
@@ -40,6 +47,7 @@ type lab struct {
 	sender, router, receiver *netlab.NS
 	dir                      string
 	health                   string // socket of the probes; "": a port
+	without                  string // capability that the agent lacks
 	cmd                      *exec.Cmd
 	log                      programs.Output
 	done                     chan error
@@ -76,7 +84,7 @@ func (n *lab) start(args ...string) {
 	n.t.Helper()
 	args = append([]string{"--node-name=n1", "--socket=" + n.path("sock"), "--health-probe-bind-address=127.0.0.1:8471"}, args...)
 	n.cmd = n.router.Command("/proc/self/exe", args...)
-	n.cmd.Env = append(n.cmd.Env, envPlay+"=1", "KUBECONFIG=", "NODE_NAME=", "POD_NAMESPACE=")
+	n.cmd.Env = append(n.cmd.Env, envPlay+"=1", envWithout+"="+n.without, "KUBECONFIG=", "NODE_NAME=", "POD_NAMESPACE=")
 	n.cmd.Stdout, n.cmd.Stderr = &n.log, &n.log
 	if err := n.cmd.Start(); err != nil {
 		n.t.Fatal(err)
