@@ -186,7 +186,7 @@ func TestTurns(t *testing.T) {
 // An agent that is killed says nothing.
 func TestKilled(t *testing.T) {
 	ns := netlab.New(t)
-	for range 20 {
+	for range 10 {
 		cmd := ns.Command("/proc/self/exe")
 		cmd.Env = append(cmd.Env, childEnv+"="+ns.ProcPath())
 		out, err := cmd.StdoutPipe()
