@@ -18,6 +18,7 @@ type cluster struct {
 	KubeConfig string // for the machine: through the door
 	Kubectl    string // program
 	Helm       string // program
+	Programs   string // folder of the project's, as in the image
 	Logs       string // folder
 	Socket     string // where commands are taken, see [server]
 	Machines   []string

@@ -23,7 +23,8 @@ import (
 // does the program.
 type request struct {
 	Machine string
-	Args    []string // the first is the path of the program
+	Path    string // of the program
+	Args    []string
 	Env     []string
 	Dir     string
 }
@@ -42,12 +43,8 @@ func (c *cluster) exec(args []string) error {
 	if len(args) < 2 || !slices.Contains(c.Machines, args[0]) {
 		return fmt.Errorf("exec %s: expected a machine, which are %s, and a command", strings.Join(args, " "), strings.Join(c.Machines, ", "))
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	// Programs of the project are beside this one. All see the same files.
-	path := filepath.Dir(self) + ":" + os.Getenv("PATH") + ":/usr/sbin:/sbin"
+	// All machines see the same files.
+	path := c.Programs + ":" + os.Getenv("PATH") + ":/usr/sbin:/sbin"
 	if err := os.Setenv("PATH", path); err != nil {
 		return err
 	}
@@ -60,7 +57,7 @@ func (c *cluster) exec(args []string) error {
 		return err
 	}
 	ask, err := json.Marshal(request{
-		Machine: args[0], Args: append([]string{program}, args[2:]...), Dir: dir,
+		Machine: args[0], Path: program, Args: args[1:], Dir: dir,
 		Env: []string{"TERM=" + os.Getenv("TERM"), "PATH=" + path},
 	})
 	if err != nil {
@@ -102,7 +99,7 @@ func serve(c *clusterlab.Cluster, door string) error {
 	s := &server{nodes: map[string]*clusterlab.Node{}, machines: map[string]*netlab.NS{}}
 	state := &cluster{
 		KubeConfig: filepath.Join(clusterlab.Dir(), "kubeconfig"), Logs: c.Logs,
-		Socket: filepath.Join(clusterlab.Dir(), "exec"),
+		Socket: filepath.Join(clusterlab.Dir(), "exec"), Programs: filepath.Join(clusterlab.Dir(), programs),
 	}
 	state.Kubectl, state.Helm = clusterlab.Clients()
 	for _, n := range c.Nodes {
@@ -174,11 +171,11 @@ func (s *server) handle(conn *net.UnixConn) (int, error) {
 }
 
 func (s *server) run(ctx context.Context, r request, files []*os.File) (int, error) {
-	cmd, run := exec.CommandContext(ctx, r.Args[0], r.Args[1:]...), (*exec.Cmd).Run
+	cmd, run := exec.CommandContext(ctx, r.Path), (*exec.Cmd).Run
 	if n := s.nodes[r.Machine]; n != nil {
 		run = n.Run
 	} else if ns := s.machines[r.Machine]; ns != nil {
-		inside := ns.Command(r.Args[0], r.Args[1:]...)
+		inside := ns.Command(r.Path)
 		cmd.Path, cmd.Env, cmd.Err = inside.Path, inside.Env, inside.Err
 	} else {
 		return 0, fmt.Errorf("there is no machine %s", r.Machine)
@@ -186,7 +183,7 @@ func (s *server) run(ctx context.Context, r request, files []*os.File) (int, err
 	if cmd.Env == nil {
 		cmd.Env = os.Environ()
 	}
-	cmd.Env, cmd.Dir = append(cmd.Env, r.Env...), r.Dir
+	cmd.Args, cmd.Env, cmd.Dir = r.Args, append(cmd.Env, r.Env...), r.Dir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[1], files[2]
 	err := run(cmd)
 	var exit *exec.ExitError

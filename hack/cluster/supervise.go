@@ -42,7 +42,9 @@ func supervise(args []string) error {
 		if err := serve(c, door.Addr()); err != nil {
 			tb.Fatalf("%v", err)
 		}
-		_ = os.RemoveAll(filepath.Join(clusterlab.Dir(), images)) // it is in the nodes
+		for _, file := range imagesOf(options{}) {
+			_ = os.Remove(file) // it is in the nodes
+		}
 		<-ctx.Done()
 	})
 	if ctx.Err() != nil {
@@ -56,8 +58,12 @@ type printer struct{ netlab.TB }
 
 func (printer) Logf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 
-// images is the folder of the project's image, in that of the lab.
-const images = "images"
+// images is the folder of the project's image, in that of the lab, and programs
+// that of what is in it.
+const (
+	images   = "images"
+	programs = images + "/linux-" + runtime.GOARCH
+)
 
 // buildImage builds the project's image, unless there is another.
 func buildImage(dir string, o options) error {

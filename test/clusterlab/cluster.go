@@ -21,8 +21,9 @@ type Options struct {
 	Nodes int
 	// Images are OCI layouts in tar files, to be imported into every node.
 	Images []string
-	// Dir is a folder for the logs of all parts, that stays. If it is "" they
-	// are in a folder of the lab that vanishes with it.
+	// Dir is a folder for the logs of all parts, that stays; the variable
+	// CLUSTERLAB_LOGS can name one, too. Without, they are in a folder of the lab
+	// that vanishes with it.
 	Dir string
 }
 
@@ -60,11 +61,13 @@ func Start(tb netlab.TB, o Options) *Cluster {
 	}
 	c := &Cluster{tb: tb, began: time.Now(), Logs: o.Dir}
 	if c.Logs == "" {
+		c.Logs = os.Getenv(envLogs)
+	}
+	if c.Logs == "" {
 		c.Logs = filepath.Join(capsule.Dir(), "logs")
 	}
-	log.SetLogger(logr.Discard())         // the library's; it complains without one
-	_ = os.Setenv("NO_PROXY", "*")        // the machine's is not to be had in the lab
-	_ = os.Setenv("HOME", capsule.Disk()) // for caches
+	log.SetLogger(logr.Discard())  // the library's; it complains without one
+	_ = os.Setenv("NO_PROXY", "*") // the machine's is not to be had in the lab
 	err := os.MkdirAll(c.Logs, 0o755)
 	if err == nil {
 		err = c.makePKI()
@@ -72,16 +75,22 @@ func Start(tb netlab.TB, o Options) *Cluster {
 	if err != nil {
 		tb.Fatalf("clusterlab: %v", err)
 	}
-	c.own = netlab.Own(tb)
+	life := &life{TB: tb}
+	c.own = netlab.Own(life)
 	c.makeLANs()
+	life.begin()
 	for i := range o.Nodes {
 		c.Nodes = append(c.Nodes, c.newNode(i+1))
 	}
 	if err := c.start(append([]string{filepath.Join(capsule.Dir(), "pause.tar")}, o.Images...)); err != nil {
-		tb.Fatalf("clusterlab: %v\nlogs are in %s; complaints of the parts:\n%s", err, c.Logs, c.troubles())
+		tb.Fatalf("clusterlab: %v\n%s", err, c.troubles())
 	}
+	c.timed("the cluster is up")
 	return c
 }
+
+// envLogs names a folder for logs.
+const envLogs = "CLUSTERLAB_LOGS"
 
 // start starts all parts: the nodes up to containerd while the control plane
 // starts, for they don't need it.
@@ -95,15 +104,19 @@ func (c *Cluster) start(images []string) error {
 	c.timed("the nodes have power")
 	var all errgroup.Group
 	all.Go(func() error {
-		err := c.startControlPlane()
-		c.timed("the API server is ready")
-		return err
+		if err := c.startControlPlane(); err != nil {
+			return err
+		}
+		c.timed("the control plane runs")
+		return nil
 	})
 	for _, n := range c.Nodes {
 		all.Go(func() error {
-			err := n.startRuntime(images)
+			if err := n.startRuntime(images); err != nil {
+				return err
+			}
 			c.timed("containerd of " + n.Name + " has the images")
-			return err
+			return nil
 		})
 	}
 	if err := all.Wait(); err != nil {
@@ -115,9 +128,11 @@ func (c *Cluster) start(images []string) error {
 			if err := n.startKubelet(); err != nil {
 				return err
 			}
-			err := n.awaitReady()
+			if err := n.awaitReady(); err != nil {
+				return err
+			}
 			c.timed(n.Name + " is Ready")
-			return err
+			return nil
 		})
 	}
 	all.Go(c.awaitServiceAccount)

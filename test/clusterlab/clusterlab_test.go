@@ -3,21 +3,22 @@ package clusterlab
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/hack/image/oci"
 	"github.com/smcroute/kube-smcroute/test/kubelab"
 	"github.com/smcroute/kube-smcroute/test/netlab"
-
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 func TestMain(m *testing.M) { Main(m, buildHello) }
@@ -114,8 +115,9 @@ func TestPodsTalk(t *testing.T) {
 			// Each of them answers some time.
 			seen := map[string]bool{}
 			url := "http://" + netip.AddrPortFrom(netip.MustParseAddr(ip), 80).String()
+			ask := append([]string{"exec", pods[n.Name].Name, "--", "/hello"}, slices.Repeat([]string{url}, 12)...)
 			netlab.Await(t, patience, func() bool {
-				out, err := c.TryKubectl("exec", pods[n.Name].Name, "--", "/hello", url, url, url)
+				out, err := c.TryKubectl(ask...)
 				for name := range strings.FieldsSeq(out) {
 					seen[name] = true
 				}
@@ -174,27 +176,62 @@ func TestMachineIsSpared(t *testing.T) {
 	}
 }
 
+// TestLANs sends a stream from one machine of the studio to another. With
+// snooping it comes to nobody else.
 func TestLANs(t *testing.T) {
 	c := start(t)
-	for _, machine := range []*netlab.NS{c.Outside("studio"), c.Outside("control"), c.Stage("studio")} {
-		for _, n := range c.Nodes {
-			addresses := []netip.Addr{n.Studio, n.Studio6}
-			if machine == c.Stage("studio") {
-				addresses = []netip.Addr{n.Stage, n.Stage6}
-			}
-			for _, a := range addresses {
-				out, err := machine.Command("ping", "-c1", "-W5", a.String()).CombinedOutput()
-				if _, missing := exec.LookPath("ping"); missing != nil {
-					t.Skip("needs ping, of Debian's package iputils-ping")
-				}
-				if err != nil {
-					t.Errorf("%s does not answer at %v: %v\n%s", n.Name, a, err, out)
-				}
-			}
+	studio, control, node := c.Outside("studio"), c.Outside("control"), c.Nodes[0].NS
+	if c.Outside("studio") != studio {
+		t.Error("a machine is made twice")
+	}
+	for _, stream := range []struct{ source, joined, other string }{
+		{"10.77.0.101", "239.77.0.1", "239.77.0.2"},
+		{"fd00:10:77::101", "ff15::77:1", "ff15::77:2"},
+	} {
+		source, joined := netip.MustParseAddr(stream.source), netip.MustParseAddr(stream.joined)
+		join(t, control, "eth0", joined)
+		sg := mroute.SG{Source: source, Group: joined}
+		at, bystander := control.Capture("eth0"), node.Capture("eth1")
+		netlab.Await(t, patience, func() bool {
+			studio.Send("eth0", netlab.Packet{Src: source, Group: joined})
+			return at.Count(sg) > 0
+		}, "packets to come to who joined "+stream.joined)
+		// Flooding ends when all have had the time to respond to a query.
+		netlab.Await(t, patience, func() bool {
+			bystander.Reset()
+			at.Reset()
+			studio.SendBurst("eth0", netlab.Packet{Src: source, Group: joined}, 0, 10)
+			at.Await(sg, 10, patience)
+			return bystander.Count(sg) == 0
+		}, "packets to "+stream.joined+" to come to nobody else")
+	}
+	for _, a := range []netip.Addr{c.Nodes[2].Studio, c.Nodes[2].Studio6} {
+		if a.Is4() && a != netip.MustParseAddr("10.77.0.13") || a.Is6() && a != netip.MustParseAddr("fd00:10:77::13") {
+			t.Errorf("n3 is %v in the studio", a)
 		}
 	}
-	if c.Outside("studio") != c.Outside("studio") {
-		t.Error("a machine is made twice")
+}
+
+// join joins a group until the end of the test.
+func join(t *testing.T, ns *netlab.NS, link string, group netip.Addr) {
+	t.Helper()
+	err := ns.Do(func() error {
+		ifi, err := net.InterfaceByName(link)
+		if err != nil {
+			return err
+		}
+		network := "udp4"
+		if group.Is6() {
+			network = "udp6"
+		}
+		conn, err := net.ListenMulticastUDP(network, ifi, &net.UDPAddr{IP: group.AsSlice(), Port: netlab.Port})
+		if err == nil {
+			t.Cleanup(func() { _ = conn.Close() })
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
@@ -58,10 +59,14 @@ func (c *Cluster) makeLANs() {
 			continue
 		}
 		// The kernel's queries need no address of IPv4; that of IPv6 is the
-		// link-local one.
-		file := filepath.Join("/sys/class/net", l.bridge, "bridge/multicast_querier")
-		if err := os.WriteFile(file, []byte("1"), 0); err != nil {
-			c.tb.Fatalf("clusterlab: bridge %s as a querier: %v", l.bridge, err)
+		// link-local one. Until hosts have had the time to respond, of which the
+		// unit is 10 ms, it floods.
+		for _, setting := range []string{"multicast_query_response_interval=100", "multicast_querier=1"} {
+			name, value, _ := strings.Cut(setting, "=")
+			file := filepath.Join("/sys/class/net", l.bridge, "bridge", name)
+			if err := os.WriteFile(file, []byte(value), 0); err != nil {
+				c.tb.Fatalf("clusterlab: bridge %s as a querier: %v", l.bridge, err)
+			}
 		}
 	}
 	for _, a := range clusterLAN.hosts(1) {
@@ -101,9 +106,11 @@ func (c *Cluster) machine(l lan, name string) *netlab.NS {
 	if ns := c.machines[key]; ns != nil {
 		return ns
 	}
-	ns := netlab.New(c.tb)
+	life := &life{TB: c.tb}
+	ns := netlab.New(life)
 	c.plug(l, ns, "eth0", name, 101+len(c.machines))
 	c.own.AwaitReady(l.bridge)
+	life.begin()
 	if c.machines == nil {
 		c.machines = map[string]*netlab.NS{}
 	}

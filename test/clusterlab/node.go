@@ -36,7 +36,7 @@ type Node struct {
 	cluster *Cluster
 	number  int // from 1
 	box     *capsule.Box
-	tb      *life // ends with the box
+	life    *life // ends with the box
 	ports   []string
 	kubelet *part
 	booted  time.Time
@@ -82,30 +82,15 @@ func (n *Node) boot() {
 	if err != nil {
 		n.cluster.tb.Fatalf("clusterlab: booting %s: %v", n.Name, err)
 	}
-	n.tb = &life{TB: n.cluster.tb}
-	n.NS = netlab.At(n.tb, fmt.Sprintf("/proc/%d/ns/net", n.box.PID))
+	n.life = &life{TB: n.cluster.tb}
+	n.NS = netlab.At(n.life, fmt.Sprintf("/proc/%d/ns/net", n.box.PID))
 	n.connect()
+	n.life.begin()
 }
 
 func (n *Node) cgroup() string { return capsule.Cgroup() + "/" + n.Name }
 
 func (n *Node) disk() string { return filepath.Join(capsule.Disk(), n.Name) }
-
-// life is a TB whose clean-ups come when a machine is killed, or at the end of
-// the test.
-type life struct {
-	netlab.TB
-	cleanups []func()
-}
-
-func (l *life) Cleanup(f func()) { l.cleanups = append(l.cleanups, f) }
-
-func (l *life) end() {
-	for i := len(l.cleanups) - 1; i >= 0; i-- {
-		l.cleanups[i]()
-	}
-	l.cleanups = nil
-}
 
 // startRuntime starts containerd and imports images, unless the disk has them.
 func (n *Node) startRuntime(images []string) error {
@@ -180,7 +165,7 @@ func (n *Node) Kill() {
 			n.cluster.own.Delete(port)
 		}
 	}
-	n.tb.end()
+	n.life.end()
 	if err := capsule.RemoveCgroup(n.cgroup()); err != nil {
 		n.cluster.tb.Fatalf("clusterlab: %v", err)
 	}

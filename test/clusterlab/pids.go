@@ -2,7 +2,6 @@ package clusterlab
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -79,14 +78,14 @@ func (n *Node) has(pid int) bool {
 	if n.box == nil {
 		return false
 	}
-	want, err := inode(unix.Stat, fmt.Sprintf("/proc/%d/ns/pid", n.box.PID))
-	if err != nil {
+	var want unix.Stat_t
+	if err := unix.Stat(fmt.Sprintf("/proc/%d/ns/pid", n.box.PID), &want); err != nil {
 		return false
 	}
 	fd, err := unix.Open(fmt.Sprintf("/proc/%d/ns/pid", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	for err == nil {
 		var stat unix.Stat_t
-		if err = unix.Fstat(fd, &stat); err == nil && stat.Ino == want {
+		if err = unix.Fstat(fd, &stat); err == nil && stat.Ino == want.Ino {
 			_ = unix.Close(fd)
 			return true
 		}
@@ -98,12 +97,4 @@ func (n *Node) has(pid int) bool {
 		fd = parent
 	}
 	return false // EPERM: above the lab's there is none to be seen
-}
-
-func inode(stat func(string, *unix.Stat_t) error, path string) (uint64, error) {
-	var s unix.Stat_t
-	if err := stat(path, &s); err != nil {
-		return 0, errors.Join(fmt.Errorf("stat %s", path), err)
-	}
-	return s.Ino, nil
 }

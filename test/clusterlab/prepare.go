@@ -52,7 +52,7 @@ func Isolate(label string, before ...func(dir string) error) error {
 	if capsule.Inside() {
 		return nil
 	}
-	if err := look(); err != nil {
+	if err := Look(); err != nil {
 		return &missingError{err}
 	}
 	return capsule.Enter(capsule.Options{Label: label, Before: func(dir string) error {
@@ -74,8 +74,9 @@ func (e *missingError) Unwrap() error { return e.err }
 // packages is the program that installs what can be missing.
 const packages = "hack/cluster/packages, as root, installs it on Debian and Ubuntu"
 
-// look finds what a cluster needs of the machine.
-func look() error {
+// Look finds what a cluster needs of the machine, or says what is missing. With
+// the variable CI set it builds Kubernetes if that is.
+func Look() error {
 	if os.Geteuid() != 0 {
 		return errors.New("a cluster needs root: containers and their mounts are the kernel's business")
 	}

@@ -41,9 +41,10 @@ func (c *Cluster) launch(box *capsule.Box, name, program string, args ...string)
 	}
 	p.cmd = exec.Command(program, args...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.Env = append(os.Environ(), "HOME="+capsule.Disk())
 	start := p.cmd.Start
 	if box != nil {
-		p.cmd.Env = append(os.Environ(), "TMPDIR="+capsule.TempDir)
+		p.cmd.Env = append(p.cmd.Env, "TMPDIR="+capsule.TempDir)
 		start = func() error { return box.Start(p.cmd) }
 	}
 	if err := start(); err != nil {
@@ -103,11 +104,12 @@ func tail(file string, n int, like func(string) bool) string {
 	return strings.Join(lines, "\n")
 }
 
-// troubles returns what the parts complained of last.
+// troubles returns what the parts complained of last, for a test that failed.
 func (c *Cluster) troubles() string {
 	files, _ := filepath.Glob(filepath.Join(c.Logs, "*.log"))
 	slices.Sort(files)
 	var b strings.Builder
+	fmt.Fprintf(&b, "The last errors in the logs of the cluster, %s (%s=DIR keeps them in another folder):\n", c.Logs, envLogs)
 	for _, file := range files {
 		text := tail(file, 5, func(line string) bool {
 			// klog's errors are "E0102 ...", fatal ones "F0102 ...".

@@ -19,7 +19,7 @@ func Shared(tb netlab.TB, o Options) *Cluster {
 	if t, ok := tb.(interface{ Failed() bool }); ok {
 		tb.Cleanup(func() {
 			if t.Failed() {
-				tb.Logf("complaints of the cluster's parts, from %s:\n%s", shared.Logs, shared.troubles())
+				tb.Logf("%s", shared.troubles())
 			}
 		})
 	}
@@ -31,8 +31,7 @@ var (
 	current currentTB
 )
 
-// currentTB is the TB of the test that runs. Clean-ups are left to the end of
-// the lab.
+// currentTB is the TB of the test that runs.
 type currentTB struct {
 	mu sync.Mutex
 	tb netlab.TB
@@ -51,7 +50,7 @@ func (c *currentTB) get() netlab.TB {
 }
 
 func (c *currentTB) Helper()                           {}
-func (c *currentTB) Cleanup(func())                    {}
+func (c *currentTB) Cleanup(f func())                  { c.get().Cleanup(f) }
 func (c *currentTB) Logf(format string, args ...any)   { c.get().Logf(format, args...) }
 func (c *currentTB) Fatalf(format string, args ...any) { c.get().Fatalf(format, args...) }
 func (c *currentTB) Skipf(format string, args ...any)  { c.get().Skipf(format, args...) }
