@@ -107,13 +107,16 @@ func (w *Watcher) watch(dir string) {
 // until ctx is done.
 func (w *Watcher) Run(ctx context.Context, changed chan<- struct{}) {
 	w.look()
+	if w.inotify == nil {
+		w.run(ctx, nil, nil, changed)
+	} else {
+		w.run(ctx, w.inotify.Events, w.inotify.Errors, changed)
+	}
+}
+
+func (w *Watcher) run(ctx context.Context, events <-chan fsnotify.Event, errs <-chan error, changed chan<- struct{}) {
 	ticker := time.NewTicker(w.o.Interval)
 	defer ticker.Stop()
-	var events chan fsnotify.Event
-	var errs chan error
-	if w.inotify != nil {
-		events, errs = w.inotify.Events, w.inotify.Errors
-	}
 	due := time.NewTimer(0) // what there was before the watch began
 	defer due.Stop()
 	var first time.Time // of a burst

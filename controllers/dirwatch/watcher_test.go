@@ -8,7 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
 
 // deadline is how long anything may take that should happen at once.
@@ -104,27 +107,59 @@ func TestWatcher(t *testing.T) {
 	}
 }
 
-// Writers that go on and on hold nobody off.
-func TestPatience(t *testing.T) {
-	dir := t.TempDir()
-	r := start(t, &strings.Builder{}, dir)
-	stop := make(chan struct{})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(Settle / 4)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				_ = os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o600)
-			case <-stop:
-				return
+// When changes are told, in time that is not real.
+func TestBursts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &Watcher{o: Options{Interval: time.Minute}}
+		events, errs, changed := make(chan fsnotify.Event), make(chan error), make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go w.run(ctx, events, errs, changed)
+		began := time.Now()
+		told := func(what string, after time.Duration) {
+			t.Helper()
+			<-changed
+			if took := time.Since(began); took != after {
+				t.Errorf("%s is told after %v, want %v", what, took, after)
 			}
+			began = time.Now()
 		}
-	}()
-	defer func() { close(stop); <-done }()
-	for range 2 {
-		r.tells("a burst")
-	}
+		told("the beginning", 0)
+		events <- fsnotify.Event{}
+		time.Sleep(Settle / 2)
+		events <- fsnotify.Event{}
+		told("two changes", Settle/2+Settle)
+		errs <- fsnotify.ErrEventOverflow
+		told("a loss of events", 0)
+
+		// Writers that go on and on hold nobody off.
+		stop := make(chan struct{})
+		go func() {
+			for {
+				select {
+				case events <- fsnotify.Event{}:
+					time.Sleep(Settle / 4)
+				case <-stop:
+					return
+				}
+			}
+		}()
+		told("a long burst", Patience)
+		close(stop)
+		cancel()
+		synctest.Wait()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := &Watcher{o: Options{Interval: time.Minute}}
+		changed := make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		began := time.Now()
+		go w.run(ctx, nil, nil, changed)
+		<-changed
+		<-changed
+		if took := time.Since(began); took != time.Minute {
+			t.Errorf("without inotify a change is told after %v, want the interval", took)
+		}
+	})
 }
