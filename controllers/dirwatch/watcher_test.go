@@ -133,19 +133,17 @@ func TestBursts(t *testing.T) {
 		told("a loss of events", 0)
 
 		// Writers that go on and on hold nobody off.
-		stop := make(chan struct{})
 		go func() {
-			for {
+			for range 10 * Patience / Settle {
 				select {
 				case events <- fsnotify.Event{}:
 					time.Sleep(Settle / 4)
-				case <-stop:
+				case <-ctx.Done():
 					return
 				}
 			}
 		}()
 		told("a long burst", Patience)
-		close(stop)
 		cancel()
 		synctest.Wait()
 	})
