@@ -21,6 +21,7 @@ SHELL := /bin/bash
 GO    ?= go
 export GO
 BIN   := bin
+DIST  := dist
 
 # One way to compile for programs, checks, tools and Kubernetes alike, so that
 # each package is compiled once; only the race detector needs another.
@@ -28,7 +29,7 @@ export CGO_ENABLED := 0
 export GOFLAGS := $(strip -buildvcs=false -trimpath $(GOFLAGS))
 
 BARE_METAL := ./cmd/smcrouted ./cmd/smcroutectl
-KUBERNETES := ./cmd/smcroute-agent ./cmd/smcroute-controller
+KUBERNETES := ./cmd/smcroute-agent ./cmd/smcroute-controller ./cmd/smcroute-probe ./cmd/mcast
 
 MODULE  := github.com/smcroute/kube-smcroute
 NETLAB  := $(MODULE)/test/netlab
@@ -43,7 +44,9 @@ TOOL := $(GO) tool -modfile=hack/tools/go.mod
 all_pkgs    = $(shell $(GO) list ./...)
 uses_netlab = $(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if or (eq . "$(NETLAB)") (eq . "$(MODULE)/test/programs")}}{{$$p}} {{end}}{{end}}{{range .XTestImports}}{{if or (eq . "$(NETLAB)") (eq . "$(MODULE)/test/programs")}}{{$$p}} {{end}}{{end}}' ./...
 netlab_pkgs = $(sort $(shell $(uses_netlab)) $(NETLAB))
-driven_pkgs = $(filter $(addsuffix %,$(addprefix $(MODULE)/test/,script interop bench api)),$(all_pkgs))
+driven_pkgs = $(filter $(addsuffix %,$(addprefix $(MODULE)/test/,script interop bench api cluster)),$(all_pkgs))
+# These start programs of Kubernetes, one after the other: there are two processors.
+k8s_pkgs    = $(filter $(addprefix $(MODULE)/test/,api clusterlab cluster),$(all_pkgs))
 kernel_pkgs = $(filter-out $(driven_pkgs),$(netlab_pkgs))
 unit_pkgs   = $(filter-out $(driven_pkgs) $(kernel_pkgs),$(all_pkgs))
 
@@ -62,7 +65,7 @@ go:
 ##@ Build
 
 .PHONY: build
-build: go ## build the static binaries into bin/: daemon, client, and the two for Kubernetes
+build: go ## build the static binaries into bin/: daemon, client, and those for Kubernetes
 	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ $(BARE_METAL) $(KUBERNETES)
 
 .PHONY: build-bare-metal
@@ -78,16 +81,19 @@ manifests: generate ## the same
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf $(BIN) dist
+	rm -rf $(BIN) $(DIST)
 
 ##@ Test
 
 .PHONY: test
-test: go lint ## all tests and checks; test/api if Kubernetes is built (make kubebox), or CI is set
+test: go lint ## all tests and checks; those on Kubernetes if it is built (make kubebox), or CI is set
 	@hack/smcroute
-	hack/gotest -count=1 -timeout=15m $(filter-out %/test/api,$(all_pkgs))
-	@if [ -n "$$CI" ]; then hack/kubebox/build; else hack/kubebox/build -path || echo "make: so test/api skips its tests" >&2; fi >/dev/null
-	$(GO) test -count=1 -timeout=15m ./test/api
+	@hack/cluster/packages
+	hack/gotest -count=1 -timeout=15m $(filter-out $(k8s_pkgs),$(all_pkgs))
+	@if [ -n "$$CI" ]; then hack/kubebox/build; else hack/kubebox/build -path || echo "make: so tests on Kubernetes are skipped" >&2; fi >/dev/null
+	hack/in-time $(GO) test -count=1 -timeout=15m ./test/api
+	hack/in-time $(GO) test -count=1 -timeout=15m ./test/clusterlab
+	hack/in-time $(GO) test -count=1 -timeout=30m ./test/cluster
 
 .PHONY: test-unit
 test-unit: go ## tests that need nothing of the system
@@ -113,6 +119,11 @@ kubebox: go ## etcd and Kubernetes, built from source once and kept in ~/.cache
 .PHONY: test-api
 test-api: go kubebox ## the operator against a real API server, with agents on nodes in namespaces
 	$(GO) test -count=1 -v -timeout=15m ./test/api
+
+.PHONY: test-cluster
+test-cluster: go kubebox ## image and chart on a real cluster: three kubelets in namespaces; as root
+	@hack/cluster/packages
+	$(GO) test -count=1 -v -timeout=30m ./test/cluster
 
 .PHONY: lint
 lint: go ## gofmt, go vet, staticcheck, and what is generated; import rules are in hack/imports
@@ -146,6 +157,27 @@ demo-k8s: build kubebox ## the operator: an API server, two nodes, real packets,
 	$(GO) build -o $(BIN)/demo-k8s ./hack/demo-k8s
 	@# Not by "go run", so that a signal gets there.
 	@exec $(BIN)/demo-k8s -bin $(BIN)
+
+.PHONY: cluster-up
+cluster-up: go kubebox ## a cluster of three kubelets in namespaces, with a KUBECONFIG to play with; as root
+	@hack/cluster/packages
+	$(GO) build -o $(BIN)/ ./hack/cluster
+	$(BIN)/cluster up
+
+.PHONY: cluster-down
+cluster-down: go ## end it, and remove all of it
+	$(GO) build -o $(BIN)/ ./hack/cluster
+	$(BIN)/cluster down
+
+##@ Package
+
+.PHONY: image
+image: go ## the container image, amd64 and arm64, into dist/, without a container engine
+	$(GO) run ./hack/image -version $(VERSION) -o $(DIST)
+
+.PHONY: chart
+chart: go ## the Helm chart, for that image, into dist/
+	$(TOOL) helm package charts/kube-smcroute --version $(VERSION) --app-version $(VERSION) --destination $(DIST)
 
 ##@ Install
 
