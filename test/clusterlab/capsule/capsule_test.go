@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -263,24 +264,37 @@ func TestSweepSparesTheLiving(t *testing.T) {
 	if after := g.leftovers(t); len(after) != len(before) {
 		t.Errorf("of %v are left %v", before, after)
 	}
+	if living, err := Living("guest"); err != nil || !slices.Contains(living, g.dir) {
+		t.Errorf("capsules %v, %v: expected %s", living, err, g.dir)
+	}
 }
 
 func TestOwnerOf(t *testing.T) {
-	for _, name := range []string{"", "kube-smcroute", "kube-smcroute-1-2", "kube-smcroute-Test-1-2", "kube-smcroute-test-1", "kube-smcroute-test-1-2-3", "kube-smcroute-test-99999999999999999999-2", "x-kube-smcroute-test-1-2"} {
+	for _, name := range []string{"", "kube-smcroute", "kube-smcroute-1-2-3", "kube-smcroute-Test-1-2-3", "kube-smcroute-test-1-2", "kube-smcroute-test-1-2-3-4", "kube-smcroute-test-1-99999999999999999999-2", "x-kube-smcroute-test-1-2-3"} {
 		if o, ok := ownerOf(name); ok {
 			t.Errorf("%q is taken for a capsule of %v", name, o)
 		}
 	}
-	mine := owner{pid: os.Getpid()}
+	mine, err := self()
+	if err != nil {
+		t.Fatal(err)
+	}
 	name, err := mine.name("test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o, ok := ownerOf(name); !ok || o.pid != mine.pid || !o.lives() {
+	if o, ok := ownerOf(name); !ok || o != mine || !o.lives() {
 		t.Errorf("%q: %v, %v, expected this process, which lives", name, o, ok)
 	}
-	if o := (owner{mine.pid, "1"}); o.lives() {
-		t.Error("a process of another start time is taken for the owner")
+	other := mine
+	other.started = "1"
+	if other.lives() || !other.here() {
+		t.Error("a process of another start time is taken for the owner, or for one of another PID namespace")
+	}
+	other = mine
+	other.namespace = "1"
+	if other.lives() || other.here() {
+		t.Error("a process of another PID namespace is taken for one that could be seen")
 	}
 	if _, err := mine.name("Not-this"); err == nil {
 		t.Error("a label that Sweep would not know")

@@ -13,8 +13,8 @@
 //
 // Files that the program writes to [Disk] are on a tmpfs in the mount namespace.
 // Two things are left to the janitor to remove: the folder [Dir], and cgroups
-// below [Cgroup]. Both have the janitor's process ID and start time in their
-// names, so that [Sweep] finds what a janitor left that was killed.
+// below [Cgroup]. Both have the janitor's PID namespace, process ID and start time
+// in their names, so that [Sweep] finds what a janitor left that was killed.
 //
 // A [Box] is a machine within the capsule, by the same means.
 package capsule

@@ -109,7 +109,11 @@ type janitor struct {
 }
 
 func newJanitor(label string) (*janitor, error) {
-	name, err := owner{pid: os.Getpid()}.name(label)
+	me, err := self()
+	if err != nil {
+		return nil, err
+	}
+	name, err := me.name(label)
 	if err != nil {
 		return nil, err
 	}

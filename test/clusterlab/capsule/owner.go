@@ -11,22 +11,32 @@ import (
 	"strings"
 )
 
-// owner is a process, the janitor. Its ID alone may be another's tomorrow.
+// owner is a process, the janitor. Its ID alone may be another's tomorrow, or in
+// another PID namespace that sees the same files and cgroups.
 type owner struct {
-	pid     int
-	started string // in clock ticks since the machine was booted
+	namespace string // inode number
+	pid       int
+	started   string // in clock ticks since the machine was booted
 }
 
 // names matches those of folders and cgroups of capsules.
-var names = regexp.MustCompile(`^kube-smcroute-[a-z]+-([0-9]+)-([0-9]+)$`)
+var names = regexp.MustCompile(`^kube-smcroute-[a-z]+-([0-9]+)-([0-9]+)-([0-9]+)$`)
 
-// name is that of the folder and cgroups of a capsule of a living owner.
+// self returns this process.
+func self() (owner, error) {
+	started, err := startOf(os.Getpid())
+	return owner{namespace(), os.Getpid(), started}, err
+}
+
+// namespace is the inode number of the PID namespace of this process.
+func namespace() string {
+	link, _ := os.Readlink("/proc/self/ns/pid") // "pid:[4026531836]"
+	return strings.Trim(link, "pid:[]")
+}
+
+// name is that of the folder and cgroups of a capsule.
 func (o owner) name(label string) (string, error) {
-	started, err := startOf(o.pid)
-	if err != nil {
-		return "", err
-	}
-	name := fmt.Sprintf("kube-smcroute-%s-%d-%s", label, o.pid, started)
+	name := fmt.Sprintf("kube-smcroute-%s-%s-%d-%s", label, o.namespace, o.pid, o.started)
 	if !names.MatchString(name) {
 		return "", fmt.Errorf("label %q of a capsule: expected lower case letters", label)
 	}
@@ -39,14 +49,17 @@ func ownerOf(name string) (owner, bool) {
 	if match == nil {
 		return owner{}, false
 	}
-	pid, err := strconv.Atoi(match[1])
-	return owner{pid, match[2]}, err == nil
+	pid, err := strconv.Atoi(match[2])
+	return owner{match[1], pid, match[3]}, err == nil
 }
 
-// lives reports whether the process is still there.
+// here reports whether the process is, or was, one that this one could see.
+func (o owner) here() bool { return o.namespace == namespace() }
+
+// lives reports whether the process is here, and has not ended.
 func (o owner) lives() bool {
 	started, err := startOf(o.pid)
-	return err == nil && started == o.started
+	return o.here() && err == nil && started == o.started
 }
 
 // startOf returns when a process that runs was started: field 22 of proc(5)'s
@@ -94,7 +107,7 @@ func Sweep() error {
 	var errs []error
 	stale := func(name string) bool {
 		o, ok := ownerOf(name)
-		return ok && !o.lives()
+		return ok && o.here() && !o.lives()
 	}
 	hierarchies, err := hierarchies()
 	if err != nil {
