@@ -9,19 +9,25 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// build builds the programs that pods run, and returns their folder.
-func build(t *testing.T) string {
+// programs knows which options the programs that pods run have.
+type programs struct {
+	dir   string
+	asked map[string]bool // command lines
+}
+
+// build builds them.
+func build(t *testing.T) programs {
 	t.Helper()
 	dir := t.TempDir()
 	if _, err := goCommand("build", "-o", dir+"/", "../cmd/smcroute-agent", "../cmd/smcroute-controller"); err != nil {
 		t.Fatal(err)
 	}
-	return dir
+	return programs{dir, map[string]bool{}}
 }
 
-// checkArguments asks the programs themselves whether they know the options that
-// pods start them with.
-func checkArguments(t *testing.T, name, programs string, r *release) {
+// check asks the programs themselves whether they know the options that pods
+// start them with.
+func (p programs) check(t *testing.T, name string, r *release) {
 	t.Helper()
 	all := typed(t, r.Manifest)
 	for _, pod := range []corev1.PodSpec{
@@ -29,9 +35,13 @@ func checkArguments(t *testing.T, name, programs string, r *release) {
 		object[*appsv1.Deployment](t, all, "Deployment kube-smcroute-controller").Spec.Template.Spec,
 	} {
 		c := pod.Containers[0]
-		args := append(c.Args, "--version")
-		if out, err := command(nil, filepath.Join(programs, c.Command[0]), args...); err != nil {
-			t.Errorf("%s: %s %s: %v%s", name, c.Command[0], strings.Join(c.Args, " "), err, out)
+		line := c.Command[0] + " " + strings.Join(c.Args, " ")
+		if p.asked[line] {
+			continue
+		}
+		p.asked[line] = true
+		if out, err := command(nil, filepath.Join(p.dir, c.Command[0]), append(c.Args, "--version")...); err != nil {
+			t.Errorf("%s: %s: %v%s", name, line, err, out)
 		}
 	}
 }

@@ -27,14 +27,15 @@ func TestValues(t *testing.T) {
 				continue
 			}
 			refused, changes := "", ""
-			switch r, err := install(t, string(f.Data)); {
-			case err != nil:
+			if r, err := install(t, string(f.Data)); err != nil {
 				refused = inOrder(err)
-			case len(bytes.TrimSpace(f.Data)) == 0:
-				changes = difference(t, &release{}, r)
-			default:
-				changes = difference(t, before, r)
-				checkArguments(t, name, programs, r)
+			} else {
+				than := before
+				if len(bytes.TrimSpace(f.Data)) == 0 {
+					than = &release{}
+				}
+				changes = difference(t, than, r)
+				programs.check(t, name, r)
 			}
 			out = append(out, txtar.File{Name: name + ".error", Data: []byte(refused)}, txtar.File{Name: name + ".diff", Data: []byte(changes)})
 		}
