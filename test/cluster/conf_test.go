@@ -18,7 +18,7 @@ func TestLegacyConf(t *testing.T) {
 	s := start(t)
 	forwards := func(group string) {
 		t.Helper()
-		source := addr(source(s.studio, group))
+		source := addr(s.studio.source(group))
 		for _, n := range s.Nodes {
 			capture := n.NS.Capture("eth2")
 			s.await(n.Name+" forwards "+group, func() bool {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
-	"github.com/smcroute/kube-smcroute/test/clusterlab"
 )
 
 // show is a stream to players on all nodes while something fails.
@@ -21,10 +21,11 @@ type show struct {
 	flow    heard
 }
 
-// startShow starts it with 500 packets a second.
+// startShow starts it with 500 packets a second. The source is known, so that
+// the first packets are not lost while the flow is learned.
 func (s *system) startShow(name, group string) *show {
 	s.t.Helper()
-	s.apply(route(name, `from: {interface: eth1}, groups: [`+group+`], to: [{pods: {matchLabels: {app: `+name+`}}}], join: true`))
+	s.apply(route(name, `from: {interface: eth1}, sources: [`+s.studio.source(group)+`], groups: [`+group+`], to: [{pods: {matchLabels: {app: `+name+`}}}], join: true`))
 	players := s.players(name, s.Nodes, group)
 	stream := s.studio.stream(500, group)
 	tunes(players, stream.flows())
@@ -76,7 +77,9 @@ func TestAgentKilled(t *testing.T) {
 	w := s.startShow("killed", "239.7.2.2")
 	node := s.Nodes[2]
 	before := s.agent(node)
-	kill(t, node, before.Namespace, before.Name, "agent")
+	if err := unix.Kill(node.ContainerPID(release, before.Name, "agent"), unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
 	s.await("the container is started anew", func() bool {
 		p := s.agent(node)
 		return ready(p) && p.Status.ContainerStatuses[0].RestartCount > before.Status.ContainerStatuses[0].RestartCount
@@ -84,14 +87,6 @@ func TestAgentKilled(t *testing.T) {
 	w.goesOn(w.players[2])
 	s.programmed("killed", int32(len(s.Nodes)))
 	w.end(w.players[2])
-}
-
-// kill kills the first process of a container.
-func kill(t *testing.T, node *clusterlab.Node, namespace, pod, container string) {
-	t.Helper()
-	if err := unix.Kill(node.ContainerPID(namespace, pod, container), unix.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // A node is drained: its players go elsewhere, and come back.
@@ -153,6 +148,7 @@ const outage = 20 * time.Second
 func TestAPIServerAway(t *testing.T) {
 	s := start(t)
 	w := s.startShow("away", "239.7.5.5")
+	player := s.Nodes[1].ContainerPID(place, w.players[1].name, "mcast")
 	s.StopAPIServer()
 	back := false
 	defer func() {
@@ -161,7 +157,9 @@ func TestAPIServerAway(t *testing.T) {
 		}
 	}()
 	began := time.Now()
-	kill(t, s.Nodes[1], place, w.players[1].name, "mcast")
+	if err := unix.Kill(player, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
 	pause(time.Until(began.Add(outage)))
 	s.StartAPIServer()
 	back = true
@@ -170,7 +168,7 @@ func TestAPIServerAway(t *testing.T) {
 	s.programmed("later", int32(len(s.Nodes)))
 	sent := w.stream.stop()
 	s.lostNothing([]*pod{w.players[0], w.players[2]}, sent)
-	s.packets("away", s.kernelPackets(w.flow.Group.String()))
+	s.packets("away", s.kernelPackets(func(sg mroute.SG) bool { return sg == w.flow.sg() }))
 	if n := w.players[1].get().Status.ContainerStatuses[0].RestartCount; n != 1 {
 		t.Errorf("the player was started %d times", n+1)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 	"github.com/smcroute/kube-smcroute/test/programs"
 )
@@ -28,6 +29,8 @@ type heard struct {
 	LongestPause   float64
 	Numbered, Late uint64
 }
+
+func (h heard) sg() mroute.SG { return mroute.SG{Source: h.Source, Group: h.Group} }
 
 func (h heard) String() string {
 	return fmt.Sprintf("(%v, %v) %d packets, %d to %d, %d lost, %d duplicates, TTL %d to %d, longest pause %.3f s",
@@ -78,6 +81,16 @@ func (m machine) mcast(command string, args ...string) *mcast {
 	}
 	m.t.Cleanup(func() { _ = p.cmd.Process.Kill(); _ = p.cmd.Wait() })
 	return p
+}
+
+// source is the address that the machine sends from, of a group's family.
+func (m machine) source(group string) string {
+	m.t.Helper()
+	probe := "239.255.255.1"
+	if strings.Contains(group, ":") {
+		probe = "ff0e::ff:1"
+	}
+	return m.send(1, probe)[0].Source.String()
 }
 
 // receive starts a receiver and waits until it has joined.

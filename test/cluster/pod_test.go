@@ -25,6 +25,8 @@ func podSpec(args ...string) corev1.PodSpec {
 	return corev1.PodSpec{
 		TerminationGracePeriodSeconds: ptr.To[int64](1),
 		AutomountServiceAccountToken:  ptr.To(false),
+		// The lab's cluster gives up pods of a dead node after ten seconds.
+		Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute}},
 		Containers: []corev1.Container{{
 			Name:            "mcast",
 			Image:           "kube-smcroute:" + oldVersion,

@@ -75,7 +75,7 @@ func (s *system) scale(name string, n int, h heard) {
 func TestPodsComeAndGo(t *testing.T) {
 	s := start(t)
 	const group = "239.6.6.6"
-	s.apply(route("players", `from: {interface: eth1}, groups: [`+group+`], to: [{pods: {matchLabels: {app: audience}}}], join: true`))
+	s.apply(route("players", `from: {interface: eth1}, sources: [`+s.studio.source(group)+`], groups: [`+group+`], to: [{pods: {matchLabels: {app: audience}}}], join: true`))
 	steady := s.players("audience", s.Nodes, group)
 	stream := s.studio.stream(500, group)
 	h := stream.flows()[0]

@@ -49,7 +49,7 @@ func TestUpgrade(t *testing.T) {
 			if got.Duplicates > 0 {
 				t.Errorf("%s: %v", p.name, got)
 			}
-			t.Logf("%s: %s lost %d packets of %d, at 500/s; longest pause %.0f ms", step.name, p.node.Name, got.Lost, sent.Packets, 1000*got.LongestPause)
+			t.Logf("%s: %s lost %d packets of %d, at 500/s: a gap of %v", step.name, p.node.Name, got.Lost, sent.Packets, time.Duration(got.Lost)*2*time.Millisecond)
 		}
 		s.programmed("upgraded", int32(len(s.Nodes)))
 	}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 )
 
@@ -58,13 +60,9 @@ func (s *system) show(args ...string) string {
 // kernel.
 func (s *system) programmed(name string, n int32) {
 	s.t.Helper()
-	s.status(name, fmt.Sprintf("%d nodes have programmed it", n), programmedOn(n))
-}
-
-func programmedOn(n int32) func(v1alpha1.MulticastRouteStatus) bool {
-	return func(st v1alpha1.MulticastRouteStatus) bool {
+	s.status(name, fmt.Sprintf("%d nodes have programmed it", n), func(st v1alpha1.MulticastRouteStatus) bool {
 		return st.Nodes.Programmed == n && st.Nodes.Matched == n && meta.IsStatusConditionTrue(st.Conditions, v1alpha1.ConditionProgrammed)
-	}
+	})
 }
 
 // packets waits until the nodes together have counted exactly n packets.
@@ -75,16 +73,16 @@ func (s *system) packets(name string, n uint64) {
 	})
 }
 
-// kernelPackets is how many packets of a group the kernels of the nodes have
+// kernelPackets is how many packets of some flows the kernels of the nodes have
 // counted together.
-func (s *system) kernelPackets(group string) (n uint64) {
+func (s *system) kernelPackets(of func(mroute.SG) bool) (n uint64) {
 	s.t.Helper()
 	for _, node := range s.Nodes {
 		var show struct {
 			Routes struct {
 				Kernel []struct {
-					Group   string
-					Packets uint64
+					Source, Group netip.Addr
+					Packets       uint64
 				}
 			}
 		}
@@ -92,7 +90,7 @@ func (s *system) kernelPackets(group string) (n uint64) {
 			s.t.Fatal(err)
 		}
 		for _, r := range show.Routes.Kernel {
-			if r.Group == group {
+			if of(mroute.SG{Source: r.Source, Group: r.Group}) {
 				n += r.Packets
 			}
 		}

@@ -41,6 +41,7 @@ var installed bool
 func cluster(t *testing.T) *system {
 	t.Helper()
 	s := &system{t: t, Cluster: clusterlab.Shared(t, clusterlab.Options{Nodes: 3, Images: images()})}
+	t.Cleanup(s.diagnose)
 	s.studio, s.control = machine{s.Outside("studio"), t}, machine{s.Outside("control"), t}
 	config := rest.CopyConfig(s.Config)
 	config.QPS = -1 // no limit
@@ -69,7 +70,7 @@ func (s *system) install() {
 	}
 	began := time.Now()
 	s.helm("upgrade", "--install", release, chart, "--namespace", release, "--create-namespace",
-		"--values", "testdata/values.yaml", "--set", "image.tag="+oldVersion, "--wait", "--timeout", "120s")
+		"--values", "testdata/values.yaml", "--set", "image.tag="+oldVersion, "--wait", "--timeout", "60s")
 	s.t.Logf("helm install --wait took %v", since(began))
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: place}}
 	if err := s.Client.Create(context.Background(), ns); client.IgnoreAlreadyExists(err) != nil {
@@ -113,6 +114,26 @@ func (s *system) revision() string {
 		s.t.Fatal(err)
 	}
 	return history[len(history)-1].Revision.String()
+}
+
+// diagnose shows how pods are, and what the operator's log, if the test failed.
+func (s *system) diagnose() {
+	if !s.t.Failed() {
+		return
+	}
+	for _, args := range []string{
+		"get pods -A -o wide",
+		"get mcroute -A",
+		"logs -n kube-smcroute -l app.kubernetes.io/name=kube-smcroute --prefix --tail=15",
+		"logs -n kube-smcroute -l app.kubernetes.io/name=kube-smcroute --prefix --tail=15 --previous --ignore-errors",
+		"get events -A --field-selector=type=Warning",
+	} {
+		out, err := s.TryKubectl(strings.Fields(args)...)
+		if err != nil {
+			out += err.Error()
+		}
+		s.t.Logf("kubectl %s\n%s", args, out)
+	}
 }
 
 // clear removes what a test has left.
