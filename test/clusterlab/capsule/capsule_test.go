@@ -16,7 +16,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/smcroute/kube-smcroute/test/netlab"
 )
+
+// patience is how long anything may take on a busy machine.
+const patience = 20 * time.Second
 
 // envGuest makes this program the one that the tests run in a capsule.
 const envGuest = "CAPSULE_TEST_GUEST"
@@ -87,11 +92,11 @@ func startGuest(t *testing.T) *guest {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), envGuest+"=1")
 	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
+	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = stdin.Close() })
+	cmd.Stdin = r
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -99,13 +104,18 @@ func startGuest(t *testing.T) *guest {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	_ = r.Close()
+	t.Cleanup(func() {
+		_ = w.Close() // so it ends, if it has not been ended
+		_ = cmd.Wait()
+	})
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		t.Fatalf("the guest did not say where it is: %v", err)
 	}
 	g := &guest{cmd: cmd, dir: strings.Fields(line)[0]}
-	if len(g.processes(t)) < 5 || len(g.leftovers(t)) < 2 {
+	// Those that become another program have no environment for a moment.
+	if !netlab.Poll(patience, func() bool { return len(g.processes(t)) == 5 }) || len(g.leftovers(t)) < 2 {
 		t.Fatalf("processes %v and leftovers %v of the guest: expected its processes, box and orphans, cgroups and a folder", g.processes(t), g.leftovers(t))
 	}
 	return g
@@ -162,13 +172,7 @@ func (g *guest) leftovers(t *testing.T) (all []string) {
 // awaitGone waits until no process is left.
 func (g *guest) awaitGone(t *testing.T) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for len(g.processes(t)) > 0 {
-		if time.Now().After(deadline) {
-			t.Fatalf("processes %v of the capsule are left", g.processes(t))
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	netlab.Await(t, patience, func() bool { return len(g.processes(t)) == 0 }, "the capsule's processes to be gone")
 }
 
 func (g *guest) wait() int {
