@@ -177,7 +177,7 @@ image: go ## the container image, amd64 and arm64, into dist/, without a contain
 
 .PHONY: chart
 chart: go ## the Helm chart, for that image, into dist/
-	$(TOOL) helm package charts/kube-smcroute --version $(VERSION) --app-version $(VERSION) --destination $(DIST)
+	$(TOOL) helm package charts/kube-smcroute --version $(patsubst devel,0.0.0-devel,$(VERSION)) --app-version $(VERSION) --destination $(DIST)
 
 ##@ Install
 
