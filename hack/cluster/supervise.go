@@ -67,9 +67,7 @@ const (
 
 // buildImage builds the project's image, unless there is another.
 func buildImage(dir string, o options) error {
-	if version, err := clusterlab.ContainerdVersion(); err == nil {
-		fmt.Printf("containerd %s; Kubernetes from %s\n", version, os.Getenv(kubelab.EnvAssets))
-	}
+	fmt.Println(clusterlab.Versions())
 	if len(o.images) > 0 {
 		return nil
 	}

@@ -159,6 +159,9 @@ func (n *Node) awaitReady() error {
 // gone at once. Its disk stays.
 func (n *Node) Kill() {
 	n.cluster.tb.Helper()
+	if n.box == nil {
+		n.cluster.tb.Fatalf("clusterlab: %s has no power already", n.Name)
+	}
 	n.box.Kill()
 	for _, port := range n.ports { // what holds the namespace open is cut off
 		if n.cluster.own.Exists(port) {

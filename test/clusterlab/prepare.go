@@ -89,7 +89,11 @@ func Look() error {
 			return fmt.Errorf("there is no %s in PATH: %s", name, packages)
 		}
 	}
-	if _, err := ContainerdVersion(); err != nil {
+	out, err := exec.Command("containerd", "--version").Output()
+	if err != nil {
+		return fmt.Errorf("containerd --version: %w", err)
+	}
+	if err := checkContainerd(string(out)); err != nil {
 		return err
 	}
 	dir, err := findPlugins("/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni")
@@ -124,24 +128,34 @@ next:
 
 var version = regexp.MustCompile(` v?([0-9]+)\.([0-9]+)\.[0-9]\S*`)
 
-// ContainerdVersion is that of the machine's containerd. One before 1.6 is an
-// error, since kubelets need its CRI.
-func ContainerdVersion() (string, error) {
-	out, err := exec.Command("containerd", "--version").Output()
-	if err != nil {
-		return "", fmt.Errorf("containerd --version: %w", err)
-	}
-	match := version.FindStringSubmatch(string(out))
+// checkContainerd takes what "containerd --version" prints. Kubelets need the CRI
+// of 1.6 or later.
+func checkContainerd(says string) error {
+	match := version.FindStringSubmatch(says)
 	if match == nil {
-		return "", fmt.Errorf("containerd --version says %q: expected a version", strings.TrimSpace(string(out)))
+		return fmt.Errorf("containerd --version says %q: expected a version", strings.TrimSpace(says))
 	}
 	major, _ := strconv.Atoi(match[1])
 	minor, _ := strconv.Atoi(match[2])
-	found := strings.TrimSpace(match[0])
 	if major < 1 || major == 1 && minor < 6 {
-		return "", fmt.Errorf("containerd is %s: kubelets need 1.6 or later", found)
+		return fmt.Errorf("containerd is %s: kubelets need 1.6 or later", strings.TrimSpace(match[0]))
 	}
-	return found, nil
+	return nil
+}
+
+// Versions tells what the nodes are made of, in one line.
+func Versions() string {
+	var all []string
+	for _, cmd := range []*exec.Cmd{
+		exec.Command(kubernetes("kubelet"), "--version"),
+		exec.Command("containerd", "--version"),
+		exec.Command("runc", "--version"),
+	} {
+		out, _ := cmd.CombinedOutput() // or it says why not
+		first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+		all = append(all, first)
+	}
+	return strings.Join(all, ", ")
 }
 
 // prepare builds helm and the image of pause.
