@@ -1,6 +1,7 @@
 package clusterlab
 
 import (
+	"os"
 	"sync"
 
 	"github.com/smcroute/kube-smcroute/test/netlab"
@@ -13,8 +14,13 @@ import (
 func Shared(tb netlab.TB, o Options) *Cluster {
 	tb.Helper()
 	current.set(tb)
+	if failed {
+		tb.Fatalf("clusterlab: the cluster did not start for the test before")
+	}
 	if shared == nil {
+		failed = os.Getenv(envMissing) == "" // unless it comes back
 		shared = Start(&current, o)
+		failed = false
 	}
 	if t, ok := tb.(interface{ Failed() bool }); ok {
 		tb.Cleanup(func() {
@@ -28,6 +34,7 @@ func Shared(tb netlab.TB, o Options) *Cluster {
 
 var (
 	shared  *Cluster
+	failed  bool // to start it
 	current currentTB
 )
 
