@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/controllers/dirwatch"
@@ -16,12 +13,9 @@ const confInterval = 30 * time.Second
 
 // reloadOnHangup reads the configuration file again on each SIGHUP.
 func (s *service) reloadOnHangup(ctx context.Context) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
 	for {
 		select {
-		case <-hangup:
+		case <-s.hangup:
 			_ = s.agent.Reload(ctx) // an error is in the log
 		case <-ctx.Done():
 			return

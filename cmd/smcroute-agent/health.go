@@ -43,8 +43,9 @@ func (s *service) listenProbes() (l net.Listener, err error) {
 }
 
 // serveProbes serves /healthz, whether the router answers, and /readyz, whether
-// what the sources ask for has been programmed once. Who stands by is both: it
-// does all that can be done, and the agent that it is to replace ends only then.
+// what the sources ask for has been programmed once. Who stands by is healthy,
+// and is ready when it knows of the objects: nothing but the tables is missing,
+// and the agent that it is to replace ends only then.
 func (s *service) serveProbes(ctx context.Context, l net.Listener) error {
 	if l == nil {
 		return nil
@@ -58,7 +59,7 @@ func (s *service) serveProbes(ctx context.Context, l net.Listener) error {
 	}
 	mux := http.NewServeMux()
 	for path, checks := range map[string]map[string]healthz.Checker{"/healthz": alive, "/readyz": ready} {
-		h := s.whenOnTurn(http.StripPrefix(path, &healthz.Handler{Checks: checks}))
+		h := s.whenOnTurn(http.StripPrefix(path, &healthz.Handler{Checks: checks}), path == "/readyz")
 		mux.Handle(path, h)
 		mux.Handle(path+"/", h)
 	}
@@ -70,12 +71,15 @@ func (s *service) serveProbes(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// whenOnTurn answers in the place of h as long as there are no tables.
-func (s *service) whenOnTurn(h http.Handler) http.Handler {
+// whenOnTurn answers in the place of h, which says whether the agent is ready or
+// else healthy, as long as there are no tables.
+func (s *service) whenOnTurn(h http.Handler, ready bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case closed(s.has):
 			h.ServeHTTP(w, r)
+		case closed(s.waits) && ready && !closed(s.knows):
+			http.Error(w, "standing by, but "+errNoObjects.Error(), http.StatusServiceUnavailable)
 		case closed(s.waits):
 			fmt.Fprintln(w, "ok: standing by, another agent has the tables")
 		default:
@@ -99,9 +103,11 @@ func (s *service) confLoaded(*http.Request) error {
 	}
 }
 
+var errNoObjects = errors.New("no objects have been read yet")
+
 func (s *service) programmed(*http.Request) error {
 	if !s.programmer.Ready() {
-		return errors.New("no objects have been read yet")
+		return errNoObjects
 	}
 	return nil
 }

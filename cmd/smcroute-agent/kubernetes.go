@@ -104,6 +104,7 @@ func (c *cluster) manage(ctx context.Context) error {
 		Programmer: c.programmer,
 		Links:      c.links,
 		Begin:      c.loaded,
+		Filled:     c.know,
 		Programmed: c.changed,
 		Logger:     c.log,
 	})

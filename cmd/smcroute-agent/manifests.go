@@ -23,6 +23,7 @@ func (s *service) newDirectory() (*directory, error) {
 
 // run takes objects from files until ctx is done, from when the tables are had.
 func (d *directory) run(ctx context.Context) error {
+	d.know() // where to look
 	select {
 	case <-d.loaded:
 	case <-ctx.Done():

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -35,6 +37,9 @@ type service struct {
 	programmer *node.Programmer
 	links      *podlink.Lookup // nil without Kubernetes
 
+	hangup chan os.Signal
+	knows  chan struct{} // closed when the source can tell of objects at once
+	know   func()        // closes it
 	waits  chan struct{} // closed when another agent has the tables
 	has    chan struct{} // closed when this one has them
 	loaded chan struct{} // closed when the configuration file is in the kernel
@@ -57,7 +62,11 @@ func (s *service) serve() error {
 	ctx, done := context.WithCancel(context.WithoutCancel(asked))
 	defer done()
 	context.AfterFunc(asked, func() { time.AfterFunc(sourceEnd, done) })
-	s.waits, s.has, s.loaded = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	s.hangup = make(chan os.Signal, 1)
+	signal.Notify(s.hangup, syscall.SIGHUP) // which would end one that stands by
+	defer signal.Stop(s.hangup)
+	s.knows, s.waits, s.has, s.loaded = make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
+	s.know = sync.OnceFunc(func() { close(s.knows) })
 	s.toWatch, s.toReport = newBell(), newBell()
 	s.log.Log(ctx, logging.LevelNotice, versionLine(), "node", s.node)
 

@@ -124,10 +124,11 @@ func TestStandBy(t *testing.T) {
 		t.Errorf("log:\n%s", third.log.String())
 	}
 
-	// One that stands by ends at once.
+	// One that stands by has no file to read again, and ends at once.
 	fourth := n.beside(t)
 	fourth.startOnSocket(args...)
 	fourth.ready()
+	fourth.signal(syscall.SIGHUP)
 	fourth.signal(syscall.SIGTERM)
 	if code := fourth.end(); code != exitcode.OK {
 		t.Errorf("exit code %d of one that stands by", code)
@@ -176,6 +177,28 @@ func TestStandByReports(t *testing.T) {
 			r.Status.Routes[0].Counters.Packets < s.all()[i-1].Status.Routes[0].Counters.Packets {
 			t.Errorf("report %d counts back", i)
 		}
+	}
+}
+
+// One that knows of no objects yet is not to replace one that does: it is not
+// ready, though healthy, until the API server has told it.
+func TestStandByWithoutAPIServer(t *testing.T) {
+	n := newLab(t)
+	n.write("m/routes.yaml", manifest("a", "225.1.2.3", "eth1"))
+	n.startOnSocket("--manifests", n.path("m"))
+	n.ready()
+	second := n.beside(t)
+	second.startOnSocket("--kubeconfig", second.write("kubeconfig", kubeconfig(apiAddress)))
+	second.await("to stand by", func() bool { return second.lines("Another agent has the tables") == 1 })
+	if code, body := second.probe("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "no objects have been read yet") {
+		t.Errorf("/readyz: %d %q", code, body)
+	}
+	if code, body := second.probe("/healthz"); code != http.StatusOK {
+		t.Errorf("/healthz: %d %q", code, body)
+	}
+	n.serve(&apiServer{})
+	if body := second.ready(); !strings.Contains(body, "standing by") {
+		t.Errorf("/readyz says %q", body)
 	}
 }
 

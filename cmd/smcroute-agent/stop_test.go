@@ -78,14 +78,16 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// apiAddress is where API servers answer, in a namespace of its own.
+const apiAddress = "127.0.0.1:6443"
+
 // serve has the API server answer on the router of n, and returns the path of a
 // kubeconfig.
 func (n *lab) serve(s *apiServer) string {
 	n.t.Helper()
-	const address = "127.0.0.1:6443" // of a namespace of its own
 	var l net.Listener
 	if err := n.router.Do(func() (err error) {
-		l, err = net.Listen("tcp", address)
+		l, err = net.Listen("tcp", apiAddress)
 		return err
 	}); err != nil {
 		n.t.Fatal(err)
@@ -97,7 +99,7 @@ func (n *lab) serve(s *apiServer) string {
 		cancel()
 		_ = server.Close()
 	})
-	return n.write("kubeconfig", kubeconfig(address))
+	return n.write("kubeconfig", kubeconfig(apiAddress))
 }
 
 // all are the reports that were taken.

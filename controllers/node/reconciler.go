@@ -50,6 +50,10 @@ type ReconcilerOptions struct {
 	// be nil.
 	Begin <-chan struct{}
 
+	// Filled is called before each round, and before Begin is waited for: caches
+	// are filled. It may be nil.
+	Filled func()
+
 	// Programmed is called after each round. It may be nil.
 	Programmed func()
 
@@ -132,6 +136,9 @@ func UID(ctx context.Context, read client.Reader, node string) (types.UID, error
 
 // Reconcile carries out all there is.
 func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	if r.o.Filled != nil {
+		r.o.Filled()
+	}
 	if r.o.Begin != nil {
 		select {
 		case <-r.o.Begin:
