@@ -163,9 +163,11 @@ func TestAPIServerAway(t *testing.T) {
 	pause(time.Until(began.Add(outage)))
 	s.StartAPIServer()
 	back = true
+	began = time.Now()
 	w.goesOn(w.players[1])
 	s.apply(route("later", `from: {interface: eth1}, groups: [239.7.5.6], to: [{interface: eth2}]`))
 	s.programmed("later", int32(len(s.Nodes)))
+	t.Logf("a new route is programmed, and its status says so, %v after the API server's return", since(began))
 	sent := w.stream.stop()
 	s.lostNothing([]*pod{w.players[0], w.players[2]}, sent)
 	s.packets("away", s.kernelPackets(func(sg mroute.SG) bool { return sg == w.flow.sg() }))

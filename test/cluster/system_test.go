@@ -20,10 +20,12 @@ import (
 )
 
 const (
-	release  = "kube-smcroute" // of Helm, and its namespace
-	chart    = "../../charts/kube-smcroute"
-	place    = "studio" // namespace of the tests' objects
-	patience = time.Minute
+	release = "kube-smcroute" // of Helm, and its namespace
+	chart   = "../../charts/kube-smcroute"
+	place   = "studio" // namespace of the tests' objects
+	// An API server that returns is looked for by its clients with growing pauses,
+	// of a minute in the end.
+	patience = 2 * time.Minute
 )
 
 // system is the operator in its cluster, as a test sees it.
@@ -70,7 +72,7 @@ func (s *system) install() {
 	}
 	began := time.Now()
 	s.helm("upgrade", "--install", release, chart, "--namespace", release, "--create-namespace",
-		"--values", "testdata/values.yaml", "--set", "image.tag="+oldVersion, "--wait", "--timeout", "60s")
+		"--values", "testdata/values.yaml", "--set", "image.tag="+oldVersion, "--wait", "--timeout", "120s")
 	s.t.Logf("helm install --wait took %v", since(began))
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: place}}
 	if err := s.Client.Create(context.Background(), ns); client.IgnoreAlreadyExists(err) != nil {
