@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -53,6 +55,82 @@ func TestAnotherNamespace(t *testing.T) {
 
 func namespaceOf(obj runtime.Object) string {
 	return obj.(interface{ GetNamespace() string }).GetNamespace()
+}
+
+// Names that YAML takes for numbers, or for nothing, are names all the same.
+func TestNamesLikeNumbers(t *testing.T) {
+	for _, name := range []string{"123", "1e3", "0x1f", "null", "true"} {
+		values := "agent: {existingConfigMap: '" + name + "', priorityClassName: '" + name + "', logFormat: json}\ncontroller: {priorityClassName: '" + name + "'}\nnetworkPolicy: {enabled: true}\n"
+		file := filepath.Join(t.TempDir(), "values.yaml")
+		if err := os.WriteFile(file, []byte(values), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := helm(t, "template", name, chart, "--namespace", name, "-f", file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pod := object[*appsv1.DaemonSet](t, typed(t, out), "DaemonSet kube-smcroute-agent").Spec.Template.Spec
+		if got := pod.PriorityClassName; got != name {
+			t.Errorf("the priority class is %q, want %q", got, name)
+		}
+	}
+}
+
+// Labels and annotations of the pods' own are there once, whatever is added.
+func TestOwnLabelsStay(t *testing.T) {
+	const more = `{
+  nodeSelector: {kubernetes.io/os: linux, site: studio},
+  podLabels: {app.kubernetes.io/name: studio, team: media},
+  podAnnotations: {kubectl.kubernetes.io/default-container: other, team: media}}`
+	all := typed(t, mustInstall(t, "agent: "+more+"\ncontroller: "+more).Manifest)
+	for component, pod := range map[string]corev1.PodTemplateSpec{
+		"agent":      object[*appsv1.DaemonSet](t, all, "DaemonSet kube-smcroute-agent").Spec.Template,
+		"controller": object[*appsv1.Deployment](t, all, "Deployment kube-smcroute-controller").Spec.Template,
+	} {
+		for what, maps := range map[string][2]map[string]string{
+			"node selector": {pod.Spec.NodeSelector, {"kubernetes.io/os": "linux", "site": "studio"}},
+			"labels":        {pod.Labels, {"app.kubernetes.io/name": "kube-smcroute", "app.kubernetes.io/component": component, "team": "media"}},
+			"annotations":   {pod.Annotations, {"kubectl.kubernetes.io/default-container": component, "team": "media"}},
+		} {
+			if diff := cmp.Diff(maps[1], maps[0]); diff != "" {
+				t.Errorf("%s: %s (-want +got):\n%s", component, what, diff)
+			}
+		}
+	}
+}
+
+// What has no default, and what is Kubernetes' own, can be taken away.
+func TestNull(t *testing.T) {
+	r := mustInstall(t, `
+image: {tag: null, digest: null}
+imagePullSecrets: null
+agent:
+  hostNamespaces: null
+  conf: null
+  existingConfigMap: null
+  resources: null
+  tolerations: null
+  nodeSelector: null
+  affinity: null
+  updateStrategy: null
+  podAnnotations: null
+  podLabels: null
+  serviceAccount: {annotations: null}
+  metrics: {address: null, enabled: true}
+controller: {priorityClassName: null, nodeSelector: null, podAnnotations: null, podLabels: null}
+networkPolicy: {enabled: true, apiServerCIDRs: null, metricsFrom: null}
+`)
+	spec := object[*appsv1.DaemonSet](t, typed(t, r.Manifest), "DaemonSet kube-smcroute-agent").Spec
+	pod := spec.Template.Spec
+	if len(pod.Volumes) != 1 || slices.ContainsFunc(pod.Containers[0].Args, func(a string) bool { return strings.HasPrefix(a, "--conf-file") }) {
+		t.Errorf("a configuration file that is not there: %v, %v", pod.Volumes, pod.Containers[0].Args)
+	}
+	if !slices.Contains(pod.Containers[0].Args, "--metrics-bind-address=:8472") {
+		t.Errorf("metrics: %v", pod.Containers[0].Args)
+	}
+	if len(pod.Tolerations) > 0 || spec.UpdateStrategy.Type != "" {
+		t.Errorf("%v, %v", pod.Tolerations, spec.UpdateStrategy)
+	}
 }
 
 // API servers before 1.31 do not know the functions of the definitions' rules.

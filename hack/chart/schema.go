@@ -68,7 +68,9 @@ func schemaOf(values *value) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// describe makes s the schema of v.
+// describe makes s the schema of v. Values are required that a template cannot do
+// without: maps of values, and scalars with a default that is not empty. Who sets
+// one to null, or reuses the values of a release that did not know it, has none.
 func (s *schema) describe(v *value) error {
 	if v.annotation != "" {
 		if err := yaml.UnmarshalStrict([]byte(v.annotation), s); err != nil {
@@ -92,7 +94,11 @@ func (s *schema) describe(v *value) error {
 		if err := c.describe(child); err != nil {
 			return err
 		}
-		s.Properties[child.path[strings.LastIndex(child.path, ".")+1:]] = c
+		name := child.path[strings.LastIndex(child.path, ".")+1:]
+		s.Properties[name] = c
+		if len(child.children) > 0 || child.node.Value != "" || c.MinItems != nil {
+			s.Required = append(s.Required, name)
+		}
 	}
 	return nil
 }
