@@ -184,11 +184,12 @@ func TestLANs(t *testing.T) {
 	if c.Outside("studio") != studio {
 		t.Error("a machine is made twice")
 	}
-	for _, stream := range []struct{ source, joined, other string }{
-		{"10.77.0.101", "239.77.0.1", "239.77.0.2"},
-		{"fd00:10:77::101", "ff15::77:1", "ff15::77:2"},
+	for _, stream := range []struct{ source, joined, flooded string }{
+		{"10.77.0.101", "239.77.0.1", "224.0.0.77"},
+		{"fd00:10:77::101", "ff15::77:1", "ff02::1"},
 	} {
 		source, joined := netip.MustParseAddr(stream.source), netip.MustParseAddr(stream.joined)
+		flooded := mroute.SG{Source: source, Group: netip.MustParseAddr(stream.flooded)}
 		join(t, control, "eth0", joined)
 		sg := mroute.SG{Source: source, Group: joined}
 		at, bystander := control.Capture("eth0"), node.Capture("eth1")
@@ -202,6 +203,8 @@ func TestLANs(t *testing.T) {
 			at.Reset()
 			studio.SendBurst("eth0", netlab.Packet{Src: source, Group: joined}, 0, 10)
 			at.Await(sg, 10, patience)
+			studio.Send("eth0", netlab.Packet{Src: source, Group: flooded.Group})
+			bystander.Await(flooded, 1, patience) // it sees what comes
 			return bystander.Count(sg) == 0
 		}, "packets to "+stream.joined+" to come to nobody else")
 	}
