@@ -46,7 +46,7 @@ uses_netlab = $(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if or
 netlab_pkgs = $(sort $(shell $(uses_netlab)) $(NETLAB))
 driven_pkgs = $(filter $(addsuffix %,$(addprefix $(MODULE)/test/,script interop bench api cluster)),$(all_pkgs))
 # These start programs of Kubernetes, one after the other: there are two processors.
-k8s_pkgs    = $(filter $(addprefix $(MODULE)/test/,api clusterlab cluster),$(all_pkgs))
+k8s_pkgs    = $(filter $(addprefix $(MODULE)/,test/api test/clusterlab test/cluster hack/cluster),$(all_pkgs))
 kernel_pkgs = $(filter-out $(driven_pkgs),$(netlab_pkgs))
 unit_pkgs   = $(filter-out $(driven_pkgs) $(kernel_pkgs),$(all_pkgs))
 
@@ -92,7 +92,7 @@ test: go lint ## all tests and checks; those on Kubernetes if it is built (make 
 	hack/gotest -count=1 -timeout=15m $(filter-out $(k8s_pkgs),$(all_pkgs))
 	@if [ -n "$$CI" ]; then hack/kubebox/build; else hack/kubebox/build -path || echo "make: so tests on Kubernetes are skipped" >&2; fi >/dev/null
 	hack/in-time $(GO) test -count=1 -timeout=15m ./test/api
-	hack/in-time $(GO) test -count=1 -timeout=15m ./test/clusterlab
+	hack/in-time $(GO) test -count=1 -timeout=15m -p=1 ./test/clusterlab ./hack/cluster
 	hack/in-time $(GO) test -count=1 -timeout=30m ./test/cluster
 
 .PHONY: test-unit
