@@ -234,6 +234,9 @@ func TestFailures(t *testing.T) {
 		{[]string{"recv", "-i", "eth9", "239.1.1.1"}, 1, "there is no interface eth9"},
 		{[]string{"recv", "239.1.1.1"}, 1, "joining 239.1.1.1: no such device; no route tells the interface: name it with -i"},
 		{[]string{"send", "239.1.1.1"}, 1, "network is unreachable; no route tells the interface: name it with -i"},
+		{[]string{"send", "ff02::42"}, 1, "sending to ff02::42: invalid argument; no route tells the interface: name it with -i"},
+		{[]string{"recv", "-i", "eth0", "--source=10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4,10.0.0.5,10.0.0.6,10.0.0.7,10.0.0.8,10.0.0.9,10.0.0.10,10.0.0.11", "232.1.1.1"}, 1,
+			"no buffer space available; more sources than net.ipv4.igmp_max_msf allows"},
 		{[]string{"send", "-i", "eth0", "-d", "0.0001ms", "10.1.1.1"}, 64, "10.1.1.1 is not a multicast group"},
 	} {
 		s := p.start(netlab.New(t), tt.args...)
@@ -253,6 +256,7 @@ func TestCommandLine(t *testing.T) {
 		{"recv", "recv: expected a group, as in 239.1.2.3 or ff0e::42"},
 		{"recv 239.1.1.256", "239.1.1.256 is not a multicast group"},
 		{"recv ff02::1%eth0", "ff02::1%eth0 is not a multicast group"},
+		{"recv 239.1.1.1 ff0e::1 239.1.1.1", "the group 239.1.1.1 is there twice"},
 		{"recv ::ffff:239.1.1.1", "is not a multicast group"},
 		{"recv -t 3 239.1.1.1", "--ttl is for send"},
 		{"recv -o xml 239.1.1.1", "--output xml: expected text or json"},

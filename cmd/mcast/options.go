@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
@@ -135,6 +136,9 @@ func (o *options) parseAddresses(groups, sources []string) error {
 		group, err := netip.ParseAddr(s)
 		if err != nil || !group.IsMulticast() || group.Zone() != "" || group.Is4In6() {
 			return usagef("%s is not a multicast group: expected one as in 239.1.2.3 or ff0e::42", s)
+		}
+		if slices.Contains(o.groups, group) {
+			return usagef("the group %v is there twice", group) // and would be counted twice
 		}
 		o.groups = append(o.groups, group)
 	}

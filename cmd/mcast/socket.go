@@ -171,10 +171,15 @@ func explain(doing string, group netip.Addr, link *net.Interface, err error) err
 		on = " on " + link.Name
 	}
 	switch {
-	case link == nil && (errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EADDRNOTAVAIL)):
+	case link == nil && (errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EADDRNOTAVAIL) ||
+		errors.Is(err, unix.EINVAL) && group.Is6()): // which is of links, as ff02::42
 		hint = "; no route tells the interface: name it with -i"
 	case link != nil && errors.Is(err, unix.EADDRNOTAVAIL):
 		hint = "; the interface has no address of that family"
+	case errors.Is(err, unix.ENOBUFS) && group.Is4():
+		hint = "; more sources than net.ipv4.igmp_max_msf allows"
+	case errors.Is(err, unix.ENOBUFS):
+		hint = "; more sources than net.ipv6.mld_max_msf allows"
 	}
 	return fmt.Errorf("%s %v%s: %w%s", doing, group, on, cause(err), hint)
 }
