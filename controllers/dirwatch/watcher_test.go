@@ -133,7 +133,9 @@ func TestBursts(t *testing.T) {
 		told("a loss of events", 0)
 
 		// Writers that go on and on hold nobody off.
+		ended := make(chan struct{})
 		go func() {
+			defer close(ended)
 			for range 10 * Patience / Settle {
 				select {
 				case events <- fsnotify.Event{}:
@@ -145,6 +147,7 @@ func TestBursts(t *testing.T) {
 		}()
 		told("a long burst", Patience)
 		cancel()
+		<-ended // a pause takes time, which stands still when the test is over
 		synctest.Wait()
 	})
 	synctest.Test(t, func(t *testing.T) {
