@@ -171,6 +171,9 @@ func TestMachineIsSpared(t *testing.T) {
 		t.Errorf("a node can write into /etc of the machine: %s", out)
 		_ = os.Remove("/etc/lab-was-here")
 	}
+	if out, err := n.TryExec("sh", "-c", ": >/sys/module/kernel/parameters/panic"); err == nil {
+		t.Errorf("a node can set parameters of the machine's modules: %s", out)
+	}
 	if out, err := n.TryExec("sh", "-c", "echo 1 >/proc/sys/vm/drop_caches"); err == nil {
 		t.Errorf("a node can set /proc/sys/vm of the machine: %s", out)
 	}

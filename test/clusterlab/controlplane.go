@@ -1,8 +1,8 @@
 package clusterlab
 
 import (
-	"context"
 	"crypto/x509/pkix"
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -154,7 +154,7 @@ func (c *Cluster) awaitServiceAccount() error {
 		out, err := c.TryKubectl("get", "serviceaccount", "default", "-o", "name")
 		return err == nil && strings.TrimSpace(out) != ""
 	}) {
-		return context.DeadlineExceeded
+		return fmt.Errorf("timed out after %v waiting for the service account default, which kube-controller-manager makes", patience)
 	}
 	return nil
 }

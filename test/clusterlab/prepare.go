@@ -194,6 +194,7 @@ func run(root, name string, args ...string) (string, error) {
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false -trimpath", "GOWORK=off")
 	var errs strings.Builder
 	cmd.Stderr = &errs
+	capsule.Tie(cmd)
 	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("%v: %w\n%s", cmd, err, errs.String())

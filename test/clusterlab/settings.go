@@ -59,6 +59,8 @@ func (n *Node) runtimeSettings() string {
 root = "/var/lib/containerd"
 state = "/run/containerd"
 oom_score = 0
+# It would load a module into the machine's kernel.
+disabled_plugins = ["io.containerd.snapshotter.v1.aufs"]
 
 [grpc]
   address = %q
@@ -98,7 +100,7 @@ func (n *Node) kubeletSettings() settings {
 		"clusterDomain": "cluster.local", "resolvConf": "",
 		"volumePluginDir": "/var/lib/kubelet/plugins-of-volumes",
 		// The machine's memory and disk are not the cluster's to watch.
-		"failSwapOn": false, "localStorageCapacityIsolation": false,
+		"failSwapOn": false, "localStorageCapacityIsolation": false, "oomScoreAdj": 0,
 		"imageGCHighThresholdPercent": 100, "imageGCLowThresholdPercent": 99,
 		"evictionHard": settings{"memory.available": "1Mi", "nodefs.available": "0%", "imagefs.available": "0%", "nodefs.inodesFree": "0%"},
 		// A node that is dead is seen to be soon, and so is a ConfigMap that
@@ -110,7 +112,7 @@ func (n *Node) kubeletSettings() settings {
 func (n *Node) proxySettings() settings {
 	return settings{
 		"apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration",
-		"mode": "iptables", "hostnameOverride": n.Name, "clusterCIDR": podNets,
+		"mode": "iptables", "hostnameOverride": n.Name, "clusterCIDR": podNets, "oomScoreAdj": 0,
 		"healthzBindAddress": "127.0.0.1:10256", "metricsBindAddress": "127.0.0.1:10249",
 		"clientConnection": settings{"kubeconfig": n.cluster.pki.path("proxy.kubeconfig")},
 		// What comes back from a pod of the same bridge comes back through us.

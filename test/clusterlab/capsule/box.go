@@ -112,6 +112,10 @@ func mountBox() error {
 	if err := mountSysfs(); err != nil {
 		return err
 	}
+	// But for cgroups, /sys has the machine's devices and modules.
+	if err := mount("", "/sys", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""); err != nil {
+		return err
+	}
 	if err := mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,7 +41,16 @@ func TestMain(m *testing.M) {
 // beGuest leaves all that a capsule can: orphans, in boxes, too, with links, mounts
 // and cgroups. Then it waits until its input ends.
 func beGuest() error {
-	if err := Enter(Options{Label: "guest"}); err != nil {
+	o := Options{Label: "guest"}
+	if os.Getenv(envGuest) == "builds" {
+		o.Before = func(dir string) error {
+			build := exec.Command("sh", "-c", "sleep 7654 & echo $0; wait", dir)
+			build.Stdout = os.Stdout
+			Tie(build)
+			return build.Run()
+		}
+	}
+	if err := Enter(o); err != nil {
 		return err
 	}
 	box, err := Boot(Spec{Name: "n1", Disk: filepath.Join(Disk(), "n1"), Tunables: map[string]string{"vm/overcommit_memory": "7"}})
@@ -256,6 +266,76 @@ func TestNothingIsLeft(t *testing.T) {
 				t.Errorf("left: %v", left)
 			}
 		})
+	}
+}
+
+// TestBuildsEnd kills a janitor, or asks it to end, while it has something built.
+func TestBuildsEnd(t *testing.T) {
+	for _, s := range []os.Signal{os.Kill, os.Interrupt} {
+		t.Run(s.String(), func(t *testing.T) {
+			if os.Geteuid() != 0 {
+				t.Skip("needs root, to make PID namespaces")
+			}
+			cmd := exec.Command("/proc/self/exe")
+			cmd.Env = append(os.Environ(), envGuest+"=builds")
+			cmd.Stderr = os.Stderr
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			cmd.Stdout = w
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			_ = w.Close()
+			stdout := bufio.NewReader(r)
+			line, err := stdout.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Process.Signal(s)
+			_ = cmd.Wait()
+			_ = r.SetReadDeadline(time.Now().Add(patience))
+			// All who could write there have ended.
+			if _, err := stdout.ReadString('\n'); !errors.Is(err, io.EOF) {
+				t.Errorf("what was started goes on: %v", err)
+			}
+			if err := Sweep(); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(strings.TrimSpace(line)); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the folder is left: %v", err)
+			}
+		})
+	}
+}
+
+// TestProcess1WithoutJanitor has the janitor end before process 1 could ask to
+// be told.
+func TestProcess1WithoutJanitor(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to make PID and mount namespaces")
+	}
+	dead, err := self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.started = "1"
+	name, err := dead.name("guest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), name)
+	if err := os.MkdirAll(filepath.Join(dir, "disk"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), envRole+"="+roleInit, envDir+"="+dir, envGuest+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces}
+	out, _ := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(out), "has ended") {
+		t.Errorf("exit code %d, %s: expected 1, and that the janitor has ended", code, out)
 	}
 }
 

@@ -48,7 +48,7 @@ type Options struct {
 	Label string
 	// Before, if not nil, is called once, by the janitor, in the machine's
 	// namespaces, with the capsule's folder. What it puts into the environment
-	// is there for the program.
+	// is there for the program. Programs that it runs should be tied, see [Tie].
 	Before func(dir string) error
 }
 
@@ -151,6 +151,14 @@ func (j *janitor) start() error {
 	}
 	j.one.Store(j.cmd.Process)
 	return nil
+}
+
+// Tie has a program, that was not started yet, end with this one however that
+// ends, and with it all that it starts. It is for Options.Before, or what compiles
+// there would go on, and write into a folder that was removed. Start the program
+// on the main goroutine, as that calls Before.
+func Tie(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
 }
 
 // wait waits for process 1, and so for all others of its namespace, and removes

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,12 @@ const namespaces = unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | un
 // beInit is process 1 of a capsule. It starts the program, and ends with its exit
 // code when it ends.
 func beInit() int {
+	// That its death is signalled is asked for when this process is there.
+	janitor, ok := ownerOf(filepath.Base(Dir()))
+	if started, err := startOf(janitor.pid); !ok || err != nil || started != janitor.started {
+		fmt.Fprintln(os.Stderr, "capsule: the process that would tidy up has ended:", Dir())
+		return 1
+	}
 	if err := mountCapsule(); err != nil {
 		fmt.Fprintln(os.Stderr, "capsule:", err)
 		return 1
