@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -34,11 +35,14 @@ func find() (*cluster, error) {
 		return nil, err
 	}
 	if len(dirs) == 0 {
-		return nil, errors.New("no cluster is up: start one with make cluster-up")
+		return nil, fmt.Errorf("no cluster is up, with a folder in %s: start one with make cluster-up", os.TempDir())
 	}
 	c, err := read(dirs[0])
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, errors.New("the cluster is not up yet: wait for make cluster-up to end")
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return nil, fmt.Errorf("the cluster is root's: %w", err)
 	}
 	return c, err
 }
@@ -68,15 +72,39 @@ func (c *cluster) write(dir string) error {
 	return os.Rename(file+".new", file)
 }
 
-func (c *cluster) status([]string) error {
+func (c *cluster) status(args []string) error {
+	if err := none("status", args); err != nil {
+		return err
+	}
 	fmt.Printf("KUBECONFIG  %s\nlogs        %s\nmachines    %s\n\n", c.KubeConfig, c.Logs, strings.Join(c.Machines, ", "))
 	return c.kubectl([]string{"get", "nodes", "-o", "wide"})
 }
 
 // env prints commands for a shell.
-func (c *cluster) env([]string) error {
-	fmt.Printf("export KUBECONFIG=%s\nexport PATH=%s:%s:$PATH\n", c.KubeConfig, filepath.Dir(c.Kubectl), filepath.Dir(c.Helm))
+func (c *cluster) env(args []string) error {
+	if err := none("env", args); err != nil {
+		return err
+	}
+	fmt.Printf("export KUBECONFIG=%s\nexport PATH=%s:$PATH\n", quote(c.KubeConfig), quote(filepath.Dir(c.Kubectl)+":"+filepath.Dir(c.Helm)))
 	return nil
+}
+
+// none refuses arguments of a command that takes none.
+func none(command string, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s %s: expected no arguments", command, strings.Join(args, " "))
+	}
+	return nil
+}
+
+var plain = regexp.MustCompile(`^[A-Za-z0-9/._:-]+$`)
+
+// quote makes one word of a shell, as it is if it is plain.
+func quote(s string) string {
+	if plain.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func (c *cluster) kubectl(args []string) error { return c.become(c.Kubectl, args) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"os"
@@ -42,8 +43,8 @@ type tool struct {
 
 func newTool(t *testing.T) *tool {
 	t.Helper()
-	// Short: there will be sockets below.
-	dir, err := os.MkdirTemp("", "cl")
+	// As people may have it: the path of a socket must not be as long.
+	dir, err := os.MkdirTemp("", strings.Repeat("a long name ", 6))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,9 +82,8 @@ func (c *tool) want(code int, part, stdin string, args ...string) {
 	}
 }
 
-// up starts a cluster of one node with a tiny image, and returns its folder. It
-// is down at the end of the test.
-func (c *tool) up() string {
+// tiny makes a tiny image.
+func (c *tool) tiny() string {
 	c.t.Helper()
 	image := filepath.Join(c.dir, "tiny.tar")
 	index, err := oci.Index(oci.Image{Files: []oci.File{{Path: "/nothing", Mode: 0o644}}})
@@ -93,6 +93,14 @@ func (c *tool) up() string {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	return image
+}
+
+// up starts a cluster of one node with a tiny image, and returns its folder. It
+// is down at the end of the test.
+func (c *tool) up() string {
+	c.t.Helper()
+	image := c.tiny()
 	c.t.Cleanup(func() { c.want(0, "", "", "down") })
 	began := time.Now()
 	c.want(0, "The cluster is up.", "", "up", "-nodes=1", "-image="+image)
@@ -170,7 +178,9 @@ func TestUsage(t *testing.T) {
 	c := newTool(t)
 	c.want(64, "Usage:", "")
 	c.want(64, "Usage:", "", "sideways")
-	c.want(1, "no cluster is up: start one with make cluster-up", "", "kubectl", "get", "nodes")
+	c.want(0, "Usage:", "", "help")
+	c.want(1, "down now: expected no arguments", "", "down", "now")
+	c.want(1, "no cluster is up, with a folder in "+c.dir+": start one with make cluster-up", "", "kubectl", "get", "nodes")
 	c.want(1, "-nodes=10: expected 1 to 9", "", "up", "-nodes=10")
 	c.want(1, "unknown argument", "", "up", "please")
 	c.want(2, "no such file", "", "up", "-image=/nowhere.tar")
@@ -183,7 +193,8 @@ func TestUpAndDown(t *testing.T) {
 	dir := c.up()
 	c.want(1, "a cluster is up already", "", "up")
 	c.want(0, "n1", "", "status")
-	c.want(0, "export KUBECONFIG="+dir+"/kubeconfig", "", "env")
+	c.want(0, "export KUBECONFIG='"+dir+"/kubeconfig'", "", "env")
+	c.want(1, "status n1: expected no arguments", "", "status", "n1")
 	c.want(0, "n1 Ready", "", "kubectl", "get", "node", "n1", "-o", `jsonpath={.metadata.name} {.status.conditions[?(@.status=="True")].type}`)
 	c.want(0, "NAME", "", "helm", "list")
 	c.want(0, "kubelet-n1", "", "logs")
@@ -211,6 +222,41 @@ func TestUpAndDown(t *testing.T) {
 		t.Errorf("after down there are processes %v, mounts: %v, folder: %v, cgroups %v", pids, mounts, exists(dir), cgroups(t, dir))
 	}
 	c.want(0, "no cluster is up", "", "down")
+}
+
+// TestInterrupted interrupts up while the cluster starts.
+func TestInterrupted(t *testing.T) {
+	needsCluster(t)
+	c := newTool(t)
+	up := c.command("up", "-nodes=1", "-image="+c.tiny())
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	up.Stdout, up.Stderr = w, w
+	if err := up.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.Close()
+	_ = r.SetReadDeadline(time.Now().Add(patience))
+	lines, interrupted := bufio.NewScanner(r), false
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "the nodes have power") {
+			interrupted = true
+			_ = up.Process.Signal(os.Interrupt)
+		}
+		if strings.Contains(lines.Text(), "is Ready") {
+			t.Error("it went on after it was interrupted")
+		}
+	}
+	_ = up.Wait()
+	if !interrupted || up.ProcessState.ExitCode() != 1 {
+		t.Errorf("interrupted: %v, %v: expected exit code 1", interrupted, up.ProcessState)
+	}
+	if left, err := filepath.Glob(filepath.Join(c.dir, "kube-smcroute-*")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
 }
 
 // TestSupervisorIsKilled kills what would tidy up, with a pod on the node.

@@ -63,9 +63,14 @@ func (c *cluster) exec(args []string) error {
 	if err != nil {
 		return err
 	}
-	conn, err := net.DialUnix("unixpacket", nil, &net.UnixAddr{Name: c.Socket, Net: "unixpacket"})
+	address, folder, err := shortly(c.Socket)
 	if err != nil {
 		return err
+	}
+	conn, err := net.DialUnix("unixpacket", nil, address)
+	_ = folder.Close()
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Socket, err)
 	}
 	defer conn.Close()
 	if _, _, err := conn.WriteMsgUnix(ask, unix.UnixRights(0, 1, 2), nil); err != nil {
@@ -85,6 +90,17 @@ func (c *cluster) exec(args []string) error {
 	}
 	os.Exit(answer.Code)
 	return nil
+}
+
+// shortly returns the address of a socket through its folder, which is open: the
+// kernel takes no path of a socket that is longer than 107 bytes.
+func shortly(socket string) (*net.UnixAddr, *os.File, error) {
+	folder, err := os.Open(filepath.Dir(socket))
+	if err != nil {
+		return nil, nil, err
+	}
+	path := fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), filepath.Base(socket))
+	return &net.UnixAddr{Name: path, Net: "unixpacket"}, folder, nil
 }
 
 // server runs commands, in the lab.
@@ -113,9 +129,14 @@ func serve(c *clusterlab.Cluster, door string) error {
 	if err := c.WriteKubeConfig(state.KubeConfig, "https://"+door); err != nil {
 		return err
 	}
-	listener, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: state.Socket, Net: "unixpacket"})
+	address, folder, err := shortly(state.Socket)
 	if err != nil {
 		return err
+	}
+	listener, err := net.ListenUnix("unixpacket", address)
+	_ = folder.Close()
+	if err != nil {
+		return fmt.Errorf("%s: %w", state.Socket, err)
 	}
 	go func() {
 		for {

@@ -57,7 +57,10 @@ func run(args []string) error {
 	case "supervise": // by up
 		return supervise(args)
 	case "down":
-		return down()
+		return down(args)
+	case "help", "-h", "-help", "--help":
+		fmt.Print(usage)
+		return nil
 	}
 	commands := map[string]func(*cluster, []string) error{
 		"status": (*cluster).status, "env": (*cluster).env, "kubectl": (*cluster).kubectl,

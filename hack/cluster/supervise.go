@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/smcroute/kube-smcroute/test/clusterlab"
+	"github.com/smcroute/kube-smcroute/test/clusterlab/capsule"
 	"github.com/smcroute/kube-smcroute/test/door"
 	"github.com/smcroute/kube-smcroute/test/kubelab"
 	"github.com/smcroute/kube-smcroute/test/netlab"
@@ -34,8 +35,8 @@ func supervise(args []string) error {
 	if err := clusterlab.Isolate(label, func(dir string) error { return buildImage(dir, o) }); err != nil {
 		return err
 	}
-	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	defer cancel()
+	// Until the cluster is up, a signal ends the program, and so all that there is.
+	ctx := context.Background()
 	err = netlab.Run(func(tb netlab.TB) {
 		c := clusterlab.Start(printer{tb}, clusterlab.Options{Nodes: o.nodes, Images: imagesOf(o)})
 		door.Serve(clusterlab.Address + ":" + clusterlab.Port)
@@ -45,6 +46,9 @@ func supervise(args []string) error {
 		for _, file := range imagesOf(options{}) {
 			_ = os.Remove(file) // it is in the nodes
 		}
+		var cancel context.CancelFunc
+		ctx, cancel = signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+		tb.Cleanup(cancel)
 		<-ctx.Done()
 	})
 	if ctx.Err() != nil {
@@ -84,6 +88,7 @@ func buildImage(dir string, o options) error {
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false -trimpath")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	capsule.Tie(cmd)
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("go run ./hack/image: %w", err)
 	}

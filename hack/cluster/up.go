@@ -159,7 +159,10 @@ docs/tutorial.md goes on from here. End it with:  make cluster-down
 }
 
 // down ends the cluster and waits until nothing of it is left.
-func down() error {
+func down(args []string) error {
+	if err := none("down", args); err != nil {
+		return err
+	}
 	dirs, err := capsule.Living(label)
 	if err != nil {
 		return err
