@@ -62,6 +62,12 @@ go:
 	@command -v $(GO) >/dev/null || { \
 		echo "make: there is no '$(GO)' in PATH: install Go $$(sed -n 's/^go //p' go.mod) or later (https://go.dev/dl), or name it with GO=/path/to/go" >&2; exit 1; }
 
+# Says so before it builds Kubernetes.
+.PHONY: root
+root:
+	@[ "$$(id -u)" = 0 ] || { \
+		echo "make: a cluster needs root: containers and their mounts are the kernel's business (with sudo: sudo env PATH=\"\$$PATH\" make ...)" >&2; exit 1; }
+
 ##@ Build
 
 .PHONY: build
@@ -121,7 +127,7 @@ test-api: go kubebox ## the operator against a real API server, with agents on n
 	$(GO) test -count=1 -v -timeout=15m ./test/api
 
 .PHONY: test-cluster
-test-cluster: go kubebox ## image and chart on a real cluster: three kubelets in namespaces; as root
+test-cluster: root go kubebox ## image and chart on a real cluster: three kubelets in namespaces; as root
 	@hack/cluster/packages
 	$(GO) test -count=1 -v -timeout=30m ./test/cluster
 
@@ -159,7 +165,7 @@ demo-k8s: build kubebox ## the operator: an API server, two nodes, real packets,
 	@exec $(BIN)/demo-k8s -bin $(BIN)
 
 .PHONY: cluster-up
-cluster-up: go kubebox ## a cluster of three kubelets in namespaces, with a KUBECONFIG to play with; as root
+cluster-up: root go kubebox ## a cluster of three kubelets in namespaces, with a KUBECONFIG to play with; as root
 	@hack/cluster/packages
 	$(GO) build -o $(BIN)/ ./hack/cluster
 	$(BIN)/cluster up
