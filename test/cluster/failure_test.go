@@ -139,9 +139,11 @@ func TestNodeLost(t *testing.T) {
 	w.end(w.players[2])
 }
 
-// outage is how long the API server is away. An hour would show nothing else:
-// what has limits in time are Leases of 15 s, after which controllers end.
-const outage = 20 * time.Second
+// outage is how long the API server is away. A minute would show nothing else,
+// and take longer: the limit in time is that of the controllers' Lease, of which
+// the holder ends after 10 s without it, and the pauses between the clients' looks
+// grow with the outage.
+const outage = 15 * time.Second
 
 // The API server is away for a while: forwarding goes on, also to a player that
 // is started anew by its kubelet, and then the status catches up.
