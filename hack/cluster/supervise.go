@@ -84,7 +84,7 @@ func buildImage(dir string, o options) error {
 		return err
 	}
 	fmt.Printf("building the image kube-smcroute:%s\n", version)
-	cmd := exec.Command("go", "run", "./hack/image", "-o", filepath.Join(dir, images), "-version", version, "-arch", runtime.GOARCH)
+	cmd := exec.Command(clusterlab.GoCommand(), "run", "./hack/image", "-o", filepath.Join(dir, images), "-version", version, "-arch", runtime.GOARCH)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false -trimpath")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr

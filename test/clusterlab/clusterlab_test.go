@@ -32,7 +32,7 @@ func buildHello(dir string) error {
 		return err
 	}
 	program := filepath.Join(dir, "hello")
-	if _, err := run(root, "go", "build", "-ldflags=-s -w", "-o", program, "./test/clusterlab/hello"); err != nil {
+	if _, err := run(root, GoCommand(), "build", "-ldflags=-s -w", "-o", program, "./test/clusterlab/hello"); err != nil {
 		return err
 	}
 	index, err := oci.Index(oci.Image{Files: []oci.File{oci.Program(program)}, Config: v1.Config{Entrypoint: []string{"/hello"}}})

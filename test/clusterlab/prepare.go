@@ -1,6 +1,7 @@
 package clusterlab
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -164,7 +165,7 @@ func prepare(dir string) error {
 	if err != nil {
 		return err
 	}
-	helm, err := run(root, "go", "tool", "-n", "-modfile=hack/tools/go.mod", "helm")
+	helm, err := run(root, GoCommand(), "tool", "-n", "-modfile=hack/tools/go.mod", "helm")
 	if err != nil {
 		return err
 	}
@@ -172,7 +173,7 @@ func prepare(dir string) error {
 		return err
 	}
 	program := filepath.Join(dir, "pause")
-	if _, err := run(root, "go", "build", "-ldflags=-s -w", "-o", program, "./test/clusterlab/pause"); err != nil {
+	if _, err := run(root, GoCommand(), "build", "-ldflags=-s -w", "-o", program, "./test/clusterlab/pause"); err != nil {
 		return err
 	}
 	index, err := oci.Index(oci.Image{
@@ -185,6 +186,9 @@ func prepare(dir string) error {
 	_, err = oci.Write(program+".tar", pauseImage, index)
 	return err
 }
+
+// GoCommand is the go command: that of the variable GO, as with make.
+func GoCommand() string { return cmp.Or(os.Getenv("GO"), "go") }
 
 // run runs a program in the project's root, with the Makefile's way to compile,
 // so that nothing is compiled twice.
