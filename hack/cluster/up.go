@@ -142,19 +142,13 @@ The cluster is up. For kubectl and helm, in any shell:
 
   eval "$(%[1]s env)"
 
-Install the operator, then look at its agents:
-
-  kubectl create namespace kube-smcroute
-  kubectl label namespace kube-smcroute pod-security.kubernetes.io/enforce=privileged
-  helm install kube-smcroute charts/kube-smcroute --namespace kube-smcroute --wait
-  kubectl --namespace kube-smcroute get pods -o wide
-
 Machines of the studio's LAN, outside of the cluster, and nodes:
 
   %[1]s exec studio ip address
   %[1]s exec n1 ps -e
 
-docs/tutorial.md goes on from here. End it with:  make cluster-down
+docs/tutorial.md goes on from here: it installs the operator, and brings a stream to
+pods. End the cluster with:  make cluster-down
 `, self)
 }
 
