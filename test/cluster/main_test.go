@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/smcroute/kube-smcroute/test/clusterlab"
+	"github.com/smcroute/kube-smcroute/test/clusterlab/capsule"
 )
 
 // What build makes and the tests use.
@@ -25,19 +26,22 @@ func TestMain(m *testing.M) { clusterlab.Main(m, build) }
 // the machine's own namespaces, where there is a way to a module proxy.
 func build(dir string) error {
 	for _, version := range []string{oldVersion, newVersion} {
-		if err := run("go", "run", "../../hack/image", "-o", dir, "-version", version, "-arch", runtime.GOARCH); err != nil {
+		if err := run("run", "../../hack/image", "-o", dir, "-version", version, "-arch", runtime.GOARCH); err != nil {
 			return err
 		}
 	}
-	if err := run("go", "build", "-o", filepath.Join(dir, "mcast"), "../../cmd/mcast"); err != nil {
+	if err := run("build", "-o", filepath.Join(dir, "mcast"), "../../cmd/mcast"); err != nil {
 		return err
 	}
 	return os.Setenv(envDir, dir)
 }
 
-func run(name string, args ...string) error {
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %v: %w\n%s", name, args, err, out)
+// run runs the go command, no longer than this program lives.
+func run(args ...string) error {
+	cmd := exec.Command(clusterlab.GoCommand(), args...)
+	capsule.Tie(cmd)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%v: %w\n%s", cmd, err, out)
 	}
 	return nil
 }
