@@ -21,7 +21,7 @@ func (t *translator) place(w *wish, ns *v1alpha1.NetworkNamespace, ofNode bool) 
 		}
 		if ofNode && !t.hostPermitted(w.object.Namespace) {
 			return nil, &Rejection{v1alpha1.ReasonHostInterfacesNotPermitted, fmt.Sprintf(
-				"namespace %q may not name the node's interfaces and tables: add it to the agent's --host-namespaces", w.object.Namespace)}
+				"namespace %q may not name the node's interfaces and tables: add it to the agent's --host-namespaces, agent.hostNamespaces in the chart's values", w.object.Namespace)}
 		}
 		return []Router{{}}, nil
 	case v1alpha1.PodNamespace:

@@ -73,6 +73,6 @@ func singles(m mroute.Match) int {
 
 func limited(namespace, verb string, limit int, of string) *Rejection {
 	return &Rejection{v1alpha1.ReasonLimitExceeded, fmt.Sprintf(
-		"with this one the objects of namespace %q %s more than %d %s, the limit for a namespace that may not name the node's interfaces: remove older ones, or add it to the agent's --host-namespaces",
+		"with this one the objects of namespace %q %s more than %d %s, the limit for a namespace that may not name the node's interfaces: remove older ones, or add it to the agent's --host-namespaces, agent.hostNamespaces in the chart's values",
 		namespace, verb, limit, of)}
 }
