@@ -62,6 +62,9 @@ func (v *verdict) isProgrammed() metav1.Condition {
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, v1alpha1.ReasonNodeNotReporting, v.silence()
 	case len(v.pending) > 0:
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, v1alpha1.ReasonPending, v.waits()
+	case v.idle == v.matched:
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonProgrammed,
+			"There is nothing to program: no pod that the "+v.kind+" selects runs on a selected node"
 	case v.matched == 1:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonProgrammed, "The "+v.kind+" is in the kernel of the selected node"
 	default:

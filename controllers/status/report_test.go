@@ -52,7 +52,8 @@ func TestReport(t *testing.T) {
 		reason, message string
 	}{
 		{name: "programmed", routers: map[translate.Router]mroute.RouterState{host: snap()}, reason: "Programmed"},
-		{name: "nothing to do", object: func(o *translate.Object) { o.Routers = nil }, reason: "Programmed"},
+		{name: "nothing to do", object: func(o *translate.Object) { o.Routers = nil },
+			reason: "Programmed", message: "no pod that it selects runs on this node"},
 		{name: "somebody else waits", routers: map[translate.Router]mroute.RouterState{
 			host: snap(pending("MulticastRoute ns/b", mroute.CauseNoInterface, "no interface eth9"), pending("/etc/smcroute.conf", mroute.CauseKernel, "x")),
 		}, reason: "Programmed"},

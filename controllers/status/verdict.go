@@ -26,6 +26,7 @@ type verdict struct {
 	invalid  error // of the selector
 
 	matched, programmed int
+	idle                int // programmed nodes where it comes to nothing
 	failed, pending     []v1alpha1.FailingNode
 	absent              []string // nodes that would be selected if they had an agent
 	counters            *v1alpha1.Counters
@@ -113,6 +114,9 @@ func (v *verdict) node(n *Node, meta *metav1.ObjectMeta, reports *Index, state *
 	switch state.Reason {
 	case v1alpha1.ReasonProgrammed:
 		v.programmed++
+		if state.Message == noPod {
+			v.idle++
+		}
 	case v1alpha1.ReasonPending:
 		v.pending = append(v.pending, v1alpha1.FailingNode{Name: n.Name, Reason: v1alpha1.ReasonPending, Message: state.Message})
 	default:

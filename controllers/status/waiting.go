@@ -8,6 +8,10 @@ import (
 	"github.com/smcroute/kube-smcroute/controllers/translate"
 )
 
+// noPod is the message of an object that is programmed since it comes to nothing.
+// It may be meant so, or a label may be mistyped.
+const noPod = "no pod that it selects runs on this node"
+
 // waiting knows what the objects of a node wait for.
 type waiting struct {
 	routers map[translate.Router]mroute.RouterState
@@ -63,6 +67,9 @@ func (w *waiting) of(o *translate.Object) (reason, message string) {
 		if t, ok := w.rules[at][o.Ref()]; ok && rank(t.reason) < rank(worst.reason) {
 			worst = trouble{t.reason, w.where(at) + t.message}
 		}
+	}
+	if worst.reason == v1alpha1.ReasonProgrammed && len(o.Routers) == 0 {
+		worst.message = noPod
 	}
 	return worst.reason, worst.message
 }

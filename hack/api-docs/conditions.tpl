@@ -18,7 +18,7 @@ It is Unknown, reason `Pending`, before any selected node reported.
 
 `Programmed` is True, reason `Programmed`, if every selected node has the object in
 its kernel. A node where it selects no pod has nothing to do, and counts as one that
-has. An object that is not accepted is not programmed, for the same reason.
+has; if that is so of all of them, the message says it. An object that is not accepted is not programmed, for the same reason.
 
 | reason of Programmed | why, and what to do |
 |---|---|

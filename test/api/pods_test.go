@@ -53,7 +53,9 @@ func TestToPods(t *testing.T) {
 				h.Bridge(c.bridge, netip.MustParsePrefix("10.88.0.1/24"), netip.MustParsePrefix("fd00:88::1/64"))
 			}
 			s.apply(players())
-			s.awaitProgrammed("players", 1) // there is nothing to do yet
+			if m := s.awaitReason("players", v1alpha1.ConditionProgrammed, v1alpha1.ReasonProgrammed); !strings.Contains(m, "no pod that the route selects") {
+				t.Errorf("without players the route says %q", m)
+			}
 			first := s.pod(h, "first", "player", "11", c.bridge, "")
 			for _, sg := range []mroute.SG{sg4, sg6} {
 				h.passes(sg, first.heard)
