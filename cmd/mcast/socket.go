@@ -94,15 +94,7 @@ func (s *socket) open4(sources []netip.Addr, link *net.Interface) error {
 	if err := conn.SetControlMessage(ipv4.FlagTTL|ipv4.FlagDst, true); err != nil {
 		return err
 	}
-	group := &net.UDPAddr{IP: s.group.AsSlice()}
-	if len(sources) == 0 {
-		return conn.JoinGroup(link, group)
-	}
-	var errs []error
-	for _, source := range sources {
-		errs = append(errs, conn.JoinSourceSpecificGroup(link, group, &net.UDPAddr{IP: source.AsSlice()}))
-	}
-	return errors.Join(errs...)
+	return s.join(conn, sources, link)
 }
 
 func (s *socket) open6(sources []netip.Addr, link *net.Interface) error {
@@ -121,6 +113,17 @@ func (s *socket) open6(sources []netip.Addr, link *net.Interface) error {
 	if err := conn.SetControlMessage(ipv6.FlagHopLimit|ipv6.FlagDst, true); err != nil {
 		return err
 	}
+	return s.join(conn, sources, link)
+}
+
+// member is what a socket of either family joins groups by.
+type member interface {
+	JoinGroup(link *net.Interface, group net.Addr) error
+	JoinSourceSpecificGroup(link *net.Interface, group, source net.Addr) error
+}
+
+// join joins the group, for the sources alone if there are any.
+func (s *socket) join(conn member, sources []netip.Addr, link *net.Interface) error {
 	group := &net.UDPAddr{IP: s.group.AsSlice()}
 	if len(sources) == 0 {
 		return conn.JoinGroup(link, group)
