@@ -114,7 +114,7 @@ func (v *verdict) node(n *Node, meta *metav1.ObjectMeta, reports *Index, state *
 	switch state.Reason {
 	case v1alpha1.ReasonProgrammed:
 		v.programmed++
-		if state.Message == noPod {
+		if state.Message != "" { // all is well, but for this: it selects no pod
 			v.idle++
 		}
 	case v1alpha1.ReasonPending:
