@@ -30,8 +30,18 @@ type Options struct {
 
 	FlushInterval  time.Duration // see [engine.Options]
 	MRDiscInterval time.Duration // 4 s to 180 s; 0: 20 s
-	NetNS          string        // path of Kernel's network namespace; "": this one
-	Script         string        // see [hook.New]; "": none
+	// Await names the layers beside that of the configuration file that must have
+	// been set once before what the kernel held at the start, and nobody wants,
+	// goes. RemoveForeign has it go even if another program put it there.
+	Await         []string
+	RemoveForeign bool
+
+	// Leave reports at the end of Run whether what is in the kernel is left to
+	// the next process. nil: never.
+	Leave func() bool
+
+	NetNS  string // path of Kernel's network namespace; "": this one
+	Script string // see [hook.New]; "": none
 
 	Logger *slog.Logger
 

@@ -47,6 +47,10 @@ type (
 	// Retry tries again what failed, if its time has come.
 	Retry struct{}
 
+	// Complete says that all who have a say have set their layers once: what is
+	// held and nobody wants may go.
+	Complete struct{}
+
 	// Continue answers a [Later].
 	Continue struct{}
 )
@@ -59,6 +63,7 @@ func (CountersRead) isEvent() {}
 func (Expire) isEvent()       {}
 func (Retry) isEvent()        {}
 func (Continue) isEvent()     {}
+func (Complete) isEvent()     {}
 
 // Effect is something to do.
 type Effect interface{ isEffect() }

@@ -63,6 +63,14 @@ type Options struct {
 	// FamilyErr says why a family has no table; nil: both have one.
 	FamilyErr func(mroute.Family) error
 
+	// Held is what a family's table holds already, at Now; nil: nothing. It stays
+	// until [Complete]: until then a router only adds.
+	Held func(mroute.Family) mroute.Held
+	Now  time.Time
+
+	// RemoveForeign has what is held go if nobody wants it, whosever it is.
+	RemoveForeign bool
+
 	// CauseOf names the cause of an error; nil: it is always the kernel's.
 	CauseOf func(error) mroute.Cause
 }

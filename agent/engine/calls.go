@@ -42,6 +42,13 @@ func (e *Engine) SetLayer(ctx context.Context, l mroute.Layer, dropEdits bool) e
 	return err
 }
 
+// Complete says that all who have a say have set their layers once: from now on
+// what the kernel held before and nobody wants is removed. It returns when
+// that is done.
+func (e *Engine) Complete(ctx context.Context) error {
+	return e.call(ctx, func() { e.step(core.Complete{}) })
+}
+
 // Edit applies a client's change, and returns when the kernel has it: as for
 // [Engine.SetLayer].
 func (e *Engine) Edit(ctx context.Context, ed mroute.Edit) error {

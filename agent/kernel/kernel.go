@@ -42,8 +42,23 @@ type Table interface {
 	// are being deleted, and never shows outputs whose VIF is gone.
 	Dump(mroute.Family) (Dump, error)
 
-	// Close gives up the tables: VIFs, entries and memberships vanish.
+	// Held tells what the family's table held when it was claimed. It is empty
+	// unless a process before this one, or another program, had left something.
+	Held(mroute.Family) mroute.Held
+
+	// Settle says that all who have a say have told what they want, and that the
+	// kernel has it: foreign are the entries that stay although nobody wants them.
+	// They are Foreign to the next process, for which all else is its own. What the
+	// process before had joined is given up.
+	Settle(f mroute.Family, foreign []mroute.SG) error
+
+	// Close gives up the tables: VIFs, entries and memberships vanish, but for
+	// those of other programs.
 	Close() error
+
+	// Detach ends like Close, but leaves VIFs, entries and memberships to the next
+	// process. Without anything that keeps them (see package keep) it is Close.
+	Detach() error
 }
 
 // Dump is the content of one family's table.

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/smcroute/kube-smcroute/agent/keep"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -33,6 +34,9 @@ type Options struct {
 	// 999,999,999 in IPv4, 99,999,999 in IPv6. 0 is the default table, to which
 	// packets go unless a rule says otherwise.
 	Table uint32
+
+	// Keep is how the next process gets the tables; nil: they end with this one.
+	Keep *keep.Keeping
 
 	// Log gets warnings about what is missing but not needed. nil: none.
 	Log *slog.Logger
@@ -124,6 +128,15 @@ func (k *Kernel) FamilyErr(f mroute.Family) error {
 	}
 	return nil
 }
+
+// Held implements [kernel.Table].
+func (k *Kernel) Held(f mroute.Family) mroute.Held { return mroute.Held{} }
+
+// Settle implements [kernel.Table].
+func (k *Kernel) Settle(f mroute.Family, foreign []mroute.SG) error { return nil }
+
+// Detach implements [kernel.Table].
+func (k *Kernel) Detach() error { return k.Close() }
 
 // Close implements [kernel.Table]. It also ends Watch.
 func (k *Kernel) Close() error {

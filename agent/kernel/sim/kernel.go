@@ -90,6 +90,15 @@ func (k *Kernel) clone(h *Host) *Kernel {
 	}
 }
 
+// Held implements kernel.Table.
+func (k *Kernel) Held(f mroute.Family) mroute.Held { return mroute.Held{} }
+
+// Settle implements kernel.Table.
+func (k *Kernel) Settle(f mroute.Family, foreign []mroute.SG) error { return nil }
+
+// Detach implements kernel.Table.
+func (k *Kernel) Detach() error { return k.Close() }
+
 // FamilyErr implements kernel.Table.
 func (k *Kernel) FamilyErr(f mroute.Family) error {
 	k.host.mu.Lock()
