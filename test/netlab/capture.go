@@ -229,6 +229,14 @@ func (c *Capture) Count(sg mroute.SG) int {
 	return 0
 }
 
+// Has reports whether the packet of sg with that number arrived.
+func (c *Capture) Has(sg mroute.SG, seq uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	flow := c.flows[In][sg]
+	return flow != nil && flow.Has(seq)
+}
+
 // Await waits until at least n packets of sg have arrived, or ends the test. A
 // test that expects exactly n checks Count once whatever could bring more has
 // happened: for example after packets sent later, on another group, arrived.

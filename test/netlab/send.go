@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -142,7 +143,7 @@ func (n *numbering) send() error {
 type Stream struct {
 	stop context.CancelFunc
 	done chan struct{}
-	sent uint64
+	sent atomic.Uint64
 	err  error
 }
 
@@ -171,11 +172,11 @@ func (s *Stream) run(ctx context.Context, numbers *numbering, rate float64) {
 	defer tick.Stop()
 	for {
 		due := uint64(time.Since(start).Seconds()*rate) + 1
-		for s.sent < due && ctx.Err() == nil {
+		for s.sent.Load() < due && ctx.Err() == nil {
 			if s.err = numbers.send(); s.err != nil {
 				return
 			}
-			s.sent++
+			s.sent.Add(1)
 		}
 		select {
 		case <-ctx.Done():
@@ -190,5 +191,9 @@ func (s *Stream) run(ctx context.Context, numbers *numbering, rate float64) {
 func (s *Stream) Stop() (sent uint64, err error) {
 	s.stop()
 	<-s.done
-	return s.sent, s.err
+	return s.sent.Load(), s.err
 }
+
+// Sent is how many packets were sent so far: those with lower numbers were, and
+// the one with this number may be on its way.
+func (s *Stream) Sent() uint64 { return s.sent.Load() }
