@@ -19,6 +19,7 @@ type Host struct {
 	next    int           // ifindex of the next new link
 	tables  []*table      // never freed, as in the kernel
 	kernels []*Kernel     // open ones, in order of opening
+	left    []*Kernel     // ended ones, whose sockets the keeper holds
 	sent    map[departure]int
 	lacks   [2]bool // by slot
 	limit   int     // of memberships, 0: none
@@ -118,7 +119,7 @@ func (h *Host) Clone() *Host {
 		copies[t] = t.clone()
 		c.tables = append(c.tables, copies[t])
 	}
-	for _, k := range h.kernels {
+	clone := func(k *Kernel) *Kernel {
 		twin := k.clone(c)
 		for i, t := range k.tables {
 			if t != nil {
@@ -128,10 +129,19 @@ func (h *Host) Clone() *Host {
 				}
 			}
 		}
-		c.kernels = append(c.kernels, twin)
+		return twin
+	}
+	for _, k := range h.kernels {
+		c.kernels = append(c.kernels, clone(k))
+	}
+	for _, k := range h.left {
+		c.left = append(c.left, clone(k))
 	}
 	return c
 }
+
+// programs lists those whose sockets are open: by themselves or by the keeper.
+func (h *Host) programs() []*Kernel { return slices.Concat(h.kernels, h.left) }
 
 // Kernels lists the open handles, in order of opening.
 func (h *Host) Kernels() []*Kernel {

@@ -21,33 +21,41 @@ type Kernel struct {
 	gone    []int              // ifindexes of those that left meanwhile
 	wake    chan struct{}      // has room for one
 	closed  bool
+	id      uint32
+	keep    keeping
+	held    [2]mroute.Held // until settled
+	foreign [2]kernel.Foreign
 }
 
 var _ kernel.Kernel = (*Kernel)(nil)
 
 // Open claims table id in both families (MRT_INIT). It fails if it gets neither.
-func (h *Host) Open(id uint32) (*Kernel, error) { return h.open(id, true) }
+func (h *Host) Open(id uint32) (*Kernel, error) { return h.open(id, keeping{own: true}) }
 
 // OpenGuest opens a table without owning it, as any program with CAP_NET_ADMIN
 // may. What it adds is static: it survives the owner and the guest. A guest
 // gets no upcalls.
-func (h *Host) OpenGuest(id uint32) (*Kernel, error) { return h.open(id, false) }
+func (h *Host) OpenGuest(id uint32) (*Kernel, error) { return h.open(id, keeping{}) }
 
-func (h *Host) open(id uint32, own bool) (*Kernel, error) {
+func (h *Host) open(id uint32, keep keeping) (*Kernel, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	k := &Kernel{host: h, members: map[membership]bool{}, wake: make(chan struct{}, 1)}
+	k := &Kernel{host: h, id: id, keep: keep, members: map[membership]bool{}, wake: make(chan struct{}, 1)}
 	for _, f := range mroute.Families {
 		t := h.table(f, id)
 		switch {
 		case h.lacks[slot(f)]:
 			k.errs[slot(f)] = &kernel.Error{Op: "MRT_INIT", Object: tableName(f, id), Errno: syscall.ENOPROTOOPT, Cause: kernel.ErrNotSupported}
 			continue
-		case own && t.owner != nil:
+		case keep.store && t.owner != nil && t.owner.closed:
+			k.adopt(t)
+			continue
+		case keep.own && t.owner != nil:
 			k.errs[slot(f)] = &kernel.Error{Op: "MRT_INIT", Object: tableName(f, id), Errno: syscall.EADDRINUSE, Cause: kernel.ErrTableBusy}
 			continue
-		case own:
+		case keep.own:
 			t.owner = k
+			k.find(t, false)
 		}
 		k.tables[slot(f)] = t
 	}
@@ -87,17 +95,13 @@ func (k *Kernel) clone(h *Host) *Kernel {
 		news:    k.news,
 		gone:    slices.Clone(k.gone),
 		wake:    make(chan struct{}, 1),
+		closed:  k.closed,
+		id:      k.id,
+		keep:    k.keep,
+		held:    k.held,
+		foreign: [2]kernel.Foreign{k.foreign[0].Clone(), k.foreign[1].Clone()},
 	}
 }
-
-// Held implements kernel.Table.
-func (k *Kernel) Held(f mroute.Family) mroute.Held { return mroute.Held{} }
-
-// Settle implements kernel.Table.
-func (k *Kernel) Settle(f mroute.Family, foreign []mroute.SG) error { return nil }
-
-// Detach implements kernel.Table.
-func (k *Kernel) Detach() error { return k.Close() }
 
 // FamilyErr implements kernel.Table.
 func (k *Kernel) FamilyErr(f mroute.Family) error {
@@ -158,26 +162,7 @@ func (k *Kernel) Dump(f mroute.Family) (kernel.Dump, error) {
 	if err := k.familyErr(f); err != nil {
 		return kernel.Dump{}, err
 	}
-	t := k.tables[slot(f)]
-	d := kernel.Dump{VIFs: map[mroute.VIF]int{}, Entries: make(map[mroute.SG]mroute.Entry, len(t.mfc))}
-	for v := range t.vifs {
-		if t.vifs[v].link != 0 {
-			d.VIFs[mroute.VIF(v)] = t.vifs[v].link
-		}
-	}
-	for sg, e := range t.mfc {
-		seen := mroute.Entry{IIF: e.IIF, OIFs: e.OIFs}
-		if !t.has(e.IIF) {
-			seen.IIF = mroute.NoVIF
-		}
-		for v := range seen.OIFs {
-			if !t.has(mroute.VIF(v)) {
-				seen.OIFs[v] = 0
-			}
-		}
-		d.Entries[sg] = seen
-	}
-	return d, nil
+	return k.tables[slot(f)].dump(), nil
 }
 
 // Links implements kernel.Observer.
@@ -192,11 +177,20 @@ func (k *Kernel) Close() error {
 	}
 	for _, t := range k.tables {
 		if t != nil && t.owner == k {
+			k.empty(t)
 			t.owner = nil
 			t.flush()
 		}
 	}
+	for _, f := range mroute.Families {
+		k.dropOlder(f)
+	}
+	k.end()
+	return nil
+}
+
+// end has the program be one that has ended.
+func (k *Kernel) end() {
 	k.closed = true
 	k.host.kernels = slices.DeleteFunc(k.host.kernels, func(other *Kernel) bool { return other == k })
-	return nil
 }

@@ -53,7 +53,7 @@ func (h *Host) DeleteLink(name string) {
 			}
 		}
 	}
-	for _, k := range h.kernels {
+	for _, k := range h.programs() {
 		for m := range k.members {
 			if m.link == index {
 				delete(k.members, m)

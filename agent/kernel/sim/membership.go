@@ -44,7 +44,7 @@ func (h *Host) Memberships(name string) []mroute.SG {
 
 func (h *Host) memberships(link int) []mroute.SG {
 	var sgs []mroute.SG
-	for _, k := range h.kernels {
+	for _, k := range h.programs() {
 		for m := range k.members {
 			if m.link == link {
 				sgs = append(sgs, m.sg)

@@ -9,6 +9,14 @@ import (
 
 // apply carries out one op, with the kernel's answers.
 func (k *Kernel) apply(op mroute.Op) error {
+	err := k.do(op)
+	if err == nil {
+		k.foreign[slot(op.Family)].Took(&op)
+	}
+	return err
+}
+
+func (k *Kernel) do(op mroute.Op) error {
 	if err := k.familyErr(op.Family); err != nil {
 		return err
 	}
@@ -50,7 +58,7 @@ func (k *Kernel) addVIF(t *table, op mroute.Op) error {
 	if _, ok := k.host.link(op.Link.Index); !ok {
 		return refuse(op, syscall.EADDRNOTAVAIL, kernel.ErrNoLink)
 	}
-	t.vifs[op.VIF] = vif{link: op.Link.Index, static: t.owner != k}
+	t.vifs[op.VIF] = vif{link: op.Link.Index, static: t.owner != k || k.keep.static}
 	return nil
 }
 
@@ -70,7 +78,7 @@ func (k *Kernel) setMFC(t *table, op mroute.Op) error {
 		t.mfc[op.SG] = e
 	}
 	e.IIF, e.OIFs = op.Entry.IIF, t.outputs(op.Entry.OIFs)
-	e.static = e.static || t.owner != k
+	e.static = e.static || t.owner != k || k.keep.static
 	e.used = k.host.now
 	if w := t.queue[op.SG]; fresh && w != nil {
 		delete(t.queue, op.SG)

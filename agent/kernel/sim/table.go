@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
+	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
@@ -14,6 +16,9 @@ type table struct {
 	vifs   [mroute.MaxVIFs]vif
 	mfc    map[mroute.SG]*entry
 	queue  map[mroute.SG]*waiting // packets that wait for an entry
+
+	recorded bool        // as a kept program's, but for the entries foreign
+	foreign  []mroute.SG // see keep.Records
 }
 
 // vif is a slot of the VIF table; link 0 means that it is free.
@@ -45,6 +50,7 @@ func newTable(f mroute.Family, id uint32) *table {
 func (t *table) clone() *table {
 	c := *t
 	c.owner = nil // the caller knows the copy of the owner
+	c.foreign = slices.Clone(t.foreign)
 	c.mfc = make(map[mroute.SG]*entry, len(t.mfc))
 	for sg, e := range t.mfc {
 		twin := *e
@@ -111,4 +117,27 @@ func (t *table) expire(now time.Time) {
 			delete(t.queue, sg)
 		}
 	}
+}
+
+// dump is what the kernel tells of the table.
+func (t *table) dump() kernel.Dump {
+	d := kernel.Dump{VIFs: map[mroute.VIF]int{}, Entries: make(map[mroute.SG]mroute.Entry, len(t.mfc))}
+	for v := range t.vifs {
+		if t.vifs[v].link != 0 {
+			d.VIFs[mroute.VIF(v)] = t.vifs[v].link
+		}
+	}
+	for sg, e := range t.mfc {
+		seen := mroute.Entry{IIF: e.IIF, OIFs: e.OIFs}
+		if !t.has(e.IIF) {
+			seen.IIF = mroute.NoVIF
+		}
+		for v := range seen.OIFs {
+			if !t.has(mroute.VIF(v)) {
+				seen.OIFs[v] = 0
+			}
+		}
+		d.Entries[sg] = seen
+	}
+	return d
 }
