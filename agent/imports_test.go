@@ -30,9 +30,12 @@ var rooms = map[string]struct {
 	"plan":         {[]string{"mroute"}, "what should be is a function of intent, links and flows"},
 	"core":         {[]string{"mroute", "plan"}, "it decides, and knows neither who acts nor who asks"},
 	"engine":       {[]string{"core", "kernel", "mroute"}, "it runs the router, and knows nothing of files, clients or Kubernetes"},
+	"keep":         {[]string{"keep/shelf", "keep/wire", "mroute"}, "it holds descriptors, whatever they are of"},
+	"keep/shelf":   {[]string{"keep/wire"}, "descriptors by name, whoever puts them there"},
+	"keep/wire":    {nil, "messages carry names and descriptors, whatever they mean"},
 	"kernel":       {[]string{"mroute"}, "the port does not know who is plugged in at either side"},
 	"kernel/uapi":  {nil, "layouts of bytes are the kernel's, not ours"},
-	"kernel/linux": {[]string{"kernel", "kernel/uapi", "mroute", "netns"}, "it carries out, and decides nothing"},
+	"kernel/linux": {[]string{"keep", "kernel", "kernel/uapi", "mroute", "netns"}, "it carries out, and decides nothing"},
 	"kernel/sim":   {[]string{"kernel", "mroute"}, "it stands for the kernel, and so knows nothing of us"},
 	"conf":         {[]string{"mroute"}, "a file is one way to say what is wanted"},
 	"show":         {[]string{"mroute"}, "a listing is made from a snapshot alone"},
@@ -116,6 +119,9 @@ func TestSystemCalls(t *testing.T) {
 		"podlink":      "route look-ups",
 		"mrdisc":       "raw sockets of RFC 4286",
 		"hook":         "may the script be executed?",
+		"keep":         "the duplicates of descriptors, and of what they are",
+		"keep/shelf":   "the duplicates of descriptors",
+		"keep/wire":    "descriptors in messages",
 		"ipc":          "who is at the other end of the socket, and does it go on?",
 	}
 	forbidden := []string{"unsafe", "golang.org/x/sys/unix", "github.com/vishvananda/netns", "github.com/vishvananda/netlink"}

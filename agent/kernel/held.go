@@ -31,12 +31,14 @@ func (f *Found) Held(static, known bool, foreign []mroute.SG) mroute.Held {
 		foreign = slices.Collect(maps.Keys(f.Static))
 	}
 	for _, sg := range foreign {
-		if _, ok := h.Entries[sg]; ok {
-			h.Foreign = append(h.Foreign, sg)
+		if e, ok := h.Entries[sg]; ok {
+			if h.Foreign == nil {
+				h.Foreign = map[mroute.SG]mroute.Entry{}
+			}
+			h.Foreign[sg] = e
 			delete(h.Entries, sg)
 		}
 	}
-	slices.SortFunc(h.Foreign, mroute.SG.Compare)
 	return h
 }
 
@@ -50,7 +52,7 @@ type Foreign struct {
 // NewForeign returns what a program must take for another's at first.
 func NewForeign(h mroute.Held) Foreign {
 	f := Foreign{entries: map[mroute.SG]bool{}, vifs: map[mroute.VIF]bool{}}
-	f.Settle(h.Foreign)
+	f.Settle(slices.Collect(maps.Keys(h.Foreign)))
 	if !h.Own {
 		for sg := range h.Entries {
 			f.entries[sg] = true

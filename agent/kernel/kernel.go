@@ -49,7 +49,8 @@ type Table interface {
 	// Settle says that all who have a say have told what they want, and that the
 	// kernel has it: foreign are the entries that stay although nobody wants them.
 	// They are Foreign to the next process, for which all else is its own. What the
-	// process before had joined is given up.
+	// process before had joined is given up. It may be called again: what is
+	// foreign can become this program's own.
 	Settle(f mroute.Family, foreign []mroute.SG) error
 
 	// Close gives up the tables: VIFs, entries and memberships vanish, but for

@@ -11,8 +11,9 @@ type Held struct {
 	// are: what is wanted is taken over, the rest is another program's and stays.
 	Own bool
 
-	// Foreign are entries known to be another program's. They are not in Entries.
-	Foreign []SG
+	// Foreign are entries known to be another program's, and so are the VIFs that
+	// they name. They are not in Entries.
+	Foreign map[SG]Entry
 }
 
 // Empty reports whether nothing was there.

@@ -15,6 +15,7 @@ type Snapshot struct {
 	Joined  []GroupView // every single membership that the kernel holds
 	Links   []LinkView  // all links of the namespace, by index
 	Pending []PendingView
+	Foreign []EntryView // what another program has left in the kernel, by (S,G)
 }
 
 // RuleView is a rule on one inbound link.
@@ -36,7 +37,8 @@ type EntryView struct {
 	IIF      string
 	OIFs     []string // in order of VIF
 	Counters Counters
-	Age      time.Duration // since this daemon installed it
+	Age      time.Duration // since this daemon installed it, or found it
+	Adopted  bool          // the process before this one left it, and its Counters
 
 	// Origins are those of the rules that cover the flow on IIF, and so make it
 	// leave through OIFs: of the exact ones if there are any, else of the

@@ -72,7 +72,7 @@ func (k *Kernel) Held(f mroute.Family) mroute.Held {
 		return mroute.Held{}
 	}
 	h := k.held[slot(f)]
-	h.VIFs, h.Entries, h.Foreign = maps.Clone(h.VIFs), maps.Clone(h.Entries), slices.Clone(h.Foreign)
+	h.VIFs, h.Entries, h.Foreign = maps.Clone(h.VIFs), maps.Clone(h.Entries), maps.Clone(h.Foreign)
 	return h
 }
 
