@@ -11,7 +11,8 @@
 // Any program of the network namespace may take the name, whoever runs it. All
 // that it comes to is a delay: after some seconds the tables are tried all the
 // same, and nobody is told anything that is not true. So who listens is not
-// checked.
+// checked. Open must fail then if another agent does have the tables, also where
+// they are handed from one to the next (package keep).
 package turn
 
 import (
@@ -57,8 +58,16 @@ type Options struct {
 	NetNS string // path of the network namespace; "": this one
 	Table uint32 // of the kernel
 
-	// Open claims the tables, as linux.Open does.
-	Open func() (kernel.Kernel, error)
+	// Open claims the tables, as linux.Open does, and returns early if ctx is done.
+	// What it returns is detached if it is not used, and then Unused is called,
+	// which may be nil.
+	Open   func(ctx context.Context) (kernel.Kernel, error)
+	Unused func()
+
+	// Patient reports, when Open has found for a while that the tables are taken,
+	// though no agent has the name, whether they are waited for all the same.
+	// nil: they are not.
+	Patient func() bool
 
 	// StandBy is called once if there is somebody to wait for. It may be nil.
 	StandBy func()
@@ -68,7 +77,7 @@ type Options struct {
 
 // Turn is the time in which an agent has the tables.
 type Turn struct {
-	Kernel kernel.Kernel // to be closed before End is called
+	Kernel kernel.Kernel // to be closed or detached before End is called
 
 	mu    sync.Mutex
 	name  *net.UnixListener // nil: another has it
@@ -77,8 +86,9 @@ type Turn struct {
 
 // Take claims the tables when it is this agent's turn, or returns ctx's error
 // when ctx is done before. Without another agent to wait for it fails at once as
-// Open does, or within a second if that is because the tables are taken. If only
-// one family is, that is told by FamilyErr.
+// Open does, or within a second if that is because the tables are taken and
+// Patient has nothing against it. If only one family is, that is told by
+// FamilyErr.
 func Take(ctx context.Context, o Options) (*Turn, error) {
 	ns, err := netns.Open(o.NetNS)
 	if err != nil {
@@ -97,7 +107,7 @@ func Take(ctx context.Context, o Options) (*Turn, error) {
 	return t, nil
 }
 
-// End lets the next agent have the tables, which are free.
+// End lets the next agent have the tables, which are free, or held for it.
 func (t *Turn) End() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -137,7 +147,7 @@ func (l *line) take(ctx context.Context) (*Turn, error) {
 			return nil, ctx.Err()
 		case !ended && now.Sub(since) >= doubt, now.Sub(tried) >= despair:
 			since, tried, pause = now, now, firstPause
-			if t := l.tryAnyway(); t != nil {
+			if t := l.tryAnyway(ctx); t != nil {
 				return t, nil
 			}
 		case ended && now.Sub(began) >= sincere:
@@ -166,13 +176,13 @@ func (l *line) begin(ctx context.Context, name *net.UnixListener, nameless error
 
 // tryAnyway claims the tables without the name. The result is nil if that
 // cannot be.
-func (l *line) tryAnyway() *Turn {
-	k, err := l.o.Open()
+func (l *line) tryAnyway(ctx context.Context) *Turn {
+	k, err := l.o.Open(ctx)
 	switch {
 	case err != nil:
 		return nil
 	case busy(k):
-		_ = k.Close()
+		l.giveUp(k)
 		return nil
 	}
 	l.o.Logger.Warn("The tables are free, although another process says that it has them: taking them", "socket", l.address.String())
@@ -195,19 +205,30 @@ func (l *line) standBy() {
 func (l *line) open(ctx context.Context) (kernel.Kernel, error) {
 	deadline := time.Now().Add(release)
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		k, err := l.o.Open()
+		k, err := l.o.Open(ctx)
 		wait := errors.Is(err, kernel.ErrTableBusy) || err == nil && busy(k)
-		if !wait || !time.Now().Before(deadline) {
+		if !wait || !time.Now().Before(deadline) && !l.patient() {
 			return k, err
 		}
 		if err == nil {
-			_ = k.Close()
+			l.giveUp(k)
 		}
 		if !sleep(ctx, pause) {
 			return nil, ctx.Err()
 		}
 	}
 }
+
+// giveUp leaves the tables of k, which hold of the families that are not busy what
+// they did.
+func (l *line) giveUp(k kernel.Kernel) {
+	_ = k.Detach()
+	if l.o.Unused != nil {
+		l.o.Unused()
+	}
+}
+
+func (l *line) patient() bool { return l.o.Patient != nil && l.o.Patient() }
 
 // busy reports whether the table of some family is another's.
 func busy(k kernel.Kernel) bool {

@@ -72,7 +72,7 @@ func newAgent(ns string) *agent {
 	a := &agent{done: make(chan struct{})}
 	a.o = Options{
 		NetNS: ns,
-		Open: func() (kernel.Kernel, error) {
+		Open: func(context.Context) (kernel.Kernel, error) {
 			k, err := linux.Open(linux.Options{NetNS: ns})
 			if err != nil {
 				return nil, err
@@ -88,7 +88,14 @@ func newAgent(ns string) *agent {
 // start starts an agent in a namespace.
 func start(t *testing.T, ns *netlab.NS) *agent {
 	t.Helper()
+	return startAs(t, ns, func(*Options) {})
+}
+
+// startAs starts one with other options.
+func startAs(t *testing.T, ns *netlab.NS, change func(*Options)) *agent {
+	t.Helper()
 	a := newAgent(ns.ProcPath())
+	change(&a.o)
 	ctx, cancel := context.WithCancel(context.Background())
 	a.cancel = cancel
 	go func() {
@@ -246,7 +253,9 @@ func TestSideBySide(t *testing.T) {
 	start(t, other).has(t)
 	a := newAgent(ns.ProcPath())
 	a.o.Table = 7
-	a.o.Open = func() (kernel.Kernel, error) { return linux.Open(linux.Options{NetNS: ns.ProcPath(), Table: 7}) }
+	a.o.Open = func(context.Context) (kernel.Kernel, error) {
+		return linux.Open(linux.Options{NetNS: ns.ProcPath(), Table: 7})
+	}
 	turn, err := Take(t.Context(), a.o)
 	if err != nil || a.standing.Load() {
 		t.Fatalf("error %v, standing by %v", err, a.standing.Load())
@@ -324,13 +333,13 @@ func TestTableIsFreedLater(t *testing.T) {
 		ns := netlab.New(t)
 		a := newAgent(ns.ProcPath())
 		open, calls := a.o.Open, 0
-		a.o.Open = func() (kernel.Kernel, error) {
+		a.o.Open = func(ctx context.Context) (kernel.Kernel, error) {
 			calls++
 			switch {
 			case calls > 3:
-				return open()
+				return open(ctx)
 			case partly:
-				k, err := open()
+				k, err := open(ctx)
 				return halfBusy{k}, err
 			}
 			return nil, &kernel.Error{Op: "MRT_INIT", Errno: syscall.EADDRINUSE, Cause: kernel.ErrTableBusy}
@@ -357,13 +366,91 @@ func (h halfBusy) FamilyErr(f mroute.Family) error {
 	return h.Kernel.FamilyErr(f)
 }
 
+// Tables that a keeper has, which may not answer, are waited for if the agent says
+// so, until they can be had or it is asked to end.
+func TestPatient(t *testing.T) {
+	ns := netlab.New(t)
+	other, err := linux.Open(linux.Options{NetNS: ns.ProcPath()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	asked := make(chan struct{})
+	a := startAs(t, ns, func(o *Options) {
+		o.Patient = func() bool {
+			select {
+			case asked <- struct{}{}:
+			default:
+			}
+			return true
+		}
+	})
+	select {
+	case <-asked:
+	case <-a.done:
+		t.Fatalf("the agent does not wait: %v", a.err)
+	case <-time.After(soon):
+		t.Fatal("nobody is asked")
+	}
+	if a.standing.Load() {
+		t.Error("it stands by, with nobody to wait for")
+	}
+	second := start(t, ns) // has somebody
+	second.standsBy(t)
+	_ = other.Close()
+	a.has(t)
+	second.cancel()
+	<-second.done
+}
+
+// What is opened and not used is left as it is.
+func TestNotUsedIsDetached(t *testing.T) {
+	ns := netlab.New(t)
+	a := newAgent(ns.ProcPath())
+	open, detached, unused := a.o.Open, 0, 0
+	a.o.Unused = func() { unused++ }
+	a.o.Open = func(ctx context.Context) (kernel.Kernel, error) {
+		k, err := open(ctx)
+		if detached < 2 {
+			k = partlyBusy{halfBusy{k}, t, &detached}
+		}
+		return k, err
+	}
+	turn, err := Take(t.Context(), a.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if detached != 2 || unused != 2 {
+		t.Errorf("%d were detached, %d told of, want 2", detached, unused)
+	}
+	_ = turn.Kernel.Close()
+	turn.End()
+}
+
+// partlyBusy is a halfBusy that must not be closed.
+type partlyBusy struct {
+	halfBusy
+	t        *testing.T
+	detached *int
+}
+
+func (p partlyBusy) Close() error {
+	p.t.Error("it is closed")
+	return p.halfBusy.Close()
+}
+
+func (p partlyBusy) Detach() error {
+	*p.detached++
+	return p.halfBusy.Detach()
+}
+
 // One family that stays another's does not keep the other one from working.
 func TestOneFamilyIsBusy(t *testing.T) {
 	ns := netlab.New(t)
 	a := newAgent(ns.ProcPath())
 	open := a.o.Open
-	a.o.Open = func() (kernel.Kernel, error) {
-		k, err := open()
+	a.o.Open = func(ctx context.Context) (kernel.Kernel, error) {
+		k, err := open(ctx)
 		return halfBusy{k}, err
 	}
 	turn, err := Take(t.Context(), a.o)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -32,6 +34,10 @@ type Options struct {
 	AgentVersion string
 	Full         bool // whether reports have single flows
 
+	// Complete is called once, in Program, when the layers of a World are set at all
+	// places that they are for, with these. It may be nil.
+	Complete func([]mroute.Place)
+
 	Logger *slog.Logger
 }
 
@@ -40,7 +46,8 @@ type Options struct {
 type Programmer struct {
 	o Options
 
-	programming sync.Mutex // one Program at a time
+	programming sync.Mutex // one Program at a time, and guards complete
+	complete    bool
 
 	reporting sync.Mutex // guards ledger and log
 	ledger    status.Ledger
@@ -120,6 +127,10 @@ func (p *Programmer) Program(ctx context.Context, w World) error {
 	if missing > 0 {
 		return fmt.Errorf("%d of %d routers: %w", missing, len(at), ErrPodNamespace)
 	}
+	if !p.complete && p.o.Complete != nil {
+		p.o.Complete(slices.Collect(maps.Keys(want)))
+	}
+	p.complete = true
 	return nil
 }
 

@@ -322,6 +322,45 @@ func TestPodNetworkNamespaces(t *testing.T) {
 	}
 }
 
+// The first World of which all places are known is told of, once, with these.
+func TestComplete(t *testing.T) {
+	log, _ := logged()
+	finder := fakeFinder{"uid-r1": "/run/netns/r1"}
+	var told [][]mroute.Place
+	p := NewProgrammer(Options{
+		Routers: &fakeRouters{}, Finder: finder, HostNamespaces: []string{"*"}, Logger: log,
+		Complete: func(places []mroute.Place) { told = append(told, places) },
+	})
+	router := func(name, ip string) corev1.Pod {
+		return with(pod(name, 0, ip), func(p *corev1.Pod) { p.Labels = map[string]string{"app": "router"} })
+	}
+	w := World{
+		Node:   fakeNode(),
+		Routes: []v1alpha1.MulticastRoute{route("studio", "inside", inPods)},
+		Pods:   LivePods([]corev1.Pod{router("r1", "10.0.0.1"), router("r2", "10.0.0.2")}),
+	}
+	if err := p.Program(t.Context(), w); !errors.Is(err, ErrPodNamespace) || told != nil {
+		t.Errorf("of one place that is not known, %v, it tells %v", err, told)
+	}
+	finder["uid-r2"] = "/run/netns/r2"
+	for range 2 {
+		if err := p.Program(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(told) != 1 {
+		t.Fatalf("it tells %v", told)
+	}
+	var got []string
+	for _, place := range told[0] {
+		got = append(got, place.String())
+	}
+	slices.Sort(got)
+	if want := []string{"table 0", "table 0 of /run/netns/r1", "table 0 of /run/netns/r2"}; !slices.Equal(got, want) {
+		t.Errorf("it tells of %q, want %q", got, want)
+	}
+}
+
 func TestPodNetworkNamespacesAreOff(t *testing.T) {
 	log, _ := logged()
 	p := NewProgrammer(Options{Routers: &fakeRouters{}, HostNamespaces: []string{"*"}, Logger: log})
