@@ -20,7 +20,7 @@ func (s *State) advance() []Effect {
 		switch s.stage {
 		case idle:
 			if !s.work.any() {
-				return out
+				return append(out, s.settle()...)
 			}
 			s.round++
 			s.stage = scrubbing
@@ -58,7 +58,8 @@ func (s *State) finish() []Effect {
 	var out []Effect
 	due := s.groups.due() > 0
 	part := due && s.work.later // of many memberships: neither the first nor the last
-	s.work = work{joins: !due && s.groups.retryInRoom()}
+	s.work = work{joins: !due && s.groups.retryInRoom(), vifs: s.released}
+	s.released = false
 	s.stage = idle
 	if !part {
 		out = s.settled()
@@ -136,9 +137,19 @@ func (s *State) compare(sg mroute.SG) (mroute.Op, bool) {
 		return mroute.Op{}, false
 	}
 	want, wanted := s.res.Entry(sg, t.arrival(sg), &t.vifs)
+	if c != nil && t.wasFound(sg) {
+		var leave bool
+		if want, leave = s.asFound(t, sg, want, wanted); leave {
+			c.round = s.round
+			return mroute.Op{}, false
+		}
+		wanted = true
+	}
 	switch {
 	case c == nil && !wanted:
 		return mroute.Op{}, false
+	case c == nil && s.holding && want.Kind == mroute.StopFilter:
+		return mroute.Op{}, false // a rule may be yet to come
 	case c == nil:
 		c = &cell{entry: want, unknown: true}
 		t.cells[sg] = c
@@ -181,8 +192,12 @@ func (s *State) applied(errs []error, now time.Time) []Effect {
 					c.unknown = true
 				}
 			} else {
+				if c := t.cells[op.SG]; c != nil {
+					t.wasSet(c)
+				}
 				delete(t.cells, op.SG)
 				delete(t.refused, op.SG)
+				t.forget(op.SG)
 			}
 		case mroute.JoinGroup, mroute.LeaveGroup:
 			s.groups.applied(op, err)
@@ -205,6 +220,8 @@ func (s *State) appliedSet(op *mroute.Op, err error, now time.Time) (FlowChange,
 		return FlowChange{}, false
 	}
 	delete(t.refused, op.SG)
+	t.wasSet(c)
+	t.unsettled = t.unsettled || t.foreign[op.SG]
 	if !c.installed() {
 		s.seq++
 		c.seq, c.since = s.seq, now

@@ -102,6 +102,14 @@ type (
 	// their turn: there are more joins to make than should be made in one go.
 	Later struct{}
 
+	// Settle says that after [Complete] the kernel has what is wanted of a family,
+	// all joins included. Foreign are the entries that nobody wants and that stay,
+	// as another program's. It comes again when they become fewer.
+	Settle struct {
+		Family  mroute.Family
+		Foreign []mroute.SG
+	}
+
 	// Changed says that a round of changes has ended: a [State.Snapshot] may
 	// differ from what it was in more than counters and ages.
 	Changed struct{}
@@ -115,6 +123,7 @@ func (MRDisc) isEffect()       {}
 func (Log) isEffect()          {}
 func (Wake) isEffect()         {}
 func (Later) isEffect()        {}
+func (Settle) isEffect()       {}
 func (Changed) isEffect()      {}
 
 // Stray is a packet that arrived on another interface than its entry's IIF,

@@ -25,18 +25,25 @@ func (s *State) scrub() []mroute.Op {
 		ops = append(ops, m.op(mroute.LeaveGroup, s.res))
 	}
 	for _, t := range s.tables {
+		stay := s.staying(t)
 		var going []mroute.VIF
 		for n := range mroute.VIF(mroute.MaxVIFs) {
-			if ifindex := t.vifs.Link(n); ifindex != 0 && !wanted[ifindex] {
-				going = append(going, n)
+			ifindex := t.vifs.Link(n)
+			if ifindex == 0 || wanted[ifindex] || stay[n] && !s.work.again[ifindex] && has(s.res.Links(), ifindex) {
+				continue
 			}
+			going = append(going, n)
 		}
-		if len(going) == 0 {
+		hidden := t.mustClear(s.work.want, s.work.again, going)
+		if len(going) == 0 && !hidden {
 			continue
 		}
-		s.work.all = true
-		t.dropFlowsOn(going)
-		ops = append(ops, t.scrub(going)...)
+		if len(going) > 0 {
+			s.work.all = true
+			t.dropFlowsOn(going)
+			t.loseVIFs(going)
+		}
+		ops = append(ops, t.scrub(going, hidden)...)
 		for _, n := range going {
 			ifindex := t.vifs.Link(n)
 			l, _ := s.res.Link(ifindex)
@@ -58,13 +65,16 @@ func (t *table) dropFlowsOn(going []mroute.VIF) {
 	}
 }
 
-func (t *table) scrub(going []mroute.VIF) []mroute.Op {
+// scrub clears the entries that name one of the VIFs; with hidden, also those of
+// which it is not known what they name.
+func (t *table) scrub(going []mroute.VIF, hidden bool) []mroute.Op {
 	var sets, dels []mroute.Op
 	for sg, c := range t.cells {
-		if !slices.ContainsFunc(going, c.names) {
+		named := func(n mroute.VIF) bool { return t.names(c, n) }
+		if !(hidden && c.hidden) && !slices.ContainsFunc(going, named) {
 			continue
 		}
-		if slices.Contains(going, c.entry.IIF) || !c.installed() {
+		if slices.Contains(going, c.entry.IIF) || c.entry.IIF == mroute.NoVIF || !c.installed() {
 			dels = append(dels, mroute.Op{Kind: mroute.DelMFC, Family: t.family, SG: sg})
 			continue
 		}
@@ -92,8 +102,13 @@ func (s *State) addVIFs() []mroute.Op {
 			if _, ok := t.vifs.Of(l.Index); ok {
 				continue
 			}
-			for next < mroute.MaxVIFs && t.vifs.Link(next) != 0 {
+			for next < mroute.MaxVIFs && !t.mayGive(next) {
 				next++
+			}
+			if next == mroute.MaxVIFs && t.holdsBack() {
+				t.lacks(l.Index, plan.Problem{Cause: mroute.CauseKernel, Reason: fmt.Sprintf(
+					"%s has no VIF in the %v table: entries from before could not be set, and would send to it", l.Name, t.family)})
+				continue
 			}
 			if next == mroute.MaxVIFs {
 				noRoom = append(noRoom, l.Name)
@@ -151,7 +166,7 @@ func (s *State) appliedVIF(op *mroute.Op, err error) {
 	case op.Kind == mroute.DelVIF:
 		named := err != nil
 		for _, c := range t.cells {
-			named = named || c.names(op.VIF)
+			named = named || t.names(c, op.VIF)
 		}
 		if named {
 			t.vifs.Reserve(op.VIF)

@@ -30,15 +30,17 @@ type router struct {
 	state  *core.State
 	now    time.Time
 	gone   []int
+	static bool // what it adds stays in the kernel by itself
 
 	ops     []mroute.Op // all that were applied
 	flows   []core.FlowChange
 	logs    []string
 	wake    time.Duration
 	mrdisc  []mroute.Link
-	busy    bool               // too much else to do for a Continue
-	later   bool               // which is wanted
-	changes int                // how often the state told that it changed
+	busy    bool // too much else to do for a Continue
+	later   bool // which is wanted
+	changes int  // how often the state told that it changed
+	settled []core.Settle
 	after   func(op mroute.Op) // called after each op
 }
 
@@ -48,17 +50,35 @@ func newRouter(t tb, links ...string) *router {
 	for _, l := range links {
 		r.host.AddLink(l)
 	}
-	k, err := r.host.Open(0)
+	r.begin(core.Options{})
+	return r
+}
+
+// begin claims the table, and makes a state that knows the links.
+func (r *router) begin(o core.Options) {
+	r.t.Helper()
+	k, err := r.host.OpenKept(0, r.static)
 	if err != nil {
-		t.Fatalf("open: %v", err)
+		r.t.Fatalf("open: %v", err)
 	}
 	r.kernel = k
-	r.state = core.New(core.Options{FamilyErr: k.FamilyErr, CauseOf: kernel.CauseOf})
-	if _, random := t.(*rapid.T); random {
+	o.FamilyErr, o.CauseOf, o.Held, o.Now = k.FamilyErr, kernel.CauseOf, k.Held, r.now
+	r.state = core.New(o)
+	if _, random := r.t.(*rapid.T); random {
 		r.state.Limits(12, 3)
 	}
+	r.later, r.gone, r.settled = false, nil, nil
 	r.readLinks()
-	return r
+}
+
+// restart has another process take over. Nothing was told to it yet.
+func (r *router) restart(o core.Options) {
+	r.t.Helper()
+	if err := r.kernel.Detach(); err != nil {
+		r.t.Fatalf("detach: %v", err)
+	}
+	r.takeOps()
+	r.begin(o)
 }
 
 func (r *router) step(ev core.Event) { r.perform(r.state.Step(ev, r.now)) }
@@ -132,6 +152,11 @@ func (r *router) perform(effects []core.Effect) {
 		case core.Later:
 			if r.later = r.busy; !r.busy {
 				r.step(core.Continue{})
+			}
+		case core.Settle:
+			r.settled = append(r.settled, eff)
+			if err := r.kernel.Settle(eff.Family, eff.Foreign); err != nil {
+				r.t.Fatalf("settle: %v", err)
 			}
 		case core.Changed:
 			r.changes++

@@ -24,7 +24,10 @@ func (s *State) Snapshot(now time.Time, read ReadFunc) *mroute.Snapshot {
 	var iifs []int
 	snap.Rules, iifs = s.res.Rules(s.vifs)
 	var rows map[mroute.SG]int
-	snap.Entries, rows = s.views(now, read)
+	snap.Entries, rows = s.views(now, read, false)
+	if s.anyForeign() {
+		snap.Foreign, _ = s.views(now, read, true)
+	}
 	for i := range snap.Rules {
 		r := &snap.Rules[i]
 		if !r.Match.IsExact() {
@@ -66,13 +69,19 @@ type row struct {
 	cell  *cell
 }
 
+// anyForeign reports whether there are entries of other programs. Until all that
+// is wanted is known that cannot be said of any.
+func (s *State) anyForeign() bool {
+	return !s.holding && slices.ContainsFunc(s.tables, func(t *table) bool { return len(t.foreign) > 0 })
+}
+
 // views returns the entries of all tables in order of insertion, and the row of
-// each.
-func (s *State) views(now time.Time, read ReadFunc) (views []mroute.EntryView, at map[mroute.SG]int) {
+// each: the router's own, or those of other programs.
+func (s *State) views(now time.Time, read ReadFunc, foreign bool) (views []mroute.EntryView, at map[mroute.SG]int) {
 	rows := make([]row, 0, s.entries())
 	for _, t := range s.tables {
 		for sg, c := range t.cells {
-			if c.installed() {
+			if c.installed() && (!s.holding && t.foreign[sg]) == foreign {
 				rows = append(rows, row{t, sg, c})
 			}
 		}
@@ -81,7 +90,7 @@ func (s *State) views(now time.Time, read ReadFunc) (views []mroute.EntryView, a
 	views = make([]mroute.EntryView, len(rows))
 	at = make(map[mroute.SG]int, len(rows))
 	var origins *origins
-	if read != nil {
+	if read != nil && !foreign {
 		origins = newOrigins(s.res, len(rows))
 	}
 	for _, t := range s.tables {
@@ -98,11 +107,13 @@ func (s *State) views(now time.Time, read ReadFunc) (views []mroute.EntryView, a
 				oifs = s.res.Names(e.OIFs, &t.vifs)
 				names[e.OIFs] = oifs
 			}
-			views[i] = mroute.EntryView{SG: r.sg, Kind: e.Kind, IIF: l.Name, OIFs: oifs, Age: now.Sub(r.cell.since)}
+			views[i] = mroute.EntryView{SG: r.sg, Kind: e.Kind, IIF: l.Name, OIFs: oifs, Age: now.Sub(r.cell.since), Adopted: r.cell.adopted}
 			at[r.sg] = i
 			if read != nil {
-				views[i].Origins = origins.of(r.sg, l.Index)
 				sgs = append(sgs, r.sg)
+			}
+			if origins != nil {
+				views[i].Origins = origins.of(r.sg, l.Index)
 			}
 		}
 		if len(sgs) == 0 {

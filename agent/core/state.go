@@ -30,6 +30,11 @@ type State struct {
 	mrdisc  []mroute.Link
 	changed bool // since the last Changed
 
+	holding  bool // what was found stays: see found
+	complete bool // there was a Complete
+	released bool // VIFs that were another program's may be nobody's now
+	seen     bool // links were read
+
 	absent  map[mroute.Family]plan.Problem // families without a table
 	causeOf func(error) mroute.Cause
 }
@@ -88,7 +93,11 @@ func New(o Options) *State {
 				continue
 			}
 		}
-		s.tables = append(s.tables, newTable(f))
+		t := newTable(f)
+		s.tables = append(s.tables, t)
+		if o.Held != nil {
+			s.adopt(t, o.Held(f), &o)
+		}
 	}
 	s.res = plan.NewResolver(s.in, nil)
 	return s
@@ -142,6 +151,8 @@ func (s *State) Step(ev Event, now time.Time) []Effect {
 		later = s.countersRead(ev, now)
 	case Retry:
 		s.retry()
+	case Complete:
+		s.release()
 	case Continue:
 		s.groups.called = false
 		s.work.later = s.groups.due() > 0
@@ -171,10 +182,14 @@ func (s *State) touch(m mroute.Match) {
 	case t == nil:
 	case m.IsExact():
 		s.work.sgs = append(s.work.sgs, m.SG())
-	case m.Group.IsSingleIP():
-		s.work.sgs = appendSorted(s.work.sgs, t.flowsOf(m.Group.Addr()), m.Contains)
 	default:
-		s.work.sgs = appendSorted(s.work.sgs, maps.Keys(t.flows), m.Contains)
+		flows := maps.Keys(t.flows)
+		if m.Group.IsSingleIP() {
+			flows = t.flowsOf(m.Group.Addr())
+		}
+		s.work.sgs = appendSorted(s.work.sgs, flows, m.Contains)
+		s.work.sgs = appendSorted(s.work.sgs, maps.Keys(t.held), m.Contains)
+		s.work.sgs = appendSorted(s.work.sgs, maps.Keys(t.foreign), m.Contains)
 	}
 }
 
@@ -210,6 +225,10 @@ func (s *State) advertise() []Effect {
 }
 
 func (s *State) linksRead(ev LinksRead) []Effect {
+	if !s.seen {
+		s.seen = true
+		s.doubtGone(ev.Links)
+	}
 	if len(ev.Gone) == 0 && slices.EqualFunc(ev.Links, s.res.Links(), sameForRouting) {
 		s.groups.retry()
 		s.work.joins = s.work.joins || s.groups.failed > 0
@@ -230,7 +249,7 @@ func (s *State) linksRead(ev LinksRead) []Effect {
 	}
 	for _, l := range s.res.Links() {
 		// What died with a link must be given up before one with its index comes.
-		if _, there := slices.BinarySearchFunc(ev.Links, l.Index, func(l mroute.Link, index int) int { return l.Index - index }); !there {
+		if !has(ev.Links, l.Index) {
 			again(l.Index)
 		}
 	}
@@ -256,18 +275,24 @@ func (s *State) upcall(u mroute.Upcall) (stray string) {
 	c := t.cells[u.SG]
 	switch u.Kind {
 	case mroute.NoCache:
-		if c != nil && c.installed() {
+		switch {
+		case c == nil || !c.installed():
+			t.addFlow(u.SG, ifindex)
+		case t.wasFound(u.SG) && !s.asked(t, u.SG, ifindex):
+			return ""
+		default:
 			// The question is older than our answer, or the entry is gone
 			// behind our back. Setting it again is right in both cases.
 			c.unknown = true
-		} else {
-			t.addFlow(u.SG, ifindex)
 		}
 	case mroute.WrongVIF, mroute.WrVIFWhole:
 		if c == nil || c.entry.IIF == u.VIF {
 			return ""
 		}
 		if !s.res.Covers(u.SG, ifindex, &t.vifs) {
+			if s.holding {
+				return "" // rules are yet to come
+			}
 			l, _ := s.res.Link(ifindex)
 			return l.Name
 		}

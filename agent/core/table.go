@@ -22,6 +22,8 @@ type table struct {
 	noVIF   map[int]plan.Problem // why links lack a VIF that they need, by ifindex
 
 	noRoom, noRoomLogged string // names of links that found no free VIF
+
+	found
 }
 
 // cell is one entry of the forwarding cache. It exists while the kernel holds
@@ -31,6 +33,8 @@ type cell struct {
 	seq     uint64
 	since   time.Time
 	unknown bool // not confirmed: the kernel may hold this, what was before, or nothing
+	adopted bool // it was there when the router started
+	hidden  bool // so it was, and not set since: see found
 	round   uint // of the last comparison, so that none is made twice
 }
 

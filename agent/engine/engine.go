@@ -25,6 +25,10 @@ type Options struct {
 	// they must have been idle. 0: never.
 	FlushInterval time.Duration
 
+	// RemoveForeign has what the kernel held before go if nobody wants it, whosever
+	// it is.
+	RemoveForeign bool
+
 	Logger *slog.Logger
 
 	// OnFlow is called when an entry was learned, or moved to another inbound
@@ -58,11 +62,18 @@ type Engine struct {
 // ErrStopped is the answer to calls when Run has returned.
 var ErrStopped = errors.New("the router is shutting down")
 
-// New returns an engine that does nothing until Run.
+// New returns an engine that does nothing until Run. What the kernel holds
+// already stays there until [Engine.Complete].
 func New(o Options) *Engine {
 	return &Engine{
-		o:     o,
-		state: core.New(core.Options{FamilyErr: o.Kernel.FamilyErr, CauseOf: kernel.CauseOf}),
+		o: o,
+		state: core.New(core.Options{
+			FamilyErr:     o.Kernel.FamilyErr,
+			CauseOf:       kernel.CauseOf,
+			Held:          o.Kernel.Held,
+			Now:           time.Now(),
+			RemoveForeign: o.RemoveForeign,
+		}),
 		calls: make(chan func()),
 		done:  make(chan struct{}),
 	}
@@ -199,6 +210,10 @@ func (e *Engine) perform(effects []core.Effect) {
 			e.wake.Reset(eff.After)
 		case core.Later:
 			e.later = true
+		case core.Settle:
+			if err := e.o.Kernel.Settle(eff.Family, eff.Foreign); err != nil {
+				e.o.Logger.Warn(fmt.Sprintf("%v: whatever comes after this program may take more for its own, or less: %v", eff.Family, err))
+			}
 		case core.Changed:
 			if e.o.OnChange != nil {
 				e.o.OnChange()
