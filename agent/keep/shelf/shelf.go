@@ -22,6 +22,10 @@ type Shelf struct {
 	mu    sync.Mutex
 	items map[string]item
 	links map[*Link]struct{} // told of every change
+
+	// written says that Put or Drop were called: it is known here, and not only
+	// elsewhere, what is to be held.
+	written bool
 }
 
 // item is what is held under a name.
@@ -69,6 +73,7 @@ func (s *Shelf) Put(name string, fd int, flush bool) error {
 		return fmt.Errorf("holding %s: %w", name, err)
 	}
 	s.mu.Lock()
+	s.written = true
 	old, err := s.set(name, item{own, flush}, nil)
 	s.mu.Unlock()
 	shut(old)
@@ -78,6 +83,7 @@ func (s *Shelf) Put(name string, fd int, flush bool) error {
 // Drop ends what is held under the name, if anything is.
 func (s *Shelf) Drop(name string) {
 	s.mu.Lock()
+	s.written = true
 	old := s.unset(name, nil)
 	s.mu.Unlock()
 	shut(old)
@@ -122,6 +128,15 @@ func (s *Shelf) set(name string, i item, but *Link) (old int, err error) {
 	return before.fd, nil
 }
 
+// tell has all links but one tell the other ends what is held under a name now.
+func (s *Shelf) tell(name string, but *Link) {
+	for l := range s.links {
+		if l != but {
+			l.mark(name)
+		}
+	}
+}
+
 // unset is set's opposite. Without an item it returns -1.
 func (s *Shelf) unset(name string, but *Link) (old int) {
 	i, ok := s.items[name]
@@ -131,6 +146,14 @@ func (s *Shelf) unset(name string, but *Link) (old int) {
 	delete(s.items, name)
 	s.tell(name, but)
 	return i.fd
+}
+
+// same reports whether both are the same socket, not only alike, and are to be
+// treated alike.
+func (i item) same(other item) bool {
+	var a, b unix.Stat_t
+	return i.flush == other.flush && unix.Fstat(i.fd, &a) == nil && unix.Fstat(other.fd, &b) == nil &&
+		a.Dev == b.Dev && a.Ino == b.Ino
 }
 
 func duplicate(fd int) (int, error) {

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/keep/shelf"
+	"github.com/smcroute/kube-smcroute/agent/keep/wire"
+)
+
+// most is how many connections the active keeper has at a time.
+const most = 64
+
+// active is a keeper that programs and mirrors connect to.
+type active struct {
+	*keeper
+	listener *net.UnixListener
+	since    time.Time
+	changed  chan struct{} // something of what end looks at has
+	stopping chan struct{} // closed when an operator asked to stop
+	stopOnce sync.Once
+	stopped  chan struct{} // closed when it was told
+
+	mu        sync.Mutex
+	links     map[*shelf.Link]*peer
+	operators int // who wait for an answer
+	new       int // connections of which nobody knows yet what for they are
+}
+
+// peer is who is at the other end of a connection.
+type peer struct {
+	role     wire.Role
+	declined bool // it was asked to succeed, and does not
+}
+
+// serve is the life of the active keeper.
+func (k *keeper) serve(ctx context.Context) error {
+	l, err := listen(k.socket)
+	if err != nil {
+		return err
+	}
+	a := &active{
+		keeper: k, listener: l,
+		since:    time.Now(),
+		changed:  make(chan struct{}, 1),
+		stopping: make(chan struct{}),
+		stopped:  make(chan struct{}),
+		links:    map[*shelf.Link]*peer{},
+	}
+	defer l.Close()
+	accepting := make(chan error, 1)
+	go func() { accepting <- a.accept() }()
+	k.report(true, "is the active keeper")
+	k.log.Info("active", "held", k.shelf.Len())
+	k.ready()
+	select {
+	case err := <-accepting:
+		return err
+	case <-a.stopping:
+	case <-ctx.Done():
+		a.end()
+	}
+	select {
+	case <-a.stopping:
+		a.stop()
+	default:
+	}
+	return nil
+}
+
+// listen replaces what a dead keeper left, in one step: whoever connects does so
+// either to nobody or to this one.
+func listen(path string) (*net.UnixListener, error) {
+	switch info, err := os.Lstat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case info.Mode().Type() != fs.ModeSocket:
+		return nil, fmt.Errorf("%s is in the way: expected a socket, or nothing", path)
+	}
+	made := path + "~"
+	if err := remove(made); err != nil {
+		return nil, err
+	}
+	l, err := net.ListenUnix(wire.Network, &net.UnixAddr{Name: made, Net: wire.Network})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false) // it would unlink a successor's
+	if err := errors.Join(os.Chmod(made, 0o600), os.Rename(made, path)); err != nil {
+		return nil, errors.Join(err, l.Close(), remove(made))
+	}
+	return l, nil
+}
+
+// accept returns when the listener is closed, without an error then.
+func (a *active) accept() error {
+	for {
+		c, err := a.listener.AcceptUnix()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil: // too many descriptors, which passes
+			a.log.Warn("a connection was not accepted", "err", err)
+			time.Sleep(lastPause)
+			continue
+		}
+		a.mu.Lock()
+		full := len(a.links)+a.new >= most
+		if !full {
+			a.new++
+		}
+		a.mu.Unlock()
+		if full {
+			_ = c.Close()
+			continue
+		}
+		go a.meet(wire.NewConn(c))
+	}
+}
+
+// meet serves a connection.
+func (a *active) meet(c *wire.Conn) {
+	role, err := c.Welcome()
+	if err != nil {
+		a.log.Warn("a connection was refused", "err", err)
+	}
+	var link *shelf.Link
+	if err == nil && role != wire.Operator {
+		link = a.shelf.Give(c, nil)
+	}
+	a.mu.Lock()
+	a.new--
+	if link != nil {
+		a.links[link] = &peer{role: role}
+	}
+	a.mu.Unlock()
+	switch {
+	case link != nil:
+		a.run(link, role)
+	case err == nil:
+		a.obey(c)
+	}
+	a.signal()
+	_ = c.Close()
+}
+
+// run keeps a program or mirror up to date until it has gone.
+func (a *active) run(link *shelf.Link, role wire.Role) {
+	go func() {
+		select {
+		case <-link.Ready():
+			a.signal()
+		case <-link.Done():
+		}
+	}()
+	if role == wire.Program {
+		a.log.Info("a program has connected", "held", a.shelf.Len())
+	}
+	err := link.Run()
+	if role == wire.Program {
+		a.log.Info("a program has gone", "held", a.shelf.Len(), "reason", err)
+	}
+	a.mu.Lock()
+	delete(a.links, link)
+	a.mu.Unlock()
+}
+
+// signal has end look.
+func (a *active) signal() {
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
+}
+
+// peers are those of a role, and how many there may be beyond them.
+func (a *active) peers(role wire.Role) (links []*shelf.Link, more int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for link, p := range a.links {
+		if p.role == role {
+			links = append(links, link)
+		}
+	}
+	return links, a.new
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/keep/shelf"
+	"github.com/smcroute/kube-smcroute/agent/keep/wire"
+)
+
+const (
+	// dialTime is how long connecting to the active keeper may take.
+	dialTime = 5 * time.Second
+
+	// askTime is how long a mirror may take to say whether it succeeds.
+	askTime = 2 * time.Second
+
+	// returnTime is how long programs may take to come back to a keeper that has
+	// just become active: longer than their longest pause.
+	returnTime = 3 * time.Second
+)
+
+// end is for when the active keeper was asked to end. What it holds goes to a
+// mirror; or else the last one out empties it.
+func (a *active) end() {
+	late := time.NewTimer(a.patience)
+	defer late.Stop()
+	settled := time.NewTimer(time.Until(a.since.Add(returnTime)))
+	defer settled.Stop()
+	var isLate, isSettled bool
+	for {
+		if a.handOver(isLate) {
+			a.log.Info("handed over to another keeper", "held", a.shelf.Len())
+			return
+		}
+		programs, unknown := a.peers(wire.Program)
+		mirrors, _ := a.peers(wire.Mirror)
+		here := len(programs) + unknown
+		switch {
+		case here == 0 && (len(mirrors) == 0 || isLate) && (isSettled || a.shelf.Len() == 0):
+			// Whoever is about to connect gets an end, and sees that nothing is held.
+			a.listener.Close()
+			if programs, unknown := a.peers(wire.Program); len(programs)+unknown == 0 {
+				a.lastOut()
+				return
+			}
+		case here > 0 && isLate:
+			a.log.Warn("programs have not ended: what they have in the kernel is left to them", "programs", here, "held", a.shelf.Len())
+			if err := remove(a.socket); err != nil {
+				a.log.Warn("the socket was not removed", "err", err)
+			}
+			return
+		}
+		select {
+		case <-a.changed:
+		case <-late.C:
+			isLate = true
+		case <-settled.C:
+			isSettled = true
+		case <-a.stopping:
+			return
+		}
+	}
+}
+
+// handOver reports whether a mirror has promised to succeed. Those that don't hold
+// all yet are asked only if there is no time left.
+func (a *active) handOver(late bool) bool {
+	mirrors, _ := a.peers(wire.Mirror)
+	for _, link := range mirrors {
+		select {
+		case <-link.Ready():
+		default:
+			if !late {
+				continue
+			}
+		}
+		if a.declined(link, false) {
+			continue
+		}
+		err := link.Ask(wire.Succeed, askTime)
+		if err == nil {
+			return true
+		}
+		a.declined(link, true)
+		a.log.Info("a mirror does not take over", "reason", err)
+	}
+	return false
+}
+
+// declined reports whether a mirror does not succeed, and notes it if it is so.
+func (a *active) declined(link *shelf.Link, now bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, ok := a.links[link]
+	if !ok {
+		return true
+	}
+	p.declined = p.declined || now
+	return p.declined
+}
+
+// lastOut switches off the light.
+func (a *active) lastOut() {
+	if a.keepRoutes {
+		a.log.Info("ending; what is static stays in the kernel", "held", a.shelf.Len())
+	} else {
+		a.log.Info("ending, and emptying what is held", "held", a.shelf.Len())
+		a.empty()
+	}
+	if err := remove(a.socket); err != nil {
+		a.log.Warn("the socket was not removed", "err", err)
+	}
+}
+
+// empty empties what is held, and forgets whose it was.
+func (a *active) empty() {
+	flush(&a.shelf, a.log)
+	a.shelf.Close()
+	if err := remove(wire.RecordsPath(a.socket)); err != nil {
+		a.log.Warn("the records were not removed", "err", err)
+	}
+}
+
+// obey does what an operator asks for.
+func (a *active) obey(c *wire.Conn) {
+	m, fds, err := c.Receive()
+	wire.CloseAll(fds)
+	switch {
+	case err != nil:
+		return
+	case m.Op == wire.Stop:
+		a.asked(1)
+		a.stopOnce.Do(func() { close(a.stopping) })
+		<-a.stopped
+		_ = c.Send(wire.Answer(nil), nil)
+		a.asked(-1)
+	default:
+		_ = c.Send(wire.Answer(errors.New("not understood: expected stop")), nil)
+	}
+}
+
+// stop empties all, whoever is connected, and ends the mirrors as well.
+func (a *active) stop() {
+	a.log.Info("stopping, as asked, and emptying what is held", "held", a.shelf.Len())
+	a.listener.Close()
+	mirrors, _ := a.peers(wire.Mirror)
+	for _, link := range mirrors {
+		if err := link.Ask(wire.Stop, askTime); err != nil {
+			a.log.Warn("a mirror does not stop", "reason", err)
+		}
+	}
+	a.empty()
+	if err := remove(a.socket); err != nil {
+		a.log.Warn("the socket was not removed", "err", err)
+	}
+	close(a.stopped)
+	late := time.After(askTime)
+	for a.asked(0) > 0 {
+		select {
+		case <-a.changed:
+		case <-late:
+			return
+		}
+	}
+}
+
+// asked adds to the number of operators that wait for an answer, and returns it.
+func (a *active) asked(n int) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.operators += n
+	a.signal()
+	return a.operators
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/keep/shelf"
+)
+
+// First and longest pause between attempts to become active or a mirror.
+const (
+	firstPause = 5 * time.Millisecond
+	lastPause  = 500 * time.Millisecond
+)
+
+// keeper holds, as the active one or as a mirror of that.
+type keeper struct {
+	*options
+	log    *slog.Logger
+	shelf  shelf.Shelf
+	lock   *lock
+	status atomic.Pointer[status]
+	ready  func() // called when the keeper works
+}
+
+// hold is the keeper's life.
+func hold(ctx context.Context, o *options, stderr io.Writer) error {
+	waiting := inheritStartup()
+	if o.daemon && waiting == nil {
+		return daemonize(stderr)
+	}
+	if waiting != nil {
+		_ = os.Chdir("/") // to stand in no one's way
+	}
+	err := newKeeper(o, logger(waiting != nil, stderr), waiting.succeed).run(ctx)
+	waiting.fail(err)
+	return err
+}
+
+func newKeeper(o *options, log *slog.Logger, ready func()) *keeper {
+	k := &keeper{options: o, log: log.With("socket", o.socket), ready: ready}
+	k.report(false, "starting")
+	return k
+}
+
+// run returns when the keeper has ended.
+func (k *keeper) run(ctx context.Context) (err error) {
+	if k.lock, err = openLock(k.socket); err != nil {
+		return err
+	}
+	defer k.lock.file.Close()
+	answering, quiet := context.WithCancel(context.Background())
+	defer quiet()
+	go k.answerChecks(answering)
+
+	m := &mirror{keeper: k}
+	pause, told := firstPause, ""
+	for {
+		if active, err := m.promote(); err != nil {
+			return err
+		} else if active {
+			return k.serve(ctx)
+		}
+		err := m.follow(ctx)
+		switch {
+		case m.over(ctx):
+			return nil
+		case m.promotable():
+			pause = firstPause
+		case err != nil && err.Error() != told && pause == lastPause:
+			told = err.Error()
+			k.report(false, fmt.Sprintf("there is an active keeper, which cannot be mirrored: %v", err))
+			k.log.Warn("there is an active keeper, which cannot be mirrored", "err", err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			if m.over(ctx) {
+				return nil
+			}
+			time.Sleep(pause)
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// logger is the one of a keeper in the background or not.
+func logger(background bool, stderr io.Writer) *slog.Logger {
+	if background {
+		return slog.New(slog.NewTextHandler(systemLog(), withoutTime()))
+	}
+	var options *slog.HandlerOptions
+	if os.Getenv("JOURNAL_STREAM") != "" {
+		options = withoutTime() // the journal has it
+	}
+	return slog.New(slog.NewTextHandler(stderr, options))
+}
+
+func withoutTime() *slog.HandlerOptions {
+	return &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey && len(groups) == 0 {
+			return slog.Attr{}
+		}
+		return a
+	}}
+}

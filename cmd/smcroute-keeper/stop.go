@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/smcroute/kube-smcroute/agent/keep/wire"
+)
+
+// stop has the active keeper empty all that is held, and end. It returns when that
+// is done.
+func stop(ctx context.Context, socket string) error {
+	c, err := wire.Dial(ctx, socket, wire.Operator)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	end := context.AfterFunc(ctx, func() { _ = c.Close() })
+	defer end()
+	if err := c.Send(wire.Message{Op: wire.Stop}, nil); err != nil {
+		return err
+	}
+	m, fds, err := c.Receive()
+	wire.CloseAll(fds)
+	if err != nil {
+		return fmt.Errorf("the keeper at %s did not say that it has emptied all: %w", socket, err)
+	}
+	return m.Err()
+}
