@@ -5,6 +5,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -30,6 +31,7 @@ type Options struct {
 
 	FlushInterval  time.Duration // see [engine.Options]
 	MRDiscInterval time.Duration // 4 s to 180 s; 0: 20 s
+
 	// Await names the layers beside that of the configuration file that must have
 	// been set once before what the kernel held at the start, and nobody wants,
 	// goes. RemoveForeign has it go even if another program put it there.
@@ -61,6 +63,7 @@ type Agent struct {
 	engine *engine.Engine
 	mrdisc *mrdisc.Announcer
 	hook   *hook.Runner
+	await  *awaited
 
 	reloads chan *reload
 
@@ -79,12 +82,13 @@ type reload struct {
 
 // New puts an agent together. Nothing happens before Run.
 func New(o Options) *Agent {
-	a := &Agent{o: o, log: o.Logger, reloads: make(chan *reload)}
+	a := &Agent{o: o, log: o.Logger, await: newAwaited(o.Await), reloads: make(chan *reload)}
 	a.hook = hook.New(o.Script, o.Logger)
-	a.mrdisc = mrdisc.New(mrdisc.Options{Interval: o.MRDiscInterval, NetNS: o.NetNS, Logger: o.Logger})
+	a.mrdisc = mrdisc.New(mrdisc.Options{Interval: o.MRDiscInterval, NetNS: o.NetNS, Logger: o.Logger, Silent: o.Leave})
 	a.engine = engine.New(engine.Options{
 		Kernel:        o.Kernel,
 		FlushInterval: o.FlushInterval,
+		RemoveForeign: o.RemoveForeign,
 		Logger:        o.Logger,
 		OnFlow:        a.hook.Install,
 		OnMRDisc:      a.mrdisc.Set,
@@ -98,7 +102,10 @@ func New(o Options) *Agent {
 // changed stays on top. Before Run has started the router it waits, as long as
 // ctx lets it.
 func (a *Agent) SetLayer(ctx context.Context, l mroute.Layer) error {
-	return a.engine.SetLayer(ctx, l, false)
+	if err := a.engine.SetLayer(ctx, l, false); err != nil {
+		return err
+	}
+	return a.told(ctx, l.Name)
 }
 
 // Snapshot returns the state of the router, with the kernel's counters if asked
@@ -111,11 +118,11 @@ func (a *Agent) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot, 
 func (a *Agent) Alive(ctx context.Context) error { return a.engine.Started(ctx) }
 
 // Run works until ctx is done, and returns nil then, when the kernel's tables
-// are empty. Any other return is a failure to start, or to hear from the kernel.
+// are empty, or left to the next process. Any other return is a failure to start, or to hear from the kernel.
 func (a *Agent) Run(ctx context.Context) (err error) {
 	defer a.hook.Close()
 	defer func() {
-		if cerr := a.o.Kernel.Close(); err == nil {
+		if cerr := a.giveUp(); err == nil {
 			err = cerr
 		}
 	}()
@@ -209,6 +216,15 @@ func call(f func()) {
 	}
 }
 
+// giveUp ends what is in the kernel, or leaves it to the next process.
+func (a *Agent) giveUp() error {
+	if a.o.Leave == nil || !a.o.Leave() {
+		return a.o.Kernel.Close()
+	}
+	a.log.Info("What is in the kernel is left to the next process")
+	return a.o.Kernel.Detach()
+}
+
 // readConf reads the configuration file; the result is nil if there is none to
 // be read.
 func (a *Agent) readConf() *reading {
@@ -225,13 +241,17 @@ func (a *Agent) readConf() *reading {
 // line was accepted; errors are in the log by then.
 func (a *Agent) load(ctx context.Context, occasion string, r *reading) (clean bool, err error) {
 	if r == nil {
-		return false, nil
+		return false, a.told(ctx, fileLayer)
 	}
 	layer, clean, err := a.judge(ctx, r)
 	if layer == nil {
-		return false, err
+		return false, errors.Join(err, a.unread(ctx))
 	}
-	if err := a.engine.SetLayer(ctx, *layer, true); err != nil {
+	err = a.engine.SetLayer(ctx, *layer, true)
+	if err == nil {
+		err = a.told(ctx, fileLayer)
+	}
+	if err != nil {
 		if ctx.Err() == nil {
 			a.log.Error(occasion + ": " + err.Error())
 		}

@@ -32,7 +32,7 @@ type router struct {
 	run     runFunc
 	log     *slog.Logger
 	changed func()
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
 	ended   chan struct{} // closed when the place is free again
 
 	asked  *mroute.Layer // what Routers asked for last; of its goroutine

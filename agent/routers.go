@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -16,7 +17,7 @@ import (
 
 // RoutersOptions configure [Routers].
 type RoutersOptions struct {
-	Main      *Agent // the router of the node; the caller runs it
+	Main      *Agent // the router of the node; the caller runs it. Its first Await, if any, is the layer of SetLayers
 	MainTable uint32 // its table: it stands for the place {Table: MainTable}
 
 	// Open claims the tables at another place. It must refuse a namespace whose
@@ -24,6 +25,16 @@ type RoutersOptions struct {
 	Open func(mroute.Place) (kernel.Kernel, error)
 
 	Logger *slog.Logger
+
+	// Leave reports at the end of Run whether what is in the kernel is left to the
+	// next process. nil: never. Main has the same option of its own.
+	Leave func() bool
+
+	// OnComplete is called once, from Run's goroutine, when all that the first call
+	// of SetLayers asked for was tried, with the places where there are routers by
+	// then, or were and are being closed: what a process before this one has left
+	// anywhere else is nobody's. It must not call Routers. It may be nil.
+	OnComplete func(places []mroute.Place)
 
 	// OnChange is called when States may differ in more than counters and ages,
 	// from any goroutine; it must not block, nor call Routers. For the
@@ -44,8 +55,13 @@ type Routers struct {
 
 	main    *router
 	others  map[mroute.Place]*router
-	closing []*router // no longer wanted, and perhaps not yet gone
+	closing []*router     // no longer wanted, and perhaps not yet gone
+	first   chan struct{} // closed when the first SetLayers was tried; nil before it, and afterwards
+	began   bool          // there was a SetLayers
 }
+
+// errUnwanted is why a router ends that nobody wants any more.
+var errUnwanted = errors.New("the router is not wanted any more")
 
 // patience is how long SetLayers waits for routers other than Main.
 const patience = 5 * time.Second
@@ -61,7 +77,7 @@ func NewRouters(o RoutersOptions) *Routers {
 }
 
 // Run works until ctx is done. It returns nil then, when the kernel's tables of
-// all routers but Main are empty.
+// all routers but Main are empty, or left to the next process.
 func (r *Routers) Run(ctx context.Context) error {
 	defer close(r.done)
 	r.main = r.start(ctx, mroute.Place{Table: r.o.MainTable}, r.runMain)
@@ -70,6 +86,11 @@ func (r *Routers) Run(ctx context.Context) error {
 		select {
 		case f := <-r.calls:
 			f(ctx)
+		case <-r.first:
+			r.first = nil
+			if r.o.OnComplete != nil {
+				r.o.OnComplete(r.places())
+			}
 		case <-ctx.Done():
 			<-r.main.ended
 			for _, x := range r.others {
@@ -137,7 +158,7 @@ func (r *Routers) wait(ctx context.Context, all []<-chan struct{}) {
 func (r *Routers) set(run context.Context, want map[mroute.Place]mroute.Layer) (main, others []<-chan struct{}) {
 	for place, x := range r.others {
 		if _, ok := want[place]; !ok {
-			x.cancel()
+			x.cancel(errUnwanted)
 			delete(r.others, place)
 			r.closing = append(r.closing, x)
 		}
@@ -165,10 +186,42 @@ func (r *Routers) set(run context.Context, want map[mroute.Place]mroute.Layer) (
 		}
 		others = append(others, x.ask(want[place]))
 	}
-	if _, ok := want[r.main.place]; !ok && r.main.asked != nil {
-		main = append(main, r.main.ask(mroute.Layer{Name: r.main.asked.Name}))
+	if _, ok := want[r.main.place]; !ok {
+		switch await := r.o.Main.o.Await; {
+		case r.main.asked != nil:
+			main = append(main, r.main.ask(mroute.Layer{Name: r.main.asked.Name}))
+		case len(await) > 0: // that nothing is wanted counts, too
+			main = append(main, r.main.ask(mroute.Layer{Name: await[0]}))
+		}
+	}
+	if !r.began {
+		r.began = true
+		r.first = make(chan struct{})
+		go tell(run, r.first, slices.Concat(main, others))
 	}
 	return main, others
+}
+
+// tell closes done when all channels are closed, unless ctx is done before.
+func tell(ctx context.Context, done chan<- struct{}, all []<-chan struct{}) {
+	for _, c := range all {
+		select {
+		case <-c:
+		case <-ctx.Done():
+			return
+		}
+	}
+	close(done)
+}
+
+// places are those of all routers, also of those that are ending.
+func (r *Routers) places() []mroute.Place {
+	ps := slices.AppendSeq([]mroute.Place{r.main.place}, maps.Keys(r.others))
+	for _, x := range r.closing {
+		ps = append(ps, x.place)
+	}
+	slices.SortFunc(ps, comparePlaces)
+	return slices.Compact(ps)
 }
 
 func comparePlaces(a, b mroute.Place) int {
@@ -185,7 +238,7 @@ func (r *Routers) start(ctx context.Context, place mroute.Place, run runFunc) *r
 		}
 	}
 	x := newRouter(place, run, r.o.Logger, r.changed)
-	ctx, x.cancel = context.WithCancel(ctx)
+	ctx, x.cancel = context.WithCancelCause(ctx)
 	go x.keep(ctx, after)
 	return x
 }
@@ -231,6 +284,7 @@ func (r *Routers) runAt(place mroute.Place) runFunc {
 			Kernel:        k,
 			FlushInterval: r.o.Main.o.FlushInterval,
 			Logger:        r.o.Logger.With("router", place.String()),
+			RemoveForeign: r.o.Main.o.RemoveForeign,
 			OnChange:      r.changed,
 		})
 		ctx, cancel := context.WithCancel(ctx)
@@ -240,19 +294,32 @@ func (r *Routers) runAt(place mroute.Place) runFunc {
 			close(ended)
 		}()
 		err = serve(ctx, lone{e}, ended)
+		end := k.Close
+		if r.leaves(ctx) {
+			end = k.Detach
+		}
 		cancel()
 		<-ended
-		if cerr := k.Close(); err == nil {
+		if cerr := end(); err == nil {
 			err = cerr
 		}
 		return err
 	}
 }
 
+// leaves reports whether a router leaves what is in the kernel to the next
+// process. One that fails, or that nobody wants, does not.
+func (r *Routers) leaves(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), errUnwanted) && r.o.Leave != nil && r.o.Leave()
+}
+
 // lone is a router without an Agent.
 type lone struct{ *engine.Engine }
 
-// SetLayer implements backend.
+// SetLayer implements backend. A lone router has no other layers to wait for.
 func (l lone) SetLayer(ctx context.Context, layer mroute.Layer) error {
-	return l.Engine.SetLayer(ctx, layer, false)
+	if err := l.Engine.SetLayer(ctx, layer, false); err != nil {
+		return err
+	}
+	return l.Complete(ctx)
 }

@@ -51,6 +51,7 @@ type Engine struct {
 	state *core.State
 	calls chan func()
 	done  chan struct{}
+	found found
 
 	// Work that waits for events and calls: chunks of an expiry round, and
 	// whether there are joins to go on with.
@@ -65,18 +66,15 @@ var ErrStopped = errors.New("the router is shutting down")
 // New returns an engine that does nothing until Run. What the kernel holds
 // already stays there until [Engine.Complete].
 func New(o Options) *Engine {
-	return &Engine{
-		o: o,
-		state: core.New(core.Options{
-			FamilyErr:     o.Kernel.FamilyErr,
-			CauseOf:       kernel.CauseOf,
-			Held:          o.Kernel.Held,
-			Now:           time.Now(),
-			RemoveForeign: o.RemoveForeign,
-		}),
-		calls: make(chan func()),
-		done:  make(chan struct{}),
-	}
+	e := &Engine{o: o, calls: make(chan func()), done: make(chan struct{})}
+	e.state = core.New(core.Options{
+		FamilyErr:     o.Kernel.FamilyErr,
+		CauseOf:       kernel.CauseOf,
+		Held:          e.held,
+		Now:           time.Now(),
+		RemoveForeign: o.RemoveForeign,
+	})
+	return e
 }
 
 // Run works until ctx is done, and returns nil then. Any other return is a
@@ -92,6 +90,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		flush = t.C
 	}
 
+	e.tellFound()
 	if err := e.readLinks(nil); err != nil {
 		return err
 	}

@@ -20,6 +20,10 @@ type Options struct {
 	NetNS    string          // path of the network namespace; "": that of the process
 	Logger   *slog.Logger    // nil: no messages
 	Families []mroute.Family // nil: both
+
+	// Silent reports at the end of Run whether no Termination is sent, because
+	// another process goes on for this one. nil: never.
+	Silent func() bool
 }
 
 // Announcer advertises this host as a multicast router on a set of interfaces.
@@ -28,6 +32,7 @@ type Announcer struct {
 	interval time.Duration
 	families []mroute.Family
 	log      *slog.Logger
+	silent   func() bool
 	open     func(mroute.Link, mroute.Family) (conn, error)
 	random   func() float64
 
@@ -44,6 +49,7 @@ func New(o Options) *Announcer {
 		interval: o.Interval,
 		families: o.Families,
 		log:      o.Logger,
+		silent:   o.Silent,
 		random:   rand.Float64,
 		wake:     make(chan struct{}, 1),
 	}
@@ -102,7 +108,7 @@ type speakerKey struct {
 }
 
 // Run announces until ctx is done. It then sends a Termination on each
-// interface and returns nil.
+// interface, unless it is silent at its end, and returns nil.
 func (a *Announcer) Run(ctx context.Context) error {
 	speakers := make(map[speakerKey]*speaker)
 	solicited := make(chan *speaker)
@@ -116,8 +122,12 @@ func (a *Announcer) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			end := a.terminate
+			if a.silent != nil && a.silent() {
+				end = (*speaker).close
+			}
 			for _, s := range speakers {
-				a.terminate(s)
+				end(s)
 			}
 			return nil
 		case <-a.wake:
@@ -223,7 +233,13 @@ func (a *Announcer) terminate(s *speaker) {
 	if err := s.conn.Send(Message{Type: Termination}); err != nil {
 		a.log.Debug("Multicast router termination not sent", "interface", s.link.Name, "family", s.family, "error", err)
 	}
-	s.conn.Close()
+	s.close()
+}
+
+func (s *speaker) close() {
+	if s.conn != nil {
+		s.conn.Close()
+	}
 }
 
 // receive hands solicitations on until c is closed.
