@@ -154,6 +154,7 @@ func (a *active) stop() {
 	if err := remove(a.socket); err != nil {
 		a.log.Warn("the socket was not removed", "err", err)
 	}
+	a.quiet() // so that a check after the answer asks the next keeper
 	close(a.stopped)
 	late := time.After(askTime)
 	for a.asked(0) > 0 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -27,43 +28,56 @@ const (
 // report notes how the keeper is.
 func (k *keeper) report(ready bool, text string) { k.status.Store(&status{ready, text}) }
 
-// checkName is where a keeper answers checks. It is in the abstract namespace
+// checkAddr is where a keeper answers checks. It is in the abstract namespace
 // (unix(7)), which belongs to the network namespace: keepers of one socket in
 // different pods each have their own.
-func checkName(socket string) string { return "@smcroute-keeper " + socket }
+func checkAddr(socket string) *net.UnixAddr {
+	return &net.UnixAddr{Name: "@smcroute-keeper " + socket, Net: "unix"}
+}
 
-// answerChecks tells how the keeper is, until ctx is done. Of two keepers with one
-// socket in one network namespace the older one answers.
-func (k *keeper) answerChecks(ctx context.Context) {
-	var l *net.UnixListener
-	for {
-		var err error
-		l, err = net.ListenUnix("unix", &net.UnixAddr{Name: checkName(k.socket), Net: "unix"})
-		if err == nil {
-			break
-		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return
-		}
-	}
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
-	defer stop()
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			if ctx.Err() != nil {
+// answerChecks begins to tell how the keeper is. Of two keepers with one socket in
+// one network namespace the older one answers, and then the other. Nobody does any
+// more when the returned function has returned.
+func (k *keeper) answerChecks() (quiet func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	l, err := net.ListenUnix("unix", checkAddr(k.socket))
+	go func() {
+		defer close(ended)
+		for pause := firstPause; err != nil; pause = min(2*pause, lastPause) {
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
 				return
 			}
-			time.Sleep(time.Second) // too many descriptors, which passes
+			l, err = net.ListenUnix("unix", checkAddr(k.socket))
+		}
+		stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+		defer stop()
+		k.answer(l)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+// answer answers checks until l is closed.
+func (k *keeper) answer(l *net.UnixListener) {
+	for {
+		c, err := l.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			time.Sleep(lastPause) // too many descriptors, which passes
 			continue
 		}
 		s, word := k.status.Load(), notReadyWord
 		if s.ready {
 			word = readyWord
 		}
-		_ = c.SetDeadline(time.Now().Add(checkTime))
+		// It fits into the socket's buffer, so that nobody waits.
 		_, _ = fmt.Fprintf(c, "%s%s, holding %d\n", word, s.text, k.shelf.Len())
 		_ = c.Close()
 	}
@@ -73,7 +87,7 @@ func (k *keeper) answerChecks(ctx context.Context) {
 func check(ctx context.Context, socket string, stdout io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	c, err := (&net.Dialer{}).DialContext(ctx, "unix", checkName(socket))
+	c, err := (&net.Dialer{}).DialContext(ctx, "unix", checkAddr(socket).Name)
 	if err != nil {
 		return fmt.Errorf("no keeper for %s in this network namespace: %w", socket, err)
 	}

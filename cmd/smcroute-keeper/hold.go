@@ -26,6 +26,7 @@ type keeper struct {
 	lock   *lock
 	status atomic.Pointer[status]
 	ready  func() // called when the keeper works
+	quiet  func() // ends answers to checks
 }
 
 // hold is the keeper's life.
@@ -54,9 +55,8 @@ func (k *keeper) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer k.lock.file.Close()
-	answering, quiet := context.WithCancel(context.Background())
-	defer quiet()
-	go k.answerChecks(answering)
+	k.quiet = k.answerChecks()
+	defer k.quiet()
 
 	m := &mirror{keeper: k}
 	pause, told := firstPause, ""
