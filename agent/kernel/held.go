@@ -73,14 +73,22 @@ func (f *Foreign) Settle(entries []mroute.SG) {
 	}
 }
 
-// Took says that the program has set or deleted an entry, or a VIF.
-func (f *Foreign) Took(op *mroute.Op) {
+// Took says that the program has set or deleted an entry, or a VIF. It reports
+// whether that was another's.
+func (f *Foreign) Took(op *mroute.Op) bool {
+	before := len(f.entries) + len(f.vifs)
 	switch op.Kind {
 	case mroute.SetMFC, mroute.DelMFC:
 		delete(f.entries, op.SG)
 	case mroute.AddVIF, mroute.DelVIF:
 		delete(f.vifs, op.VIF)
 	}
+	return len(f.entries)+len(f.vifs) < before
+}
+
+// Entries lists those that are another's.
+func (f *Foreign) Entries() []mroute.SG {
+	return slices.SortedFunc(maps.Keys(f.entries), mroute.SG.Compare)
 }
 
 // Empty reports whether all is the program's own.

@@ -27,6 +27,29 @@ func (m *model) Open(table uint32) (kernel.Kernel, error) {
 	return k, nil
 }
 
+func (m *model) OpenKept(table uint32, static bool) (kernel.Kernel, error) {
+	k, err := m.Host.OpenKept(table, static)
+	if err != nil {
+		return nil, err
+	}
+	m.t.Cleanup(func() { _ = k.Close() })
+	return k, nil
+}
+
+func (m *model) Guest(table uint32, ops ...mroute.Op) {
+	m.t.Helper()
+	guest, err := m.OpenGuest(table)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for i, err := range guest.Apply(ops) {
+		if err != nil {
+			m.t.Fatalf("op %d of a guest: %v", i, err)
+		}
+	}
+	_ = guest.Close()
+}
+
 func (m *model) AddLink(name string) { m.Host.AddLink(name) }
 
 func (m *model) Send(link string, sg mroute.SG, ttl uint8) { m.Host.Send(link, sg, ttl, m.Now()) }

@@ -15,6 +15,17 @@ type World interface {
 	// closed at the end of the test at the latest.
 	Open(table uint32) (kernel.Kernel, error)
 
+	// OpenKept opens table id for a program that is kept by one keeper of the
+	// world's, with static VIFs and entries or without. Another may be opened when
+	// the one before was detached.
+	OpenKept(table uint32, static bool) (kernel.Kernel, error)
+
+	// EndKeeper closes what the keeper holds.
+	EndKeeper()
+
+	// Guest has another program, which owns no table, set VIFs and entries.
+	Guest(table uint32, ops ...mroute.Op)
+
 	// AddLink makes a link that is up and has IFF_MULTICAST, ready to carry
 	// packets of both families.
 	AddLink(name string)

@@ -41,6 +41,7 @@ func (k *Kernel) Apply(ops []mroute.Op) []error {
 		fail(i, k.apply(op))
 	}
 	k.flush(ops, fail)
+	k.took(ops, errs)
 	return errs
 }
 
@@ -104,7 +105,7 @@ func (k *Kernel) setsockoptMFC(o *owner, op *mroute.Op, opt int) error {
 		mfc.TTLs[i] = uint8(ttl)
 	}
 	k.value = mfc.Append(k.value[:0])
-	errno := setsockopt(o.fd, level(op.Family), opt, k.value)
+	errno := setsockopt(o.setter(), level(op.Family), opt, k.value)
 	if opt == uapi.MRTDelMFC && errno == unix.ENOENT {
 		errno = 0
 	}
@@ -128,7 +129,7 @@ func (k *Kernel) flush(ops []mroute.Op, fail func(int, error)) {
 // means that answers are missing; setting entries again does no harm.
 func (k *Kernel) netlinkMFC(ops []mroute.Op, batch []int, fail func(int, error)) bool {
 	o := k.owner(mroute.IPv4)
-	req := uapi.RouteRequest{Table: k.tableID(mroute.IPv4)}
+	req := uapi.RouteRequest{Table: k.tableID(mroute.IPv4), Static: o.guest != 0}
 	first := k.cmd.reserve(len(batch))
 	b := k.request[:0]
 	for n, i := range batch {

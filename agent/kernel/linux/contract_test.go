@@ -1,10 +1,15 @@
 package linux
 
 import (
+	"log/slog"
 	"maps"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/smcroute/kube-smcroute/agent/keep"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/kerneltest"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -33,10 +38,13 @@ type world struct {
 	peers        map[string]string // names in host by names in router
 	captures     map[string]*netlab.Capture
 	made         int
+	store        *keep.Memory
+	records      *keep.Records
 }
 
 func newWorld(t testing.TB) *world {
 	return &world{
+		store: keep.NewMemory(), records: keep.NewRecords(filepath.Join(t.TempDir(), "records")),
 		t: t, router: netlab.New(t), host: netlab.New(t),
 		peers: map[string]string{}, captures: map[string]*netlab.Capture{},
 	}
@@ -49,6 +57,49 @@ func (w *world) Open(table uint32) (kernel.Kernel, error) {
 	}
 	w.t.Cleanup(func() { _ = k.Close() })
 	return k, nil
+}
+
+func (w *world) OpenKept(table uint32, static bool) (kernel.Kernel, error) {
+	k, err := Open(Options{
+		NetNS: w.router.Path(), Table: table,
+		Keep: &keep.Keeping{Store: w.store, Static: static, Records: w.records},
+		Log:  slog.New(slog.NewTextHandler(w.t.Output(), nil)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.t.Cleanup(func() { _ = k.Close() })
+	return k, nil
+}
+
+func (w *world) EndKeeper() {
+	for _, name := range w.store.Names() {
+		w.store.Drop(name)
+	}
+}
+
+func (w *world) Guest(table uint32, ops ...mroute.Op) {
+	w.t.Helper()
+	err := w.router.Do(func() error {
+		k := &Kernel{table: table}
+		for i, f := range mroute.Families {
+			fd, err := guestSocket(f, table)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(fd)
+			k.owners[i] = owner{family: f, guest: fd}
+		}
+		for i := range ops {
+			if err := k.apply(&ops[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatalf("a guest: %v", err)
+	}
 }
 
 func (w *world) AddLink(name string) {

@@ -60,13 +60,28 @@ func (k *Kernel) Counters(f mroute.Family, sgs []mroute.SG, out []mroute.Counter
 	return nil
 }
 
-// getRoutes asks for up to netlinkBatch entries.
+// getRoutes reads the counters of up to netlinkBatch entries.
 func (k *Kernel) getRoutes(f mroute.Family, sgs []mroute.SG, out []mroute.Counters) (lost bool, err error) {
+	for i := range sgs {
+		out[i] = mroute.Counters{Idle: -1}
+	}
+	return k.askRoutes(f, sgs, func(i int, r *uapi.Route) {
+		out[i] = mroute.Counters{
+			Packets: r.Packets,
+			Bytes:   r.Bytes,
+			WrongIf: r.WrongIf,
+			Idle:    time.Duration(r.Expires) * time.Second / uapi.ClockTicks,
+		}
+	})
+}
+
+// askRoutes asks for up to netlinkBatch entries, and calls each for those that
+// are there. It reports whether answers were lost.
+func (k *Kernel) askRoutes(f mroute.Family, sgs []mroute.SG, each func(int, *uapi.Route)) (lost bool, err error) {
 	known := k.answers.known[:0]
 	first := k.cmd.reserve(len(sgs))
 	b := k.request[:0]
 	for i, sg := range sgs {
-		out[i] = mroute.Counters{Idle: -1}
 		known = append(known, false)
 		b = uapi.AppendGetRoute(b, first+uint32(i), k.tableID(f), sg.Source, sg.Group)
 	}
@@ -89,12 +104,7 @@ func (k *Kernel) getRoutes(f mroute.Family, sgs []mroute.SG, out []mroute.Counte
 			if err := uapi.DecodeRoute(m.Payload, r); err != nil {
 				return err
 			}
-			out[i] = mroute.Counters{
-				Packets: r.Packets,
-				Bytes:   r.Bytes,
-				WrongIf: r.WrongIf,
-				Idle:    time.Duration(r.Expires) * time.Second / uapi.ClockTicks,
-			}
+			each(i, r)
 		}
 		return nil
 	})

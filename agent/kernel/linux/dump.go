@@ -3,8 +3,6 @@ package linux
 import (
 	"fmt"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -15,43 +13,38 @@ import (
 // without a VIF shows as NoVIF, and an output with threshold 255, which no
 // packet passes, as none.
 func (k *Kernel) Dump(f mroute.Family) (kernel.Dump, error) {
-	d := kernel.Dump{VIFs: map[mroute.VIF]int{}, Entries: map[mroute.SG]mroute.Entry{}}
 	o := k.owner(f)
 	if o.err != nil {
-		return d, o.err
+		return emptyDump(), o.err
 	}
 	vifs, err := k.dumpVIFs(o)
 	if err != nil {
-		return d, newError("dump VIFs", fmt.Sprintf("%v table %d", f, k.table), err, claimCause)
+		return emptyDump(), newError("dump VIFs", fmt.Sprintf("%v table %d", f, k.table), err, claimCause)
 	}
+	found, err := k.dumpEntries(f, vifs)
+	if err != nil {
+		return found.Dump, newError("dump entries", fmt.Sprintf("%v table %d", f, k.table), err, claimCause)
+	}
+	return found.Dump, nil
+}
+
+func emptyDump() kernel.Dump {
+	return kernel.Dump{VIFs: map[mroute.VIF]int{}, Entries: map[mroute.SG]mroute.Entry{}}
+}
+
+// dumpEntries lists the entries of a table with these VIFs.
+func (k *Kernel) dumpEntries(f mroute.Family, vifs [mroute.MaxVIFs]int32) (kernel.Found, error) {
+	found := kernel.Found{Dump: emptyDump(), Static: map[mroute.SG]bool{}}
 	byLink := map[int32]mroute.VIF{}
 	for v, ifindex := range vifs {
 		if ifindex != 0 {
-			d.VIFs[mroute.VIF(v)] = int(ifindex)
+			found.VIFs[mroute.VIF(v)] = int(ifindex)
 			byLink[ifindex] = mroute.VIF(v)
 		}
 	}
-	if err := k.dumpEntries(f, byLink, d.Entries); err != nil {
-		return d, newError("dump entries", fmt.Sprintf("%v table %d", f, k.table), err, claimCause)
-	}
-	return d, nil
-}
-
-func (k *Kernel) dumpEntries(f mroute.Family, byLink map[int32]mroute.VIF, entries map[mroute.SG]mroute.Entry) error {
-	family := byte(uapi.FamilyIPMR)
-	if f == mroute.IPv6 {
-		family = uapi.FamilyIP6MR
-	}
-	table := k.tableID(f)
-	seq := k.cmd.reserve(1)
-	k.request = uapi.AppendDumpRoutes(k.request[:0], seq, family, table)
-	var r uapi.Route
-	return k.cmd.list(k.request, seq, func(m uapi.Message) error {
-		if err := uapi.DecodeRoute(m.Payload, &r); err != nil {
-			return err
-		}
-		if r.Unresolved || r.Table != table {
-			return nil
+	err := k.eachRoute(f, func(r *uapi.Route) {
+		if isProbe(r.Dst) {
+			return
 		}
 		e := mroute.Entry{IIF: mroute.NoVIF}
 		if v, ok := byLink[int32(r.Iif)]; ok {
@@ -66,15 +59,37 @@ func (k *Kernel) dumpEntries(f mroute.Family, byLink map[int32]mroute.VIF, entri
 		if r.Src.IsUnspecified() {
 			sg.Source = mroute.SG{}.Source
 		}
-		entries[sg] = e
-		return nil
+		found.Entries[sg] = e
+		if r.Static {
+			found.Static[sg] = true
+		}
+	})
+	return found, err
+}
+
+// eachRoute calls each for every entry of a table.
+func (k *Kernel) eachRoute(f mroute.Family, each func(*uapi.Route)) error {
+	family := byte(uapi.FamilyIPMR)
+	if f == mroute.IPv6 {
+		family = uapi.FamilyIP6MR
+	}
+	table := k.tableID(f)
+	seq := k.cmd.reserve(1)
+	k.request = uapi.AppendDumpRoutes(k.request[:0], seq, family, table)
+	var r uapi.Route
+	return k.cmd.list(k.request, seq, func(m uapi.Message) error {
+		err := uapi.DecodeRoute(m.Payload, &r)
+		if err == nil && !r.Unresolved && r.Table == table {
+			each(&r)
+		}
+		return err
 	})
 }
 
 // dumpVIFs returns the ifindex of each VIF, 0 for none.
 func (k *Kernel) dumpVIFs(o *owner) (vifs [mroute.MaxVIFs]int32, err error) {
 	if o.family == mroute.IPv6 {
-		return k.probeMIFs(o)
+		return k.knownMIFs(o)
 	}
 	table := k.tableID(o.family)
 	seq := k.cmd.reserve(1)
@@ -87,23 +102,4 @@ func (k *Kernel) dumpVIFs(o *owner) (vifs [mroute.MaxVIFs]int32, err error) {
 		return err
 	})
 	return vifs, err
-}
-
-// probeMIFs asks which of the MIFs that were added still exist. IPv6 has no
-// list of them but /proc/net/ip6_mr_vif, which is for the default table only.
-func (k *Kernel) probeMIFs(o *owner) (vifs [mroute.MaxVIFs]int32, err error) {
-	for v, ifindex := range o.vifs {
-		if ifindex == 0 {
-			continue
-		}
-		k.value = uapi.AppendVIFReq(k.value[:0], uint16(v), uapi.NativeWord)
-		switch errno := ioctl(o.fd, uapi.SIOCGetVIFCnt, k.value); errno {
-		case 0:
-			vifs[v] = int32(ifindex)
-		case unix.EADDRNOTAVAIL, unix.EINVAL: // EINVAL beyond the highest that exists
-		default:
-			return vifs, errno
-		}
-	}
-	return vifs, nil
 }

@@ -1,6 +1,8 @@
 package linux
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"syscall"
 
@@ -26,9 +28,11 @@ const (
 type groups struct {
 	family mroute.Family
 	ns     *netns.Namespace
+	kept   *kept // nil: memberships end with this process
 	joined map[membership]*groupSocket
 	room   [2][]*groupSocket // that may take more joins: of any source, of one source
 	spare  []int             // sockets without joins
+	opened uint64            // sockets so far
 	value  []byte
 }
 
@@ -43,6 +47,8 @@ type membership struct {
 // joined on a socket that has joined the group for any source replaces that.
 type groupSocket struct {
 	fd    int
+	n     uint64 // rises from socket to socket
+	name  string // in the store
 	joins int
 	full  bool
 }
@@ -63,11 +69,11 @@ func (g *groups) join(sg mroute.SG, ifindex int) syscall.Errno {
 	room := &g.room[kind(sg)]
 	for {
 		if len(*room) == 0 {
-			fd, errno := g.socket()
+			s, errno := g.open()
 			if errno != 0 {
 				return errno
 			}
-			*room = append(*room, &groupSocket{fd: fd})
+			*room = append(*room, s)
 		}
 		s := (*room)[len(*room)-1]
 		errno := g.set(s.fd, m, uapi.MCastJoinGroup, uapi.MCastJoinSourceGroup)
@@ -126,32 +132,43 @@ func (g *groups) fill(s *groupSocket, room *[]*groupSocket) {
 	*room = slices.DeleteFunc(*room, func(other *groupSocket) bool { return other == s })
 }
 
-// drop closes a socket.
+// drop closes a socket, which leaves all groups.
 func (g *groups) drop(s *groupSocket, room *[]*groupSocket) {
 	g.fill(s, room)
-	_ = unix.Close(s.fd)
+	g.end(s)
 }
 
-func (g *groups) close() {
-	fds := slices.Clone(g.spare)
-	for _, room := range g.room {
-		for _, s := range room {
-			fds = append(fds, s.fd)
-		}
+func (g *groups) end(s *groupSocket) {
+	_ = unix.Close(s.fd)
+	if g.kept != nil {
+		g.kept.Store.Drop(s.name)
 	}
+}
+
+// close leaves all groups.
+func (g *groups) close() { g.closeEach(g.end) }
+
+// detach closes all descriptors.
+func (g *groups) detach() { g.closeEach(func(s *groupSocket) { _ = unix.Close(s.fd) }) }
+
+func (g *groups) closeEach(end func(*groupSocket)) {
+	sockets := slices.Concat(g.room[:]...)
 	for _, s := range g.joined {
 		if s.full {
-			fds = append(fds, s.fd)
+			sockets = append(sockets, s)
 			s.full = false // it is in joined many times
 		}
 	}
 	// The newest first, because the kernel searches them in this order: with
 	// very many groups that is a matter of minutes.
-	slices.Sort(fds)
-	for _, fd := range slices.Backward(fds) {
+	slices.SortFunc(sockets, func(a, b *groupSocket) int { return cmp.Compare(b.n, a.n) })
+	for _, s := range sockets {
+		end(s)
+	}
+	for _, fd := range g.spare {
 		_ = unix.Close(fd)
 	}
-	*g = groups{family: g.family, ns: g.ns}
+	*g = groups{family: g.family, ns: g.ns, kept: g.kept}
 }
 
 // set makes the call for any source, or for one source.
@@ -164,6 +181,21 @@ func (g *groups) set(fd int, m membership, anySource, oneSource int) syscall.Err
 		g.value = uapi.AppendGroupReq(g.value[:0], m.ifindex, m.sg.Group, uapi.NativeWord)
 	}
 	return setsockopt(fd, level(g.family), opt, g.value)
+}
+
+// open returns a socket for joins, which the store holds before the first.
+func (g *groups) open() (*groupSocket, syscall.Errno) {
+	fd, errno := g.socket()
+	if errno != 0 {
+		return nil, errno
+	}
+	g.opened++
+	s := &groupSocket{fd: fd, n: g.opened}
+	if g.kept != nil {
+		s.name = fmt.Sprintf("%s%s.%d", g.kept.groupsPrefix(g.family), g.kept.gen, s.n)
+		g.kept.put(s.name, fd, false)
+	}
+	return s, 0
 }
 
 // socket takes a spare socket, or opens some.
@@ -195,7 +227,7 @@ func groupFD(f mroute.Family) (int, error) {
 		return -1, err
 	}
 	if err = quiet(f, fd); err == nil {
-		err = attachFilter(fd, []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}})
+		err = attachFilter(fd, nothing)
 	}
 	if err != nil {
 		_ = unix.Close(fd)

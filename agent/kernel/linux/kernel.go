@@ -48,6 +48,7 @@ type Kernel struct {
 	table  uint32
 	owners [len(mroute.Families)]owner
 	groups [len(mroute.Families)]groups
+	kept   *kept // nil: all ends with this process
 
 	// Of the goroutine which calls the methods of kernel.Table:
 
@@ -56,6 +57,9 @@ type Kernel struct {
 	value   []byte // of a socket option
 	batch   []int  // see Apply
 	answers answers
+	held    [len(mroute.Families)]mroute.Held // until settled
+	foreign [len(mroute.Families)]kernel.Foreign
+	settled [len(mroute.Families)]bool
 
 	linksMu sync.Mutex // guards links: Observer may be called from elsewhere
 	links   *netlinkSocket
@@ -80,7 +84,7 @@ func Open(opt Options) (*Kernel, error) {
 	}
 	k := &Kernel{ns: ns, table: opt.Table}
 	if err := ns.Do(func() error { return k.open(opt) }); err != nil {
-		k.Close()
+		_ = k.Detach()
 		return nil, err
 	}
 	return k, nil
@@ -104,12 +108,21 @@ func (k *Kernel) open(opt Options) error {
 	if k.links, err = openNetlink(); err != nil {
 		return err
 	}
+	if opt.Keep != nil {
+		if k.kept, err = newKept(k, opt.Keep, log); err != nil {
+			return err
+		}
+	}
 	var errs []error
 	for i, f := range mroute.Families {
-		k.groups[i] = groups{family: f, ns: k.ns}
+		k.groups[i] = groups{family: f, ns: k.ns, kept: k.kept}
 		o := &k.owners[i]
 		o.family = f
-		if o.err = o.claim(opt.Table, log); o.err != nil {
+		if o.err = o.claim(opt.Table, k.kept, log); o.err == nil {
+			o.err = k.find(o, log)
+		}
+		if o.err != nil {
+			_ = o.detach()
 			errs = append(errs, o.err)
 			continue
 		}
@@ -129,22 +142,27 @@ func (k *Kernel) FamilyErr(f mroute.Family) error {
 	return nil
 }
 
-// Held implements [kernel.Table].
-func (k *Kernel) Held(f mroute.Family) mroute.Held { return mroute.Held{} }
-
-// Settle implements [kernel.Table].
-func (k *Kernel) Settle(f mroute.Family, foreign []mroute.SG) error { return nil }
-
-// Detach implements [kernel.Table].
-func (k *Kernel) Detach() error { return k.Close() }
-
 // Close implements [kernel.Table]. It also ends Watch.
-func (k *Kernel) Close() error {
-	k.closed.Store(true)
+func (k *Kernel) Close() error { return k.end(true) }
+
+// Detach implements [kernel.Table]. It also ends Watch. What is kept is kept as
+// long as [keep.Store] lasts.
+func (k *Kernel) Detach() error { return k.end(k.kept == nil) }
+
+func (k *Kernel) end(remove bool) error {
+	if k.closed.Swap(true) {
+		return nil
+	}
 	var errs []error
 	for i := range mroute.Families {
-		k.groups[i].close()
-		errs = append(errs, k.owners[i].close())
+		o, g := &k.owners[i], &k.groups[i]
+		if !remove {
+			g.detach()
+			errs = append(errs, o.detach())
+			continue
+		}
+		g.close()
+		errs = append(errs, k.remove(o))
 	}
 	if k.cmd != nil {
 		k.cmd.close()
@@ -172,10 +190,14 @@ func (k *Kernel) owner(f mroute.Family) *owner { return &k.owners[familyIndex(f)
 
 // tableID is the number by which rtnetlink knows the table.
 func (k *Kernel) tableID(f mroute.Family) uint32 {
-	switch {
-	case k.table != 0:
+	if k.table != 0 {
 		return k.table
-	case f == mroute.IPv6:
+	}
+	return defaultTable(f)
+}
+
+func defaultTable(f mroute.Family) uint32 {
+	if f == mroute.IPv6 {
 		return uapi.DefaultTable6
 	}
 	return uapi.DefaultTable4

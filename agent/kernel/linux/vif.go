@@ -29,7 +29,7 @@ func (k *Kernel) addVIF(o *owner, op *mroute.Op) error {
 			VIF: uint16(op.VIF), Flags: uapi.VIFFUseIfindex, Threshold: 1, Ifindex: int32(op.Link.Index),
 		}.Append(k.value[:0])
 	}
-	errno := setsockopt(o.fd, level(op.Family), uapi.MRTAddVIF, k.value)
+	errno := setsockopt(o.setter(), level(op.Family), uapi.MRTAddVIF, k.value)
 	if errno == 0 {
 		o.vifs[op.VIF] = op.Link.Index
 	}
@@ -43,7 +43,7 @@ func (k *Kernel) delVIF(o *owner, op *mroute.Op) error {
 	} else {
 		k.value = uapi.Vifctl{VIF: uint16(op.VIF)}.Append(k.value[:0])
 	}
-	errno := setsockopt(o.fd, level(op.Family), uapi.MRTDelVIF, k.value)
+	errno := setsockopt(o.setter(), level(op.Family), uapi.MRTDelVIF, k.value)
 	if errno == unix.EADDRNOTAVAIL {
 		errno = 0
 	}

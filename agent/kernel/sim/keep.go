@@ -84,13 +84,21 @@ func (k *Kernel) Settle(f mroute.Family, foreign []mroute.SG) error {
 		return err
 	}
 	t := k.tables[slot(f)]
-	k.held[slot(f)] = mroute.Held{}
+	k.held[slot(f)], k.settled[slot(f)] = mroute.Held{}, true
 	k.foreign[slot(f)].Settle(foreign)
 	if k.keep.static {
 		t.recorded, t.foreign = true, slices.Clone(foreign)
 	}
 	k.dropOlder(f)
 	return nil
+}
+
+// took notes that an entry of another program has become this one's.
+func (k *Kernel) took(op *mroute.Op) {
+	foreign := &k.foreign[slot(op.Family)]
+	if t := k.tables[slot(op.Family)]; foreign.Took(op) && k.keep.static && k.settled[slot(op.Family)] {
+		t.foreign = foreign.Entries()
+	}
 }
 
 // dropOlder gives up what programs before this one had joined, in one family.

@@ -25,6 +25,7 @@ type Kernel struct {
 	keep    keeping
 	held    [2]mroute.Held // until settled
 	foreign [2]kernel.Foreign
+	settled [2]bool
 }
 
 var _ kernel.Kernel = (*Kernel)(nil)
@@ -99,6 +100,7 @@ func (k *Kernel) clone(h *Host) *Kernel {
 		id:      k.id,
 		keep:    k.keep,
 		held:    k.held,
+		settled: k.settled,
 		foreign: [2]kernel.Foreign{k.foreign[0].Clone(), k.foreign[1].Clone()},
 	}
 }

@@ -11,7 +11,7 @@ import (
 func (k *Kernel) apply(op mroute.Op) error {
 	err := k.do(op)
 	if err == nil {
-		k.foreign[slot(op.Family)].Took(&op)
+		k.took(&op)
 	}
 	return err
 }

@@ -140,6 +140,7 @@ type Route struct {
 	Src, Dst   netip.Addr // Src is the unspecified address for any source
 	Iif        uint32     // ifindex; 0 if the parent VIF is gone
 	Unresolved bool       // a flow that waits for an answer to an upcall
+	Static     bool       // RTPROT_STATIC: it outlives the table's owner
 	Hops       [MaxVIFs]Nexthop
 	NumHops    int // of Hops; those whose VIF is gone are not told
 	SGCount
@@ -155,6 +156,7 @@ func DecodeRoute(b []byte, r *Route) error {
 	}
 	family := b[0]
 	r.Table = uint32(b[4])
+	r.Static = b[5] == rtprotStatic
 	r.Unresolved = binary.NativeEndian.Uint32(b[8:])&rtnhUnresolved != 0
 	switch family {
 	case FamilyIPMR:

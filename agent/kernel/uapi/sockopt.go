@@ -18,6 +18,10 @@ const (
 	MRTFlush       = 212 // MRT_FLUSH: int of MRT_FLUSH_* bits
 )
 
+// MRTFlushAll is the value of MRT_FLUSH that empties a table: MRT_FLUSH_MFC |
+// MRT_FLUSH_MFC_STATIC | MRT_FLUSH_VIFS | MRT_FLUSH_VIFS_STATIC. Those of IPv6 are the same.
+const MRTFlushAll = 15
+
 // Requests of ioctl. The numbers serve both families.
 const (
 	SIOCGetVIFCnt = 0x89e0 // SIOCGETVIFCNT: sioc_vif_req; SIOCGETMIFCNT_IN6

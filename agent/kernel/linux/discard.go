@@ -1,0 +1,110 @@
+package linux
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/smcroute/kube-smcroute/agent/keep"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// Discard empties and gives up all that the store holds of places for which want
+// is false: those for which nobody has opened a table since the process began.
+// netns is the id of the place's network namespace, see [mroute.NetNSID]. Entries
+// that the records call another program's stay.
+func Discard(keeping keep.Keeping, want func(netns string, table uint32) bool) error {
+	var errs []error
+	for _, name := range keeping.Store.Names() {
+		place, f, owner := parseOwner(name)
+		if netns, table, ok := parsePlace(place); owner && ok && !want(netns, table) {
+			errs = append(errs, discard(keeping, name, place, table, f))
+		}
+	}
+	for place := range groupPlaces(keeping.Store.Names()) {
+		if netns, table, ok := parsePlace(place); ok && !want(netns, table) {
+			for _, f := range mroute.Families {
+				dropNewestFirst(keeping.Store, familyName(place, f)+"/groups/", func(string) bool { return true })
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// discard empties one table and gives it up.
+func discard(keeping keep.Keeping, name, place string, table uint32, f mroute.Family) error {
+	file := keeping.Store.Get(name)
+	if file == nil {
+		return nil
+	}
+	defer file.Close()
+	fd, err := duplicate(file)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	record := recordName(place, f, netnsCookie(fd))
+	if keeping.Records != nil {
+		if foreign, _ := keeping.Records.Of(record); len(foreign) > 0 {
+			return discardOwn(keeping, fd, table)
+		}
+	}
+	if err := flushAll(f, fd); err != nil {
+		return fmt.Errorf("%v table %d of network namespace %s, which nobody wants: %w", f, table, place, err)
+	}
+	keeping.Store.Drop(name)
+	if keeping.Records != nil {
+		return keeping.Records.Forget(record)
+	}
+	return nil
+}
+
+// discardOwn removes what is this program's own from a table that holds foreign
+// entries, too.
+func discardOwn(keeping keep.Keeping, fd int, table uint32) error {
+	ns, err := unix.IoctlRetInt(fd, unix.SIOCGSKNS)
+	if err != nil {
+		return fmt.Errorf("network namespace of a socket: %w", err)
+	}
+	file := os.NewFile(uintptr(ns), "network namespace")
+	defer file.Close()
+	k, err := Open(Options{NetNS: fmt.Sprintf("/proc/self/fd/%d", ns), Table: table, Keep: &keeping})
+	if err != nil {
+		return err
+	}
+	return k.Close()
+}
+
+// parseOwner takes the name of an owner's socket apart.
+func parseOwner(name string) (place string, f mroute.Family, ok bool) {
+	for _, f := range mroute.Families {
+		if place, ok := strings.CutSuffix(name, familyName("", f)+"/owner"); ok {
+			return place, f, true
+		}
+	}
+	return "", 0, false
+}
+
+// groupPlaces are the places of which there are memberships.
+func groupPlaces(names []string) map[string]bool {
+	places := map[string]bool{}
+	for _, name := range names {
+		for _, f := range mroute.Families {
+			if place, _, ok := strings.Cut(name, familyName("", f)+"/groups/"); ok {
+				places[place] = true
+			}
+		}
+	}
+	return places
+}
+
+// parsePlace is false for what placeName does not write.
+func parsePlace(place string) (netns string, table uint32, ok bool) {
+	netns, number, _ := strings.Cut(place, "/")
+	n, err := strconv.ParseUint(number, 10, 32)
+	return strings.Replace(netns, "-", ":", 1), uint32(n), err == nil
+}
