@@ -31,6 +31,8 @@ type flags struct {
 	checkOnly bool
 	help      bool       // -h
 	ident     string     // -i, -I
+	keep      bool       // -k
+	keeper    string     // --keeper; "": none was asked for
 	level     slog.Level // -l
 	levelSet  bool
 	mrdisc    time.Duration // -m
@@ -42,6 +44,8 @@ type flags struct {
 	table   uint32 // -t
 	socket  string // -u
 	version bool   // -v
+
+	removeForeign bool // --remove-foreign
 }
 
 // parseFlags reads the command line. Relative paths become absolute, because
@@ -62,6 +66,8 @@ func parseFlags(args []string, warn io.Writer) (flags, error) {
 	set.BoolVarP(&f.help, "help", "h", false, "")
 	set.StringVarP(&f.ident, "ident", "i", install.Ident, "")
 	set.StringVarP(&f.ident, "old-ident", "I", install.Ident, "")
+	set.BoolVarP(&f.keep, "keep", "k", false, "")
+	set.StringVar(&f.keeper, "keeper", "", "")
 	set.StringVarP(&level, "log-level", "l", "notice", "")
 	set.StringVarP(&interval, "mrdisc-interval", "m", "20", "")
 	set.BoolVarP(&f.foreground, "foreground", "n", false, "")
@@ -71,6 +77,7 @@ func parseFlags(args []string, warn io.Writer) (flags, error) {
 	set.BoolVarP(&f.syslog, "syslog", "s", false, "")
 	set.StringVarP(&table, "table", "t", "0", "")
 	set.StringVarP(&f.socket, "socket", "u", "", "")
+	set.BoolVar(&f.removeForeign, "remove-foreign", false, "")
 	set.BoolVarP(&f.version, "version", "v", false, "")
 	if err := set.Parse(args); err != nil {
 		return f, &usageError{complaint(err)}
@@ -109,6 +116,7 @@ func parseFlags(args []string, warn io.Writer) (flags, error) {
 	if f.ident == "" || strings.ContainsAny(f.ident, "/\x00") {
 		return f, &usageError{fmt.Sprintf("-i %q cannot be part of a file name", f.ident)}
 	}
+	f.keep = f.keep || f.keeper != ""
 	return f, f.resolvePaths()
 }
 
@@ -126,7 +134,7 @@ func (f *flags) resolvePaths() error {
 	if f.socket == "" {
 		f.socket = install.SocketPath(f.ident)
 	}
-	for _, path := range []*string{&f.conf, &f.socket, &f.script} {
+	for _, path := range []*string{&f.conf, &f.socket, &f.script, &f.keeper} {
 		if *path == "" {
 			continue
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent"
 	"github.com/smcroute/kube-smcroute/agent/ipc"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
@@ -60,7 +60,7 @@ var openErrors = map[string]error{
 
 func playParts() parts {
 	return parts{
-		open: func(uint32, *slog.Logger) (kernel.Kernel, error) {
+		open: func(linux.Options) (kernel.Kernel, error) {
 			return playKernel{ipv6: openErrors[os.Getenv(envIPv6)]}, openErrors[os.Getenv(envOpen)]
 		},
 		new: func(o agent.Options) router { return &playRouter{o: o, reloads: make(chan struct{})} },

@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"io"
-	"log/slog"
 
 	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/keep"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/netns"
 )
 
 // router is what the daemon runs: an *agent.Agent.
@@ -23,28 +24,47 @@ var _ router = (*agent.Agent)(nil)
 
 // parts are what the shell is put around. Tests bring their own.
 type parts struct {
-	open  func(table uint32, log *slog.Logger) (kernel.Kernel, error)
-	links func() ([]mroute.Link, error) // needs no privileges
-	new   func(agent.Options) router
-	check func(w io.Writer, conf string, o agent.CheckOptions) (ok bool)
+	manager *keep.Systemd // nil: there is no service manager
+	open    func(linux.Options) (kernel.Kernel, error)
+	discard func(k keep.Keeping, table uint32) error
+	links   func() ([]mroute.Link, error) // needs no privileges
+	new     func(agent.Options) router
+	check   func(w io.Writer, conf string, o agent.CheckOptions) (ok bool)
 }
 
 // linked are the real parts.
 func linked() parts {
 	return parts{
-		open:  openKernel,
-		links: func() ([]mroute.Link, error) { return linux.ListLinks("") },
-		new:   func(o agent.Options) router { return agent.New(o) },
-		check: agent.Check,
+		manager: keep.Inherit(), // before anything else opens a file
+		open:    openKernel,
+		discard: discardOthers,
+		links:   func() ([]mroute.Link, error) { return linux.ListLinks("") },
+		new:     func(o agent.Options) router { return agent.New(o) },
+		check:   agent.Check,
 	}
 }
 
 // openKernel claims a multicast routing table, in each family that has one
 // free. It fails if neither has.
-func openKernel(table uint32, log *slog.Logger) (kernel.Kernel, error) {
-	k, err := linux.Open(linux.Options{Table: table, Log: log})
+func openKernel(o linux.Options) (kernel.Kernel, error) {
+	k, err := linux.Open(o)
 	if err != nil {
 		return nil, err
 	}
 	return k, nil
+}
+
+// discardOthers empties what the daemon before this one left elsewhere than in
+// the table of this one: it had another -t, or was in another namespace.
+func discardOthers(k keep.Keeping, table uint32) error {
+	ns, err := netns.Open("")
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	own, err := ns.ID()
+	if err != nil {
+		return err
+	}
+	return linux.Discard(k, func(netns string, t uint32) bool { return netns == own && t == table })
 }

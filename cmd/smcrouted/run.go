@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 )
 
@@ -109,6 +110,7 @@ type service struct {
 
 	pid     pidfile
 	notify  notifier
+	kept    *kept
 	stop    context.CancelFunc
 	trouble error // of the last step of the start
 
@@ -139,10 +141,16 @@ func (s *service) serve() error {
 		}
 	}
 	s.normalHeap = roomyHeap(s.flags.conf)
-	k, err := s.parts.open(s.flags.table, s.log)
-	if err != nil {
+	var err error
+	if s.kept, err = s.keepState(ctx); err != nil {
 		return err
 	}
+	defer s.kept.close() // when the tables are closed
+	k, err := s.parts.open(linux.Options{Table: s.flags.table, Keep: s.kept.keeping(), Log: s.log})
+	if err != nil {
+		return s.busyHint(err)
+	}
+	s.kept.opened(k)
 	agent.TellFamilies(s.log, k)
 
 	r := s.parts.new(agent.Options{
@@ -153,6 +161,8 @@ func (s *service) serve() error {
 		FlushInterval:  s.flags.flush,
 		Script:         s.flags.script,
 		MRDiscInterval: s.flags.mrdisc,
+		RemoveForeign:  s.flags.removeForeign,
+		Leave:          s.kept.leaves,
 		Logger:         s.log,
 		OnStarted:      s.startup.succeed,
 		OnReady:        s.ready,
@@ -160,6 +170,7 @@ func (s *service) serve() error {
 		OnReloaded:     s.reloaded,
 		OnKill:         s.end,
 	})
+	go s.kept.watch(ctx)
 	go func() {
 		for {
 			select {
@@ -185,6 +196,12 @@ func (s *service) serve() error {
 func (s *service) ready() {
 	if err := s.pid.write(); err != nil {
 		s.log.Warn("The PID file could not be written", "error", err)
+	}
+	if s.kept != nil {
+		s.kept.ready = true
+		if err := s.parts.discard(s.kept.Keeping, s.flags.table); err != nil {
+			s.log.Warn("What was left elsewhere could not be removed", "error", err)
+		}
 	}
 	if s.who != nil {
 		if err := s.who.become(); err != nil {

@@ -16,7 +16,7 @@ func TestRunWithoutADaemon(t *testing.T) {
 		code           int
 		stdout, stderr string // how they begin; "": nothing
 	}{
-		{"help", []string{"-h"}, 0, "Usage:\n  smcrouted [-hnNsv]", ""},
+		{"help", []string{"-h"}, 0, "Usage:\n  smcrouted [-hknNsv]", ""},
 		{"version", []string{"-v"}, 0, "smcrouted v" + install.Version + "\n\nBug report address: https://", ""},
 		{"unknown option", []string{"-Z"}, 64, "Usage:\n", "smcrouted: invalid option -- 'Z'\n"},
 		{"missing argument", []string{"-t"}, 64, "Usage:\n", "smcrouted: option requires an argument -- 't'\n"},
@@ -49,7 +49,7 @@ func begins(t *testing.T, what, got, want string) {
 func TestUsageListsAllOptions(t *testing.T) {
 	var b strings.Builder
 	printUsage(&b)
-	for _, o := range "cdefFhilmnNpPstuv" {
+	for _, o := range "cdefFhiklmnNpPstuv" {
 		if !strings.Contains(b.String(), fmt.Sprintf("\n  -%c ", o)) {
 			t.Errorf("-%c is missing", o)
 		}

@@ -10,8 +10,9 @@ import (
 // printUsage writes the text of -h.
 func printUsage(w io.Writer) {
 	fmt.Fprintf(w, `Usage:
-  smcrouted [-hnNsv] [-c SEC] [-d SEC] [-e CMD] [-f FILE] [-F FILE] [-i NAME]
+  smcrouted [-hknNsv] [-c SEC] [-d SEC] [-e CMD] [-f FILE] [-F FILE] [-i NAME]
             [-l LVL] [-m SEC] [-p USER[:GROUP]] [-P FILE] [-t ID] [-u FILE]
+            [--keeper FILE] [--remove-foreign]
 
 Options:
   -c SEC            Forget learned routes that were idle for SEC seconds,
@@ -24,6 +25,8 @@ Options:
   -h                Show this text
   -i NAME           Identity: names of the .conf, .pid and .sock files, and in
                     the system log; default %[2]s
+  -k                Leave routes and memberships in place at the end, for the
+                    next start with -k: by systemd, or by smcroute-keeper
   -l LVL            Log level: none, err, warning, notice*, info, debug
   -m SEC            Interval of multicast router discovery, 4-180, default 20
   -n                Stay in the foreground, and log to stderr too
@@ -35,9 +38,13 @@ Options:
   -t ID             Multicast routing table, 0-%[5]d, default 0
   -u FILE           Socket for smcroutectl, default %[4]s
   -v                Show the version
+  --keeper FILE     -k by the smcroute-keeper at FILE, also under systemd;
+                    default without systemd: %[6]s
+  --remove-foreign  Remove routes that other programs left in the table
 
 `, install.ConfPath(install.Ident), install.Ident,
-		install.PIDPath(install.Ident), install.SocketPath(install.Ident), maxTable)
+		install.PIDPath(install.Ident), install.SocketPath(install.Ident), maxTable,
+		install.KeeperPath(install.Ident))
 }
 
 // versionLine is the first line of -v, and of the log.

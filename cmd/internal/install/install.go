@@ -31,3 +31,7 @@ func PIDPath(ident string) string { return filepath.Join(RunStateDir, ident+".pi
 
 // SocketPath is the socket on which the daemon called ident serves smcroutectl.
 func SocketPath(ident string) string { return filepath.Join(RunStateDir, ident+".sock") }
+
+// KeeperPath is the socket of the smcroute-keeper that the daemon called ident
+// starts.
+func KeeperPath(ident string) string { return SocketPath(ident + "-keeper") }

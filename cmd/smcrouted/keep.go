@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/keep"
+	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
+	"github.com/smcroute/kube-smcroute/cmd/internal/install"
+)
+
+const (
+	// keeperPatience is how long a keeper that answers may take to tell what it
+	// holds.
+	keeperPatience = 10 * time.Second
+
+	// keeperWatch is how often a daemon looks whether its keeper is still there.
+	keeperWatch = 200 * time.Millisecond
+)
+
+// kept is how the daemon keeps what it has in the kernel beyond its end: -k. A nil
+// kept keeps nothing.
+type kept struct {
+	keep.Keeping
+	log    *slog.Logger
+	keeper *keep.Keeper // nil: the service manager has the store
+	lock   *keeperLock
+	start  func() error // of a keeper; nil: not this process's business any more
+
+	found bool // what a process before this one had left
+	ready bool // the configuration was in force
+}
+
+// keepState decides where to keep things, for -k: by the service manager if it
+// offers that, unless a keeper was asked for, else by a keeper, which is started
+// if there is none. Without -k the result is nil, and what a start with -k left to
+// the service manager is given up.
+func (s *service) keepState(ctx context.Context) (*kept, error) {
+	manager := s.parts.manager
+	if !s.flags.keep {
+		if manager != nil {
+			manager.DropAll()
+		}
+		return nil, nil
+	}
+	if manager != nil && s.flags.keeper == "" && s.flags.foreground {
+		s.log.Info("The service manager keeps routes and memberships for the next start")
+		return &kept{Keeping: keep.Keeping{Store: manager}, log: s.log}, nil
+	}
+	path := s.keeperPath()
+	lock, err := lockKeeper(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	k := &kept{log: s.log, lock: lock, start: func() error { return startKeeper(path) }}
+	if !keeperAnswers(path) {
+		if err := k.start(); err != nil {
+			lock.release()
+			return nil, &exitError{exitcode.OSErr, fmt.Errorf("-k: %w", err)}
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, keeperPatience)
+	defer cancel()
+	k.keeper = keep.Open(ctx, path, s.log)
+	k.Keeping = keep.Keeping{
+		Store:   k.keeper,
+		Static:  true,
+		Records: keep.NewRecords(keep.RecordsPath(path)),
+	}
+	return k, nil
+}
+
+// keeperPath is where the daemon's keeper listens.
+func (s *service) keeperPath() string {
+	if s.flags.keeper != "" {
+		return s.flags.keeper
+	}
+	return install.KeeperPath(s.flags.ident)
+}
+
+// keeping is what the kernel is to be opened with.
+func (k *kept) keeping() *keep.Keeping {
+	if k == nil {
+		return nil
+	}
+	return &k.Keeping
+}
+
+// opened notes whether there was something in the tables.
+func (k *kept) opened(table kernel.Table) {
+	if k == nil {
+		return
+	}
+	for _, f := range mroute.Families {
+		if held := table.Held(f); table.FamilyErr(f) == nil && !held.Empty() {
+			k.found = true
+		}
+	}
+}
+
+// leaves reports whether the tables are left to the next start. Those of a start
+// that failed are not, unless they are those of one before.
+func (k *kept) leaves() bool {
+	if k == nil || !k.found && !k.ready {
+		return false
+	}
+	if !k.Store.Lasts() {
+		k.log.Warn("Nobody keeps routes and memberships: they end now")
+		return false
+	}
+	return true
+}
+
+// watch starts another keeper when there is none any more, until ctx is done.
+func (k *kept) watch(ctx context.Context) {
+	if k == nil || k.keeper == nil {
+		return
+	}
+	tick := time.NewTicker(keeperWatch)
+	defer tick.Stop()
+	told := ""
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if k.keeper.Connected() || keeperAnswers(k.lock.keeper) {
+			told = ""
+			continue
+		}
+		if err := k.start(); err != nil && told != err.Error() {
+			told = err.Error()
+			k.log.Warn("The keeper has ended. If this process ends now packets are lost until the next start", "error", err)
+		}
+	}
+}
+
+// close lets another daemon have the keeper.
+func (k *kept) close() {
+	if k == nil || k.keeper == nil {
+		return
+	}
+	_ = k.keeper.Close()
+	k.lock.release()
+}
+
+// busyHint adds to an error that says that the table is taken who may have it.
+func (s *service) busyHint(err error) error {
+	path := s.keeperPath()
+	if s.flags.keep || !errors.Is(err, kernel.ErrTableBusy) || !keeperAnswers(path) {
+		return err
+	}
+	return fmt.Errorf("%w\nThe keeper at %s may have it for smcrouted -k: start with -k, too, or run \"smcroute-keeper stop --socket %[2]s\"", err, path)
+}
