@@ -29,10 +29,18 @@ type Spec struct {
 	// Tunables are files below /proc/sys that concern the whole machine, with
 	// what the box is to read there. What it writes there goes nowhere.
 	Tunables map[string]string
+	// Binds are files and folders of the capsule, by the paths at which the box
+	// sees them, and may write them, in the place of what the machine has there.
+	Binds map[string]string
+	// Init, if there is one, is the program with its arguments that process 1
+	// becomes: a service manager. Env is all of its environment. What it has at
+	// /sys/fs/cgroup is a hierarchy of version 2, of which it is the root.
+	Init, Env []string
 }
 
 // Box is a machine within the capsule: PID, mount, network, UTS and IPC
-// namespaces, whose process 1 waits for orphans. In it the file system is that
+// namespaces, whose process 1 waits for orphans, unless it becomes a program that
+// does. In it the file system is that
 // of the machine, read only, but for /var/lib, /var/log and an empty /run; names
 // of hosts are not looked up anywhere.
 type Box struct {
@@ -84,7 +92,15 @@ func beBox() int {
 	report := os.NewFile(3, "report")
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, unix.SIGCHLD)
-	if err := mountBox(); err != nil {
+	var s Spec
+	err := json.Unmarshal([]byte(os.Getenv(envSpec)), &s)
+	if err == nil {
+		err = mountBox(s)
+	}
+	if err == nil && s.Init != nil {
+		err = become(s, report)
+	}
+	if err != nil {
 		fmt.Fprint(report, err)
 		return 1
 	}
@@ -101,11 +117,7 @@ func beBox() int {
 	return 0
 }
 
-func mountBox() error {
-	var s Spec
-	if err := json.Unmarshal([]byte(os.Getenv(envSpec)), &s); err != nil {
-		return fmt.Errorf("%s: %w", envSpec, err)
-	}
+func mountBox(s Spec) error {
 	if err := mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
@@ -136,6 +148,9 @@ func mountBox() error {
 		}
 	}
 	if err := hideResolver(); err != nil {
+		return err
+	}
+	if err := bind(s.Binds); err != nil {
 		return err
 	}
 	// Whatever else a program of the box would like to write, it is told.
