@@ -79,7 +79,7 @@ func openCapture(index int) (fd int, err error) {
 			return -1, fmt.Errorf("receive buffer: %w", err)
 		}
 	}
-	filter, err := filter()
+	filter, err := sockFilter(packetFilter)
 	if err != nil {
 		return -1, err
 	}
@@ -92,21 +92,24 @@ func openCapture(index int) (fd int, err error) {
 	return fd, nil
 }
 
-// filter passes frames with a group address, IPv4 or IPv6, and UDP.
-func filter() (*unix.SockFprog, error) {
-	raw, err := bpf.Assemble([]bpf.Instruction{
-		bpf.LoadAbsolute{Off: 0, Size: 1},
-		bpf.JumpIf{Cond: bpf.JumpBitsNotSet, Val: 1, SkipTrue: 7},
-		bpf.LoadAbsolute{Off: 12, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: etherIPv4, SkipTrue: 2},
-		bpf.LoadAbsolute{Off: etherHeader + 9, Size: 1},
-		bpf.Jump{Skip: 2},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: etherIPv6, SkipTrue: 3},
-		bpf.LoadAbsolute{Off: etherHeader + 6, Size: 1},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: protoUDP, SkipTrue: 1},
-		bpf.RetConstant{Val: maxFrame},
-		bpf.RetConstant{Val: 0},
-	})
+// packetFilter passes frames with a group address, IPv4 or IPv6, and UDP.
+var packetFilter = []bpf.Instruction{
+	bpf.LoadAbsolute{Off: 0, Size: 1},
+	bpf.JumpIf{Cond: bpf.JumpBitsNotSet, Val: 1, SkipTrue: 7},
+	bpf.LoadAbsolute{Off: 12, Size: 2},
+	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: etherIPv4, SkipTrue: 2},
+	bpf.LoadAbsolute{Off: etherHeader + 9, Size: 1},
+	bpf.Jump{Skip: 2},
+	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: etherIPv6, SkipTrue: 3},
+	bpf.LoadAbsolute{Off: etherHeader + 6, Size: 1},
+	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: protoUDP, SkipTrue: 1},
+	bpf.RetConstant{Val: maxFrame},
+	bpf.RetConstant{Val: 0},
+}
+
+// sockFilter is a filter as the kernel takes it.
+func sockFilter(instructions []bpf.Instruction) (*unix.SockFprog, error) {
+	raw, err := bpf.Assemble(instructions)
 	if err != nil {
 		return nil, fmt.Errorf("assembling the filter: %w", err)
 	}
