@@ -27,7 +27,7 @@ func (a *active) end() {
 	defer late.Stop()
 	settled := time.NewTimer(time.Until(a.since.Add(returnTime)))
 	defer settled.Stop()
-	var isLate, isSettled bool
+	var isLate, isSettled, told bool
 	for {
 		if a.handOver(isLate) {
 			a.log.Info("handed over to another keeper", "held", a.shelf.Len())
@@ -50,6 +50,10 @@ func (a *active) end() {
 				a.log.Warn("the socket was not removed", "err", err)
 			}
 			return
+		}
+		if !told {
+			told = true
+			a.log.Info("asked to end: waiting for programs to end first, or for a successor", "programs", here, "patience", a.patience)
 		}
 		select {
 		case <-a.changed:

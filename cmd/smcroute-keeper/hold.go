@@ -74,8 +74,8 @@ func (k *keeper) run(ctx context.Context) (err error) {
 			pause = firstPause
 		case err != nil && err.Error() != told && pause == lastPause:
 			told = err.Error()
-			k.report(false, fmt.Sprintf("there is an active keeper, which cannot be mirrored: %v", err))
-			k.log.Warn("there is an active keeper, which cannot be mirrored", "err", err)
+			k.report(false, fmt.Sprintf("is neither active nor a mirror: %v", err))
+			k.log.Warn("neither active nor a mirror, since another keeper is about to be active, or does not answer", "err", err)
 		}
 		select {
 		case <-time.After(pause):

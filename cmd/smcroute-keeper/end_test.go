@@ -1,0 +1,255 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/smcroute/kube-smcroute/agent/keep"
+	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+// tables are those of both families of a network namespace, with a static VIF and
+// a static entry in each.
+type tables struct {
+	ns     *netlab.NS
+	owners map[string]int // by the name to hold it under
+}
+
+// rawSocket opens a raw socket of addr's family, and returns the level of its options.
+func rawSocket(addr netip.Addr) (fd, level int, err error) {
+	if addr.Is4() {
+		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_IGMP)
+		return fd, unix.IPPROTO_IP, err
+	}
+	fd, err = unix.Socket(unix.AF_INET6, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMPV6)
+	return fd, unix.IPPROTO_IPV6, err
+}
+
+func newTables(t *testing.T) *tables {
+	t.Helper()
+	ns := netlab.New(t)
+	ns.Veth("v0", ns, "v1")
+	x := &tables{ns: ns, owners: map[string]int{}}
+	index := ns.Index("v0")
+	for _, flow := range []struct{ name, source, group string }{
+		{"4-1/0/ipv4/owner", "192.0.2.1", "225.1.2.3"},
+		{"4-1/0/ipv6/owner", "2001:db8::1", "ff3e::123"},
+	} {
+		if flow.group[0] == 'f' && !ns.HasIPv6() {
+			continue
+		}
+		entry := uapi.MFC{Origin: netip.MustParseAddr(flow.source), Group: netip.MustParseAddr(flow.group)}
+		err := ns.Do(func() error {
+			owner, level, err := rawSocket(entry.Group)
+			if err != nil {
+				return err
+			}
+			x.owners[flow.name] = owner
+			if err := unix.SetsockoptInt(owner, level, uapi.MRTInit, 1); err != nil {
+				return fmt.Errorf("MRT_INIT: %w", err)
+			}
+			other, _, err := rawSocket(entry.Group)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(other)
+			vif := uapi.Vifctl{Flags: uapi.VIFFUseIfindex, Threshold: 1, Ifindex: int32(index)}.Append(nil)
+			if level == unix.IPPROTO_IPV6 {
+				vif = uapi.Mif6ctl{Threshold: 1, Ifindex: uint16(index)}.Append(nil)
+			}
+			return errors.Join(
+				unix.SetsockoptString(other, level, uapi.MRTAddVIF, string(vif)),
+				unix.SetsockoptString(other, level, uapi.MRTAddMFC, string(entry.Append(nil))))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(x.close)
+	return x
+}
+
+// close ends what this process has of them.
+func (x *tables) close() {
+	for _, fd := range x.owners {
+		_ = unix.Close(fd)
+	}
+	x.owners = nil
+}
+
+// lines counts VIFs and entries, of both families.
+func (x *tables) lines(t *testing.T) (n int) {
+	t.Helper()
+	err := x.ns.Do(func() error {
+		for _, file := range []string{"ip_mr_vif", "ip_mr_cache", "ip6_mr_vif", "ip6_mr_cache"} {
+			b, err := os.ReadFile("/proc/thread-self/net/" + file)
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+			n += max(strings.Count(string(b), "\n")-1, 0)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// hold leaves the tables to the keeper at a path.
+func (x *tables) hold(t *testing.T, k *keep.Keeper, path string) {
+	t.Helper()
+	for name, fd := range x.owners {
+		if err := k.Put(name, fd, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(keep.RecordsPath(path), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x.close()
+}
+
+// The last one out switches off the light.
+func TestLastOneOut(t *testing.T) {
+	x := newTables(t)
+	path := socketPath(t)
+	first := keeperAt(t, path, "--patience=10m")
+	k := open(t, path)
+	before := x.lines(t)
+	x.hold(t, k, path)
+	second := keeperAt(t, path, "--patience=10m")
+	first.signal(syscall.SIGTERM)
+	first.end()
+	lasts(t, k)
+	second.signal(syscall.SIGTERM)
+	// It waits for the program, for which all is as before.
+	second.says("waiting")
+	if got := x.lines(t); got != before || got == 0 {
+		t.Fatalf("%d VIFs and entries, %d before", got, before)
+	}
+	_ = k.Close()
+	second.end()
+	if got := x.lines(t); got != 0 {
+		t.Errorf("%d VIFs and entries are left", got)
+	}
+	for _, file := range []string{path, keep.RecordsPath(path)} {
+		if _, err := os.Stat(file); err == nil {
+			t.Errorf("%s is there", file)
+		}
+	}
+}
+
+// Both are asked to end at once: the mirror is no successor.
+func TestActiveAndMirrorEnd(t *testing.T) {
+	for n := range 10 {
+		x := newTables(t)
+		path := socketPath(t)
+		first := keeperAt(t, path, "--patience=10m")
+		second := keeperAt(t, path, "--patience=10m")
+		k := open(t, path)
+		x.hold(t, k, path)
+		pair := []*process{first, second}
+		pair[n%2].signal(syscall.SIGTERM)
+		pair[1-n%2].signal(syscall.SIGTERM)
+		_ = k.Close()
+		first.end()
+		second.end()
+		if got := x.lines(t); got != 0 {
+			t.Errorf("%d VIFs and entries are left:\n%s\n%s", got, first.text(), second.text())
+		}
+	}
+}
+
+// Programs that do not end keep their tables.
+func TestProgramStays(t *testing.T) {
+	x := newTables(t)
+	path := socketPath(t)
+	keeper := keeperAt(t, path, "--patience=10ms")
+	k := open(t, path)
+	before := x.lines(t)
+	x.hold(t, k, path)
+	keeper.signal(syscall.SIGTERM)
+	keeper.end()
+	keeper.says("programs have not ended")
+	if got := x.lines(t); got != before {
+		t.Errorf("%d VIFs and entries, %d before", got, before)
+	}
+	netlab.Await(t, within, func() bool { return !k.Lasts() }, "a store that does not last")
+	// And the next keeper holds all again.
+	keeperAt(t, path)
+	lasts(t, k)
+}
+
+// What is static stays if so is wanted.
+func TestKeepRoutes(t *testing.T) {
+	x := newTables(t)
+	path := socketPath(t)
+	keeper := keeperAt(t, path, "--keep-routes")
+	k := open(t, path)
+	before := x.lines(t)
+	x.hold(t, k, path)
+	_ = k.Close()
+	keeper.signal(syscall.SIGTERM)
+	keeper.end()
+	if got := x.lines(t); got != before {
+		t.Errorf("%d VIFs and entries, %d before", got, before)
+	}
+	if _, err := os.Stat(keep.RecordsPath(path)); err != nil {
+		t.Errorf("nobody knows whose they are: %v", err)
+	}
+}
+
+// A keeper that has just taken over waits for programs that have not come back yet.
+func TestSuccessorEndsAtOnce(t *testing.T) {
+	x := newTables(t)
+	path := socketPath(t)
+	first := keeperAt(t, path)
+	k := open(t, path)
+	before := x.lines(t)
+	x.hold(t, k, path)
+	second := keeperAt(t, path)
+	// The program is kept from coming back while the second one ends.
+	first.signal(syscall.SIGSTOP)
+	second.signal(syscall.SIGSTOP)
+	first.signal(syscall.SIGKILL)
+	second.signal(syscall.SIGCONT)
+	second.says("msg=active")
+	second.signal(syscall.SIGTERM)
+	second.says("waiting")
+	lasts(t, k)
+	if got := x.lines(t); got != before {
+		t.Errorf("%d VIFs and entries, %d before", got, before)
+	}
+}
+
+// stop empties all, whoever is there, and ends the mirrors, too.
+func TestStop(t *testing.T) {
+	x := newTables(t)
+	path := socketPath(t)
+	first, second := keeperAt(t, path), keeperAt(t, path)
+	k := open(t, path)
+	x.hold(t, k, path)
+	var stderr strings.Builder
+	if code := run(t.Context(), []string{"stop", "--socket", path}, &stderr, &stderr); code != exitOK {
+		t.Fatalf("%d: %s", code, stderr.String())
+	}
+	if got := x.lines(t); got != 0 {
+		t.Errorf("%d VIFs and entries are left", got)
+	}
+	first.end()
+	second.end()
+	began := time.Now()
+	if code := run(t.Context(), []string{"stop", "--socket", path}, &stderr, &stderr); code != exitFailure {
+		t.Errorf("with nobody there: %d after %v: %s", code, time.Since(began), stderr.String())
+	}
+}
