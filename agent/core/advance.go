@@ -197,7 +197,7 @@ func (s *State) applied(errs []error, now time.Time) []Effect {
 				}
 				delete(t.cells, op.SG)
 				delete(t.refused, op.SG)
-				t.forget(op.SG)
+				s.forget(t, op.SG)
 			}
 		case mroute.JoinGroup, mroute.LeaveGroup:
 			s.groups.applied(op, err)

@@ -44,15 +44,6 @@ func (f *found) wasFound(sg mroute.SG) bool {
 	return held || f.foreign[sg]
 }
 
-// forget is for an entry that was deleted.
-func (f *found) forget(sg mroute.SG) {
-	delete(f.held, sg)
-	if f.foreign[sg] {
-		delete(f.foreign, sg)
-		f.unsettled = true
-	}
-}
-
 // adopt makes what was found the table's.
 func (s *State) adopt(t *table, h mroute.Held, o *Options) {
 	if h.Empty() {
@@ -157,6 +148,20 @@ func (t *table) names(c *cell, n mroute.VIF) bool {
 	return c.names(n) || c.hidden && t.doubtful[n]
 }
 
+// forget is for an entry that was deleted.
+func (s *State) forget(t *table, sg mroute.SG) {
+	delete(t.held, sg)
+	if t.foreign[sg] {
+		s.disown(t, sg)
+	}
+}
+
+// disown notes that an entry is no other program's any more.
+func (s *State) disown(t *table, sg mroute.SG) {
+	delete(t.foreign, sg)
+	t.unsettled, s.released = true, true
+}
+
 // wasSet notes that an entry was set: nothing in it is hidden any more.
 func (t *table) wasSet(c *cell) {
 	if c.hidden {
@@ -255,16 +260,11 @@ func (s *State) asFound(t *table, sg mroute.SG, want mroute.Entry, wanted bool) 
 	if unseen && link > 0 {
 		want, wanted = s.res.Entry(sg, link, &t.vifs)
 	}
-	// A stop filter is what is left if no rule wants anything. Of any source
-	// there is no rule for an entry.
-	wanted = wanted && want.Kind != mroute.StopFilter && sg.Source.IsValid()
+	wanted = wanted && want.Kind != mroute.StopFilter // which is what no rule asks for
 	if wanted && t.foreign[sg] {
-		delete(t.foreign, sg) // it is ours now
-		if !s.holding {
-			t.unsettled, s.released = true, true
-			if unseen && s.arrives(t, sg, want, link) {
-				t.noteFlow(sg, link)
-			}
+		s.disown(t, sg) // it is ours now
+		if !s.holding && unseen && s.arrives(t, sg, want, link) {
+			t.noteFlow(sg, link)
 		}
 	}
 	held, holding := t.held[sg]
@@ -283,14 +283,13 @@ func (s *State) asFound(t *table, sg mroute.SG, want mroute.Entry, wanted bool) 
 // arrives reports whether an entry that comes in by a link tells that packets of
 // its flow arrive there: no rule would put it there without.
 func (s *State) arrives(t *table, sg mroute.SG, e mroute.Entry, link int) bool {
-	if link <= 0 || !sg.Source.IsValid() {
+	want, ok := s.res.Entry(sg, link, &t.vifs)
+	switch {
+	case !ok:
 		return false
-	}
-	want, _ := s.res.Entry(sg, link, &t.vifs)
-	switch want.Kind {
-	case mroute.Learned:
+	case want.Kind == mroute.Learned:
 		return true
-	case mroute.StopFilter:
+	case want.Kind == mroute.StopFilter:
 		return e.OIFs.Empty() && !t.foreign[sg]
 	}
 	rest, ok := s.res.Entry(sg, 0, &t.vifs)

@@ -18,6 +18,9 @@ import (
 // Within a layer with FirstMatch the first template in order decides, with all
 // that share its very match; otherwise, and between layers, outputs are united.
 func (r *Resolver) Entry(sg mroute.SG, arrival int, v *VIFs) (mroute.Entry, bool) {
+	if !sg.Source.IsValid() {
+		return mroute.Entry{}, false // rules for any source are templates
+	}
 	pos, arrived := r.at[arrival]
 	vif, ok := v.Of(arrival)
 	arrived = arrived && ok

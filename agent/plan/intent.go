@@ -62,6 +62,9 @@ func (in *Intent) Exact(f func(mroute.SG)) {
 // HasExact reports whether Exact calls its function for sg.
 func (in *Intent) HasExact(sg mroute.SG) bool {
 	m := mroute.MatchSG(sg)
+	if !m.IsExact() {
+		return false // it is for any source
+	}
 	for _, x := range in.layers {
 		if _, ok := x.head[m]; ok {
 			return true
