@@ -19,7 +19,7 @@ type programs struct {
 func build(t *testing.T) programs {
 	t.Helper()
 	dir := t.TempDir()
-	if _, err := goCommand("build", "-o", dir+"/", "../cmd/smcroute-agent", "../cmd/smcroute-controller"); err != nil {
+	if _, err := goCommand("build", "-o", dir+"/", "../cmd/smcroute-agent", "../cmd/smcroute-controller", "../cmd/smcroute-keeper"); err != nil {
 		t.Fatal(err)
 	}
 	return programs{dir, map[string]bool{}}
@@ -30,10 +30,14 @@ func build(t *testing.T) programs {
 func (p programs) check(t *testing.T, name string, r *release) {
 	t.Helper()
 	all := typed(t, r.Manifest)
-	for _, pod := range []corev1.PodSpec{
+	pods := []corev1.PodSpec{
 		object[*appsv1.DaemonSet](t, all, "DaemonSet kube-smcroute-agent").Spec.Template.Spec,
 		object[*appsv1.Deployment](t, all, "Deployment kube-smcroute-controller").Spec.Template.Spec,
-	} {
+	}
+	if keeper, ok := all["DaemonSet kube-smcroute-keeper"].(*appsv1.DaemonSet); ok {
+		pods = append(pods, keeper.Spec.Template.Spec)
+	}
+	for _, pod := range pods {
 		c := pod.Containers[0]
 		line := c.Command[0] + " " + strings.Join(c.Args, " ")
 		if p.asked[line] {

@@ -69,9 +69,11 @@ func TestNamesLikeNumbers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pod := object[*appsv1.DaemonSet](t, typed(t, out), "DaemonSet kube-smcroute-agent").Spec.Template.Spec
-		if got := pod.PriorityClassName; got != name {
-			t.Errorf("the priority class is %q, want %q", got, name)
+		for _, ds := range []string{"DaemonSet kube-smcroute-agent", "DaemonSet kube-smcroute-keeper"} {
+			pod := object[*appsv1.DaemonSet](t, typed(t, out), ds).Spec.Template.Spec
+			if got := pod.PriorityClassName; got != name {
+				t.Errorf("%s: the priority class is %q, want %q", ds, got, name)
+			}
 		}
 	}
 }
@@ -82,8 +84,12 @@ func TestOwnLabelsStay(t *testing.T) {
   nodeSelector: {kubernetes.io/os: linux, site: studio},
   podLabels: {app.kubernetes.io/name: studio, team: media},
   podAnnotations: {kubectl.kubernetes.io/default-container: other, team: media}}`
-	all := typed(t, mustInstall(t, "agent: "+more+"\ncontroller: "+more).Manifest)
+	const keeper = `{
+  podLabels: {app.kubernetes.io/name: studio, team: media},
+  podAnnotations: {kubectl.kubernetes.io/default-container: other, team: media}}`
+	all := typed(t, mustInstall(t, "agent: "+more+"\ncontroller: "+more+"\nkeeper: "+keeper).Manifest)
 	for component, pod := range map[string]corev1.PodTemplateSpec{
+		"keeper":     object[*appsv1.DaemonSet](t, all, "DaemonSet kube-smcroute-keeper").Spec.Template,
 		"agent":      object[*appsv1.DaemonSet](t, all, "DaemonSet kube-smcroute-agent").Spec.Template,
 		"controller": object[*appsv1.Deployment](t, all, "Deployment kube-smcroute-controller").Spec.Template,
 	} {
@@ -117,12 +123,13 @@ agent:
   podLabels: null
   serviceAccount: {annotations: null}
   metrics: {address: null, enabled: true}
+keeper: {resources: null, podAnnotations: null, podLabels: null}
 controller: {priorityClassName: null, nodeSelector: null, podAnnotations: null, podLabels: null}
 networkPolicy: {enabled: true, apiServerCIDRs: null, metricsFrom: null}
 `)
 	spec := object[*appsv1.DaemonSet](t, typed(t, r.Manifest), "DaemonSet kube-smcroute-agent").Spec
 	pod := spec.Template.Spec
-	if len(pod.Volumes) != 1 || slices.ContainsFunc(pod.Containers[0].Args, func(a string) bool { return strings.HasPrefix(a, "--conf-file") }) {
+	if len(pod.Volumes) != 2 || slices.ContainsFunc(pod.Containers[0].Args, func(a string) bool { return strings.HasPrefix(a, "--conf-file") }) {
 		t.Errorf("a configuration file that is not there: %v, %v", pod.Volumes, pod.Containers[0].Args)
 	}
 	if !slices.Contains(pod.Containers[0].Args, "--metrics-bind-address=:8472") {
@@ -130,6 +137,33 @@ networkPolicy: {enabled: true, apiServerCIDRs: null, metricsFrom: null}
 	}
 	if len(pod.Tolerations) > 0 || spec.UpdateStrategy.Type != "" {
 		t.Errorf("%v, %v", pod.Tolerations, spec.UpdateStrategy)
+	}
+}
+
+// The keeper is where the agent is, and they meet.
+func TestKeeperIsWhereTheAgentIs(t *testing.T) {
+	all := typed(t, mustInstall(t, `
+imagePullSecrets: [{name: registry}]
+agent:
+  priorityClassName: media
+  nodeSelector: {site: studio}
+  tolerations: [{key: media, operator: Exists}]
+  affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}]}]}}}
+`).Manifest)
+	agent := object[*appsv1.DaemonSet](t, all, "DaemonSet kube-smcroute-agent").Spec.Template.Spec
+	keeper := object[*appsv1.DaemonSet](t, all, "DaemonSet kube-smcroute-keeper").Spec.Template.Spec
+	type where struct {
+		PriorityClass string
+		NodeSelector  map[string]string
+		Tolerations   []corev1.Toleration
+		Affinity      *corev1.Affinity
+		Secrets       []corev1.LocalObjectReference
+	}
+	of := func(p corev1.PodSpec) where {
+		return where{p.PriorityClassName, p.NodeSelector, p.Tolerations, p.Affinity, p.ImagePullSecrets}
+	}
+	if diff := cmp.Diff(of(agent), of(keeper)); diff != "" {
+		t.Errorf("(-agent +keeper):\n%s", diff)
 	}
 }
 

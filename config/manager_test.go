@@ -26,11 +26,7 @@ func TestAgentPrivileges(t *testing.T) {
 	if !pod.HostNetwork || pod.HostPID || pod.HostIPC {
 		t.Errorf("expected the node's network and nothing more of it, got network %v, PIDs %v, IPC %v", pod.HostNetwork, pod.HostPID, pod.HostIPC)
 	}
-	for _, v := range pod.Volumes {
-		if v.HostPath != nil {
-			t.Errorf("volume %s is of the node", v.Name)
-		}
-	}
+	meets(t, pod)
 	c := container(t, pod)
 	want := &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"NET_ADMIN", "NET_RAW"}}
 	if diff := cmp.Diff(want, c.SecurityContext.Capabilities); diff != "" {
@@ -46,6 +42,69 @@ func TestAgentPrivileges(t *testing.T) {
 	}
 	if env["NODE_NAME"] != "spec.nodeName" || env["POD_NAMESPACE"] != "metadata.namespace" {
 		t.Errorf("the agent does not learn where it is: %v", env)
+	}
+}
+
+// keeperDir is the one directory of the node that pods have: where the agent and
+// the keeper meet.
+const keeperDir = "/run/kube-smcroute"
+
+// meets checks that a pod has that and no other directory of the node.
+func meets(t *testing.T, pod corev1.PodSpec) {
+	t.Helper()
+	c := container(t, pod)
+	found := false
+	for _, v := range pod.Volumes {
+		if v.HostPath == nil {
+			continue
+		}
+		if v.HostPath.Path != keeperDir || *v.HostPath.Type != corev1.HostPathDirectoryOrCreate {
+			t.Errorf("volume %s is of the node: %+v", v.Name, v.HostPath)
+		}
+		for _, m := range c.VolumeMounts {
+			found = found || m.Name == v.Name && m.MountPath == keeperDir && !m.ReadOnly
+		}
+	}
+	if !found {
+		t.Errorf("%s of the node is not at the same path in the container", keeperDir)
+	}
+	if !slices.ContainsFunc(c.Args, func(a string) bool { return strings.HasSuffix(a, "="+keeperDir+"/keeper.sock") }) {
+		t.Errorf("the keeper's socket is not in %v", c.Args)
+	}
+}
+
+// The keeper holds descriptors, and may do nothing else.
+func TestKeeperPrivileges(t *testing.T) {
+	keeper := object[*appsv1.DaemonSet](t, "DaemonSet kube-smcroute-keeper")
+	agent := object[*appsv1.DaemonSet](t, "DaemonSet kube-smcroute-agent")
+	pod := keeper.Spec.Template.Spec
+	if pod.HostNetwork || pod.HostPID || pod.HostIPC {
+		t.Errorf("the keeper has network %v, PIDs %v, IPC %v of the node", pod.HostNetwork, pod.HostPID, pod.HostIPC)
+	}
+	if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
+		t.Error("the keeper has a token for the API server")
+	}
+	meets(t, pod)
+	c := container(t, pod)
+	if diff := cmp.Diff(&corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}, c.SecurityContext.Capabilities); diff != "" {
+		t.Errorf("capabilities (-want +got):\n%s", diff)
+	}
+	restricted(t, pod, c)
+	if c.LivenessProbe != nil || c.ReadinessProbe.Exec == nil {
+		t.Error("expected a probe of readiness alone, in the container")
+	}
+	u := keeper.Spec.UpdateStrategy.RollingUpdate
+	if u.MaxSurge.String() != "1" || u.MaxUnavailable.String() != "0" {
+		t.Errorf("surge %v, unavailable %v: expected 1 and 0", u.MaxSurge, u.MaxUnavailable)
+	}
+	type where struct {
+		PriorityClass string
+		NodeSelector  map[string]string
+		Tolerations   []corev1.Toleration
+	}
+	of := func(p corev1.PodSpec) where { return where{p.PriorityClassName, p.NodeSelector, p.Tolerations} }
+	if diff := cmp.Diff(of(agent.Spec.Template.Spec), of(pod)); diff != "" {
+		t.Errorf("a node may have one without the other (-agent +keeper):\n%s", diff)
 	}
 }
 
@@ -96,17 +155,10 @@ func container(t *testing.T, pod corev1.PodSpec) corev1.Container {
 	return pod.Containers[0]
 }
 
-// confined checks what both programs have in common.
+// confined checks what the agent and the controller have in common.
 func confined(t *testing.T, pod corev1.PodSpec, c corev1.Container) {
 	t.Helper()
-	s := c.SecurityContext
-	if s.Privileged != nil && *s.Privileged || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation ||
-		s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem {
-		t.Errorf("expected neither privileged nor escalation, and a read-only root: %+v", s)
-	}
-	if p := pod.SecurityContext.SeccompProfile; p == nil || p.Type != corev1.SeccompProfileTypeRuntimeDefault {
-		t.Errorf("seccomp %v, want RuntimeDefault", p)
-	}
+	restricted(t, pod, c)
 	if _, ok := objects(t)["ServiceAccount "+pod.ServiceAccountName]; !ok {
 		t.Errorf("there is no service account %s", pod.ServiceAccountName)
 	}
@@ -129,10 +181,24 @@ func confined(t *testing.T, pod corev1.PodSpec, c corev1.Container) {
 	}
 }
 
+// restricted checks what all programs have in common.
+func restricted(t *testing.T, pod corev1.PodSpec, c corev1.Container) {
+	t.Helper()
+	s := c.SecurityContext
+	if s.Privileged != nil && *s.Privileged || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation ||
+		s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem {
+		t.Errorf("expected neither privileged nor escalation, and a read-only root: %+v", s)
+	}
+	if p := pod.SecurityContext.SeccompProfile; p == nil || p.Type != corev1.SeccompProfileTypeRuntimeDefault {
+		t.Errorf("seccomp %v, want RuntimeDefault", p)
+	}
+}
+
 // The programs know the options that they are started with.
 func TestOptionsExist(t *testing.T) {
 	for command, args := range map[string][]string{
 		"smcroute-agent":      append(container(t, object[*appsv1.DaemonSet](t, "DaemonSet kube-smcroute-agent").Spec.Template.Spec).Args, "--pod-network-namespaces"),
+		"smcroute-keeper":     append(container(t, object[*appsv1.DaemonSet](t, "DaemonSet kube-smcroute-keeper").Spec.Template.Spec).Args, "--keep-routes"),
 		"smcroute-controller": container(t, object[*appsv1.Deployment](t, "Deployment kube-smcroute-controller").Spec.Template.Spec).Args,
 	} {
 		known := literals(t, filepath.Join("../cmd", command))

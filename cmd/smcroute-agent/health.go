@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -82,6 +85,8 @@ func (s *service) whenOnTurn(h http.Handler, ready bool) http.Handler {
 			http.Error(w, "standing by, but "+errNoObjects.Error(), http.StatusServiceUnavailable)
 		case closed(s.waits):
 			fmt.Fprintln(w, "ok: standing by, another agent has the tables")
+		case closed(s.lacking) && !ready: // another start would not help
+			fmt.Fprintln(w, "ok: waiting for the keeper, which may have the tables")
 		default:
 			http.Error(w, "the tables are being claimed", http.StatusServiceUnavailable)
 		}
@@ -120,7 +125,10 @@ func (s *service) serveMetrics(ctx context.Context, collectors ...prometheus.Col
 			return fmt.Errorf("metrics: %w", err)
 		}
 	}
-	server, err := metricsserver.NewServer(metricsserver.Options{BindAddress: s.metrics}, nil, nil)
+	server, err := metricsserver.NewServer(metricsserver.Options{
+		BindAddress:  s.metrics,
+		ListenConfig: net.ListenConfig{Control: reusePort},
+	}, nil, nil)
 	if err != nil || server == nil {
 		return err
 	}
@@ -128,4 +136,15 @@ func (s *service) serveMetrics(ctx context.Context, collectors ...prometheus.Col
 		return fmt.Errorf("--metrics-bind-address: %w", err)
 	}
 	return nil
+}
+
+// reusePort lets an agent listen while the one before it has not ended its last
+// connections. The kernel gives the port to programs of one user alone.
+func reusePort(_, _ string, c syscall.RawConn) (err error) {
+	if cerr := c.Control(func(fd uintptr) {
+		err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
+	}); cerr != nil {
+		return cerr
+	}
+	return err
 }

@@ -46,6 +46,9 @@ type options struct {
 	socket   string
 	flush    time.Duration
 
+	keeper        string // socket of smcroute-keeper; "": none
+	removeForeign bool
+
 	health  string
 	metrics string
 	log     logging.Options
@@ -81,6 +84,9 @@ func parseOptions(args []string) (*options, *settings.Settings, settings.Asked, 
 	r.StringVar(&o.confFile, "conf-file", "", "smcroute.conf(5) `FILE` whose routes are there as well; read again when it changes, and on SIGHUP")
 	r.StringVar(&o.socket, "socket", install.SocketPath("smcroute-agent"), "`FILE` on which smcroutectl(8) is served, as \"smcroutectl -i smcroute-agent\"; \"\": none")
 	r.DurationVar(&o.flush, "flush-interval", time.Minute, "`TIME` after which learned flows that are idle are forgotten; 0s: never")
+
+	r.StringVar(&o.keeper, "keeper", "", "`FILE` of the socket of smcroute-keeper(8), which lets the next agent go on with what is in the kernel; \"\": none, all of it goes with the agent")
+	r.BoolVar(&o.removeForeign, "remove-foreign", false, "remove what other programs have left in the tables")
 
 	w := s.Section("Watching")
 	w.StringVar(&o.health, "health-probe-bind-address", "127.0.0.1:8471", "`ADDRESS` of /healthz and /readyz, or unix:///PATH of a socket; \"0\": none")
@@ -127,6 +133,9 @@ func (o *options) complete(s *settings.Settings) error {
 	}
 	if path, unix := strings.CutPrefix(o.health, unixScheme); unix && !filepath.IsAbs(path) {
 		bad("--health-probe-bind-address: %q has no path: expected %s/PATH", o.health, unixScheme)
+	}
+	if o.keeper != "" && !filepath.IsAbs(o.keeper) {
+		bad("--keeper: expected an absolute path, not %q", o.keeper)
 	}
 	if o.reportInterval <= 0 {
 		bad("--report-interval: expected more than 0s, not %v", o.reportInterval)

@@ -24,6 +24,7 @@ import (
 	"github.com/smcroute/kube-smcroute/controllers/node"
 	"github.com/smcroute/kube-smcroute/controllers/podns"
 	"github.com/smcroute/kube-smcroute/controllers/report"
+	"github.com/smcroute/kube-smcroute/controllers/translate"
 )
 
 // service is one run of the agent.
@@ -36,6 +37,8 @@ type service struct {
 	routers    later
 	programmer *node.Programmer
 	links      *podlink.Lookup // nil without Kubernetes
+	kept       *keeping        // nil without a keeper, and before the tables are claimed
+	answered   bool            // whether the keeper did when they were claimed last
 
 	hangup chan os.Signal
 	knows  chan struct{} // closed when the source can tell of objects at once
@@ -43,6 +46,11 @@ type service struct {
 	waits  chan struct{} // closed when another agent has the tables
 	has    chan struct{} // closed when this one has them
 	loaded chan struct{} // closed when the configuration file is in the kernel
+
+	standBy func()        // says once that another agent has the tables, and closes waits
+	lacks   func()        // says once that the keeper does not answer, and closes lacking
+	lacking chan struct{} // closed when the keeper may have the tables
+	ends    func()        // says once that all ends with this agent
 
 	// Both ring when the state of a router may have changed.
 	toWatch, toReport bell
@@ -53,7 +61,7 @@ type service struct {
 const sourceEnd = report.LastReport + time.Second
 
 // serve works until a signal or a client ends it. The kernel's tables are empty
-// then.
+// then, unless a keeper holds them for the next agent.
 func (s *service) serve() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -66,7 +74,10 @@ func (s *service) serve() error {
 	signal.Notify(s.hangup, syscall.SIGHUP) // which would end one that stands by
 	defer signal.Stop(s.hangup)
 	s.knows, s.waits, s.has, s.loaded = make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
+	s.lacking = make(chan struct{})
 	s.know = sync.OnceFunc(func() { close(s.knows) })
+	s.standBy, s.lacks = sync.OnceFunc(s.tellStandBy), sync.OnceFunc(s.tellLack)
+	s.ends = sync.OnceFunc(s.tellEnd)
 	s.toWatch, s.toReport = newBell(), newBell()
 	s.log.Log(ctx, logging.LevelNotice, versionLine(), "node", s.node)
 
@@ -90,7 +101,9 @@ func (s *service) serve() error {
 	s.prepare(finder)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.serveProbes(ctx, probes) })
+	reported := make(chan struct{}) // closed when the source has ended
 	group.Go(func() error {
+		defer close(reported)
 		defer done() // it ends first
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -105,18 +118,35 @@ func (s *service) serve() error {
 		}
 		return s.ending(err)
 	}
-	defer t.End() // and not before the tables are free
 	agent.TellFamilies(s.log, t.Kernel)
 	s.assemble(t.Kernel, end)
 	close(s.has)
 
-	group.Go(func() error { return s.agent.Run(ctx) })
-	group.Go(func() error { return s.routers.Run(ctx) })
+	routed := make(chan struct{}) // closed when no router is left
+	group.Go(func() error {
+		defer close(routed)
+		return s.route(ctx)
+	})
+	group.Go(func() error { // the next agent need not wait for our servers to end
+		<-routed
+		<-reported
+		s.leaveKeeper()
+		t.End() // and not before the tables are free
+		return nil
+	})
 	group.Go(func() error { s.reloadOnHangup(ctx); return nil })
 	group.Go(func() error { s.watchConf(ctx); return nil })
 	group.Go(func() error { return s.serveMetrics(ctx) })
 	group.Go(func() error { s.programmer.Watch(ctx, s.toWatch); return nil })
 	return s.ending(group.Wait())
+}
+
+// route runs all routers until ctx is done, or one of the node fails.
+func (s *service) route(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.agent.Run(ctx) })
+	group.Go(func() error { return s.routers.Run(ctx) })
+	return group.Wait()
 }
 
 // ending is what serve returns after err, which is nil or of the context if the
@@ -136,21 +166,23 @@ func (s *service) takeTurn(ctx, asked context.Context) (*turn.Turn, error) {
 	defer cancel()
 	defer context.AfterFunc(asked, cancel)()
 	t, err := turn.Take(ctx, turn.Options{
-		NetNS: s.netns,
-		Table: s.table,
-		Open: func() (kernel.Kernel, error) {
-			return s.open(linux.Options{Table: s.table, NetNS: s.netns, Log: s.log})
-		},
-		StandBy: func() {
-			s.log.Log(ctx, logging.LevelNotice, "Another agent has the tables; waiting for it to end")
-			close(s.waits)
-		},
-		Logger: s.log,
+		NetNS:   s.netns,
+		Table:   s.table,
+		Open:    s.claim,
+		Unused:  s.leaveKeeper,
+		Patient: s.waitForKeeper,
+		StandBy: s.standBy,
+		Logger:  s.log,
 	})
 	if t != nil && closed(s.waits) {
 		s.log.Log(ctx, logging.LevelNotice, "The other agent has ended: taking over")
 	}
 	return t, err
+}
+
+func (s *service) tellStandBy() {
+	s.log.Log(context.Background(), logging.LevelNotice, "Another agent has the tables; waiting for it to end")
+	close(s.waits)
 }
 
 // closed reports whether a channel is.
@@ -203,6 +235,7 @@ func (s *service) prepare(finder node.Finder) {
 		HostNamespaces: s.hostNamespaces,
 		AgentVersion:   install.Version,
 		Full:           s.report == report.Full,
+		Complete:       s.discard,
 		Logger:         s.log,
 	})
 }
@@ -214,6 +247,9 @@ func (s *service) assemble(k kernel.Kernel, end func()) {
 		ConfFile:      s.confFile,
 		Socket:        s.socket,
 		FlushInterval: s.flush,
+		Await:         []string{translate.LayerName},
+		RemoveForeign: s.removeForeign,
+		Leave:         s.lasts,
 		NetNS:         s.netns,
 		Logger:        s.log,
 		OnReady:       func() { close(s.loaded) },
@@ -224,6 +260,7 @@ func (s *service) assemble(k kernel.Kernel, end func()) {
 		Main:      s.agent,
 		MainTable: s.table,
 		Open:      s.openAt,
+		Leave:     s.lasts,
 		Logger:    s.log,
 		OnChange:  s.changed,
 	})
@@ -236,7 +273,7 @@ func (s *service) changed() {
 
 // openAt opens a router beside the agent's own.
 func (s *service) openAt(p mroute.Place) (kernel.Kernel, error) {
-	o := linux.Options{Table: p.Table, NetNS: s.netns, Log: s.log}
+	o := linux.Options{Table: p.Table, NetNS: s.netns, Keep: s.keep(), Log: s.log}
 	if p.NetNS != "" {
 		o.NetNS, o.NetNSID = p.NetNS, p.ID
 		o.NotNetNS = []string{"", s.netns} // a pod's is none of the node's

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(envMissing) != "" {
 		os.Exit(m.Run()) // all skip
 	}
-	programs.MainOf(&suite{m: m}, "smcroute-agent", "smcroute-controller", "smcroutectl")
+	programs.MainOf(&suite{m: m}, "smcroute-agent", "smcroute-keeper", "smcroute-controller", "smcroutectl")
 }
 
 // suite is all tests. They share one API server and one controller, which the

@@ -283,10 +283,22 @@ func TestPodNetworkNamespaces(t *testing.T) {
 	}
 	s.awaitProgrammed("inside", 1)
 
-	// An agent that is not allowed to says so.
+	// Agents go on inside of a pod where those before them were.
+	h.agent.Kill()
+	if got := a2.NS.Memberships("net1"); len(got) != 1 {
+		t.Errorf("without an agent the router pod has joined %v", got)
+	}
+	h.run()
+	s.awaitProgrammed("inside", 1)
+	awaitRouting(a2)
+
+	// An agent that is not allowed to says so, and what is inside goes.
 	h.agent.Stop()
 	h.args = h.args[:1]
 	h.run()
+	if !netlab.Poll(patience, func() bool { return len(a2.NS.Memberships("net1")) == 0 }) {
+		t.Errorf("the router pod has still joined %v", a2.NS.Memberships("net1"))
+	}
 	message := s.awaitReason("inside", v1alpha1.ConditionAccepted, v1alpha1.ReasonPodNetworkNamespacesNotPermitted)
 	if !strings.Contains(message, "--pod-network-namespaces") {
 		t.Errorf("the message does not say what to set: %s", message)

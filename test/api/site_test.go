@@ -38,13 +38,14 @@ type site struct {
 //	                          eth2 ─── eth0 right
 type host struct {
 	*kubelab.Node
-	agent           *kubelab.Process
+	t               *testing.T
+	agent, keeper   *kubelab.Process
 	args            []string // of the agent
 	sender          *netlab.NS
 	atLeft, atRight *netlab.Capture
 }
 
-// newSite makes a site with n nodes and an agent on each.
+// newSite makes a site with n nodes, and an agent and a keeper on each.
 func newSite(t *testing.T, name string, n int, args ...string) *site {
 	t.Helper()
 	lab := start(t)
@@ -68,10 +69,11 @@ func newSite(t *testing.T, name string, n int, args ...string) *site {
 	return s
 }
 
-// addHost makes a node without an agent.
+// addHost makes a node with a keeper, and without an agent.
 func (s *site) addHost(name string, args ...string) *host {
 	s.t.Helper()
 	h := &host{
+		t:      s.t,
 		Node:   s.lab.Node(s.t, name, map[string]string{"site": s.name}),
 		args:   append([]string{"--host-namespaces=" + s.name}, args...),
 		sender: netlab.New(s.t),
@@ -81,6 +83,7 @@ func (s *site) addHost(name string, args ...string) *host {
 	h.NS.Veth("eth1", left, "eth0")
 	h.NS.Veth("eth2", right, "eth0")
 	h.atLeft, h.atRight = left.Capture("eth0"), right.Capture("eth0")
+	h.keeper = h.LaunchKeeper()
 	s.hosts = append(s.hosts, h)
 	return h
 }

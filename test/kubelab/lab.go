@@ -39,7 +39,8 @@ const Namespace = "kube-smcroute"
 
 // Options of a lab.
 type Options struct {
-	// Programs is the folder of smcroute-agent and smcroute-controller.
+	// Programs is the folder of smcroute-agent, smcroute-keeper, smcroutectl and
+	// smcroute-controller.
 	Programs string
 	// Dir is for the lab's files. It is the caller's to remove.
 	Dir string

@@ -40,6 +40,7 @@ type Node struct {
 	pods    int
 
 	kubeconfig string // of the agent, once it has a token
+	keeper     string // socket; "": there was none yet
 }
 
 // Node makes a node that is ready, without an agent. It is gone at the end of
@@ -156,6 +157,7 @@ func (n *Node) Launch(args ...string) *Process {
 		"--health-probe-bind-address=" + probes,
 		"--report-interval=1s",
 		"--report-coalesce=100ms",
+		"--keeper=" + n.keeper,
 	}, args...)
 	p := start(n.tb, "smcroute-agent on "+n.Name, n.NS.Command(filepath.Join(n.lab.o.Programs, "smcroute-agent"), args...))
 	p.ready = func() bool { return n.probe("/readyz") }
@@ -163,7 +165,10 @@ func (n *Node) Launch(args ...string) *Process {
 }
 
 // probe reports whether the agent answers with 200.
-func (n *Node) probe(path string) bool {
+func (n *Node) probe(path string) bool { return n.Get("http://"+probes+path) == http.StatusOK }
+
+// Get asks from the node, and returns the status code, or 0 if there is none.
+func (n *Node) Get(url string) int {
 	dial := func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
 		err = n.NS.Do(func() error {
 			conn, err = new(net.Dialer).DialContext(ctx, network, addr)
@@ -172,12 +177,12 @@ func (n *Node) probe(path string) bool {
 		return conn, err
 	}
 	c := http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: 5 * time.Second}
-	response, err := c.Get("http://" + probes + path)
+	response, err := c.Get(url)
 	if err != nil {
-		return false
+		return 0
 	}
 	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
+	return response.StatusCode
 }
 
 // Smcroutectl asks the node's agent, and returns what is printed.

@@ -1,6 +1,7 @@
 package kubelab
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"time"
@@ -82,6 +83,16 @@ func (p *Process) Ended() bool {
 
 // PID is the process ID.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Descriptors is how many file descriptors the process has.
+func (p *Process) Descriptors() int {
+	p.tb.Helper()
+	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.PID()))
+	if err != nil {
+		p.tb.Fatalf("kubelab: %s: %v", p.name, err)
+	}
+	return len(all)
+}
 
 func (p *Process) end(s os.Signal) {
 	if p.Ended() {
