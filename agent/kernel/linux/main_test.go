@@ -4,22 +4,28 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
-// childEnv makes the test binary run childMain, in the namespaces that its
-// parent has put it into.
+// childEnv makes the test binary a child of a test: of the kind that it names, in
+// the namespaces that its parent has put it into.
 const childEnv = "KERNEL_LINUX_CHILD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childEnv) != "" {
+	switch kind, args, _ := strings.Cut(os.Getenv(childEnv), " "); kind {
+	case "":
+		netlab.Main(m)
+	case "open":
 		childMain()
-		return
+	case "keeper":
+		keeperMain(args)
+	case "program":
+		programMain(strings.Fields(args))
 	}
-	netlab.Main(m)
 }
 
 // childMain opens the kernel and prints what came of it.

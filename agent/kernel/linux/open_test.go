@@ -36,7 +36,7 @@ func describe(err error) string {
 func child(t *testing.T, flags uintptr) string {
 	netlab.New(t) // skips where namespaces are not available
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), childEnv+"=1")
+	cmd.Env = append(os.Environ(), childEnv+"=open")
 	host := os.Geteuid()
 	if host == 0 && mapsNobody() {
 		host = 65534
