@@ -28,7 +28,7 @@ DIST  := dist
 export CGO_ENABLED := 0
 export GOFLAGS := $(strip -buildvcs=false -trimpath $(GOFLAGS))
 
-BARE_METAL := ./cmd/smcrouted ./cmd/smcroutectl
+BARE_METAL := ./cmd/smcrouted ./cmd/smcroutectl ./cmd/smcroute-keeper
 KUBERNETES := ./cmd/smcroute-agent ./cmd/smcroute-controller ./cmd/smcroute-probe ./cmd/mcast
 
 MODULE  := github.com/smcroute/kube-smcroute
@@ -71,11 +71,11 @@ root:
 ##@ Build
 
 .PHONY: build
-build: go ## build the static binaries into bin/: daemon, client, and those for Kubernetes
+build: go ## build the static binaries into bin/: daemon, client, keeper, and those for Kubernetes
 	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ $(BARE_METAL) $(KUBERNETES)
 
 .PHONY: build-bare-metal
-build-bare-metal: go ## build smcrouted and smcroutectl alone, which is much less to compile
+build-bare-metal: go ## build those for bare metal alone, which is much less to compile
 	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ $(BARE_METAL)
 
 .PHONY: generate
@@ -191,9 +191,9 @@ chart: go ## the Helm chart, for that image, into dist/
 install: build-bare-metal ## binaries, manual pages, systemd unit, defaults and example
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
 		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(SYSCONFDIR)/default
-	install -m 755 $(BIN)/smcrouted $(BIN)/smcroutectl $(DESTDIR)$(SBINDIR)
+	install -m 755 $(addprefix $(BIN)/,$(notdir $(BARE_METAL))) $(DESTDIR)$(SBINDIR)
 	install -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5
-	install -m 644 man/smcrouted.8 man/smcroutectl.8 $(DESTDIR)$(MANDIR)/man8
+	install -m 644 $(patsubst %,man/%.8,$(notdir $(BARE_METAL))) $(DESTDIR)$(MANDIR)/man8
 	install -m 644 docs/smcroute.conf.example $(DESTDIR)$(DOCDIR)
 	sed -e '1{/^# "make install"/d}' -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' -e 's|@RUNSTATEDIR@|$(RUNSTATEDIR)|g' \
 		init/smcroute.service.in >$(DESTDIR)$(UNITDIR)/smcroute.service
@@ -204,7 +204,7 @@ install: build-bare-metal ## binaries, manual pages, systemd unit, defaults and 
 
 .PHONY: uninstall
 uninstall: ## remove what install put there, but no configuration
-	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,smcrouted smcroutectl) \
-		$(addprefix $(DESTDIR)$(MANDIR)/,man5/smcroute.conf.5 man8/smcrouted.8 man8/smcroutectl.8) \
+	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(BARE_METAL))) \
+		$(addprefix $(DESTDIR)$(MANDIR)/,man5/smcroute.conf.5 $(patsubst %,man8/%.8,$(notdir $(BARE_METAL)))) \
 		$(DESTDIR)$(UNITDIR)/smcroute.service
 	rm -rf $(DESTDIR)$(DOCDIR)
