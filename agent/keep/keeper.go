@@ -21,6 +21,10 @@ const (
 	// answerTime is how long a keeper that is connected may take to hold something.
 	// It takes no time, but a node can be busy.
 	answerTime = 2 * time.Second
+
+	// returnTime is how long a keeper may take to answer again, or another one in
+	// its place, until a program that ends takes it for gone.
+	returnTime = 2 * time.Second
 )
 
 // Keeper is a store outside this process, in a smcroute-keeper(8). It holds for one
@@ -37,6 +41,7 @@ type Keeper struct {
 
 	mu   sync.Mutex
 	link *shelf.Link // nil: no keeper answers
+	lost time.Time   // when the last link ended
 }
 
 var _ Store = (*Keeper)(nil)
@@ -77,7 +82,9 @@ func (k *Keeper) run(ctx context.Context) {
 			return
 		}
 		if synced {
+			// Who takes over has the socket already, or in a moment.
 			pause, told = firstPause, false
+			continue
 		}
 		if pause == lastPause && !told {
 			k.log.Warn("no keeper holds what this program would leave in the kernel if it ended", "err", err)
@@ -132,6 +139,9 @@ func (k *Keeper) set(link *shelf.Link) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.link = link
+	if link == nil {
+		k.lost = time.Now()
+	}
 }
 
 func (k *Keeper) current() *shelf.Link {
@@ -175,10 +185,21 @@ func (k *Keeper) await(name string) error {
 // Connected reports whether a keeper answers.
 func (k *Keeper) Connected() bool { return k.current() != nil }
 
-// Lasts implements [Store].
+// Lasts implements [Store]. If a keeper has answered until a moment ago it waits
+// for two seconds at most, for that one or for another that takes over.
 func (k *Keeper) Lasts() bool {
-	link := k.current()
-	return link != nil && link.Alike()
+	for deadline := time.Now().Add(returnTime); ; time.Sleep(firstPause) {
+		k.mu.Lock()
+		link, lost := k.link, k.lost
+		k.mu.Unlock()
+		now := time.Now()
+		switch {
+		case link != nil && link.Alike():
+			return true
+		case now.After(deadline), link == nil && now.Sub(lost) > returnTime:
+			return false
+		}
+	}
 }
 
 // Close ends the connection. What is held by the keeper is held on.

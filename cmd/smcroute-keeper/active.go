@@ -20,12 +20,13 @@ const most = 64
 // active is a keeper that programs and mirrors connect to.
 type active struct {
 	*keeper
-	listener *net.UnixListener
-	since    time.Time
-	changed  chan struct{} // something of what end looks at has
-	stopping chan struct{} // closed when an operator asked to stop
-	stopOnce sync.Once
-	stopped  chan struct{} // closed when it was told
+	listener  *net.UnixListener
+	since     time.Time
+	inherited bool          // another one was active before, and had things to hold
+	changed   chan struct{} // something of what end looks at has
+	stopping  chan struct{} // closed when an operator asked to stop
+	stopOnce  sync.Once
+	stopped   chan struct{} // closed when it was told
 
 	mu        sync.Mutex
 	links     map[*shelf.Link]*peer
@@ -47,11 +48,12 @@ func (k *keeper) serve(ctx context.Context) error {
 	}
 	a := &active{
 		keeper: k, listener: l,
-		since:    time.Now(),
-		changed:  make(chan struct{}, 1),
-		stopping: make(chan struct{}),
-		stopped:  make(chan struct{}),
-		links:    map[*shelf.Link]*peer{},
+		since:     time.Now(),
+		inherited: k.shelf.Len() > 0,
+		changed:   make(chan struct{}, 1),
+		stopping:  make(chan struct{}),
+		stopped:   make(chan struct{}),
+		links:     map[*shelf.Link]*peer{},
 	}
 	defer l.Close()
 	accepting := make(chan error, 1)

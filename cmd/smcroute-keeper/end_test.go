@@ -184,7 +184,7 @@ func TestProgramStays(t *testing.T) {
 	if got := x.lines(t); got != before {
 		t.Errorf("%d VIFs and entries, %d before", got, before)
 	}
-	netlab.Await(t, within, func() bool { return !k.Lasts() }, "a store that does not last")
+	netlab.Await(t, within, func() bool { return !k.Connected() }, "the connection to end")
 	// And the next keeper holds all again.
 	keeperAt(t, path)
 	lasts(t, k)

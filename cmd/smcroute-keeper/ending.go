@@ -27,7 +27,8 @@ func (a *active) end() {
 	defer late.Stop()
 	settled := time.NewTimer(time.Until(a.since.Add(returnTime)))
 	defer settled.Stop()
-	var isLate, isSettled, told bool
+	isSettled := !a.inherited // nobody else had programs that could come back
+	var isLate, told bool
 	for {
 		if a.handOver(isLate) {
 			a.log.Info("handed over to another keeper", "held", a.shelf.Len())

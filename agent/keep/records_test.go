@@ -1,0 +1,161 @@
+package keep
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+func sg(source, group string) mroute.SG {
+	x := mroute.SG{Group: netip.MustParseAddr(group)}
+	if source != "" {
+		x.Source = netip.MustParseAddr(source)
+	}
+	return x
+}
+
+func TestRecords(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "records")
+	foreign := []mroute.SG{sg("192.0.2.2", "225.1.2.3"), sg("", "225.0.0.1"), sg("2001:db8::1", "ff3e::1")}
+	r := NewRecords(path)
+	if got, own := r.Of("a"); got != nil || own {
+		t.Errorf("at first: %v, %v", got, own)
+	}
+	for name, foreign := range map[string][]mroute.SG{"a": foreign, "b": nil} {
+		if err := r.Set(name, foreign); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got %v, %v", info.Mode(), err)
+	}
+	next := NewRecords(path) // of the next process
+	got, own := next.Of("a")
+	if want := slices.SortedFunc(slices.Values(foreign), mroute.SG.Compare); !own || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, own, want)
+	}
+	if got, own := next.Of("b"); got != nil || !own {
+		t.Errorf("without foreign entries: %v, %v", got, own)
+	}
+	for _, name := range []string{"a", "none", "b", "b"} {
+		if err := next.Forget(name); err != nil {
+			t.Fatal(err)
+		}
+		if _, own := r.Of(name); own {
+			t.Errorf("%s is not forgotten", name)
+		}
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("the last one leaves a file")
+	}
+}
+
+// What is as before is not written.
+func TestRecordsOfTheSame(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "records")
+	r := NewRecords(path)
+	set := func(groups ...string) os.FileInfo {
+		t.Helper()
+		var foreign []mroute.SG
+		for _, g := range groups {
+			foreign = append(foreign, sg("", g))
+		}
+		if err := r.Set("a", foreign); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	first := set("225.1.1.1", "225.1.1.2")
+	if !os.SameFile(first, set("225.1.1.2", "225.1.1.1")) {
+		t.Error("the file was replaced")
+	}
+	if os.SameFile(first, set("225.1.1.2")) {
+		t.Error("the file was not replaced, but written to")
+	}
+}
+
+func TestDamagedRecords(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"", "EOF"},
+		{"{", "EOF"},
+		{"\x00\x00", "invalid character"},
+		{`{"version":2,"tables":{"a":{}}}`, "version 2: expected 1"},
+		{`{"version":1,"tables":{"a":{"foreign":[{"source":"x","group":"225.1.2.3"}]}}}`, "x"},
+		{`{"version":1,"tables":{"a":{"owner":1}}}`, "unknown field"},
+		{`{"version":1,"tables":{"a":{}}}{}`, "something behind the end"},
+	} {
+		path := filepath.Join(t.TempDir(), "records")
+		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		r := NewRecords(path)
+		r.Log = slog.New(slog.NewTextHandler(&log, nil))
+		if got, own := r.Of("a"); got != nil || own {
+			t.Errorf("%q: got %v, %v", tt.text, got, own)
+		}
+		if !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), tt.want) {
+			t.Errorf("%q: the log says %s", tt.text, log.String())
+		}
+		if err := r.Set("b", nil); err != nil {
+			t.Error(err)
+		}
+		log.Reset()
+		if _, own := r.Of("b"); !own || log.Len() > 0 {
+			t.Errorf("%q: it is not repaired: %s", tt.text, log.String())
+		}
+	}
+}
+
+// What was read can be written, and says the same.
+func FuzzRecords(f *testing.F) {
+	f.Add([]byte(`{"version":1,"tables":{"a":{"foreign":[{"source":"192.0.2.1","group":"225.1.2.3"}]},"b":{}}}`))
+	f.Add([]byte(`{"version":1}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		path := filepath.Join(t.TempDir(), "records")
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := NewRecords(path)
+		foreign, own := r.Of("a")
+		if err := r.Set("b", []mroute.SG{sg("", "225.1.1.1")}); err != nil {
+			t.Fatal(err)
+		}
+		again, ownAgain := r.Of("a")
+		if own != ownAgain || fmt.Sprint(foreign) != fmt.Sprint(again) {
+			t.Errorf("%v, %v became %v, %v", foreign, own, again, ownAgain)
+		}
+	})
+}
+
+func TestRecordsFromManyGoroutines(t *testing.T) {
+	r := NewRecords(filepath.Join(t.TempDir(), "records"))
+	var all sync.WaitGroup
+	for n := range 20 {
+		all.Go(func() {
+			if err := r.Set(fmt.Sprint(n), nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for n := range 20 {
+		if _, own := r.Of(fmt.Sprint(n)); !own {
+			t.Errorf("%d is lost", n)
+		}
+	}
+}
