@@ -21,6 +21,7 @@ const (
 var programs = []string{
 	"smcroute-agent",
 	"smcroute-controller",
+	"smcroute-keeper",
 	"smcroute-probe",
 	"smcroutectl",
 	"smcrouted",

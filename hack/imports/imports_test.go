@@ -162,6 +162,12 @@ func TestForbiddenImports(t *testing.T) {
 			why:       "the daemon works without Kubernetes, and is small",
 		},
 		{
+			in: []string{"cmd/smcroute-keeper"}, deep: true,
+			forbidden: []string{"k8s.io", "sigs.k8s.io", "github.com"},
+			allowed:   []string{module + "/agent/keep/shelf", module + "/agent/keep/wire", module + "/agent/kernel/uapi", module + "/cmd"},
+			why:       "it lives for months in little memory, and must not end",
+		},
+		{
 			in:        []string{"agent"},
 			except:    []string{"agent/hook"},
 			forbidden: []string{"os/exec"},
