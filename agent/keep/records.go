@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -76,6 +77,13 @@ func (r *Records) Set(name string, foreign []mroute.SG) error {
 	}
 	all.Tables[name] = t
 	return r.write(all)
+}
+
+// Tables lists the names of those that are known, in order.
+func (r *Records) Tables() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.read().Tables))
 }
 
 // Forget is for a table that is empty.

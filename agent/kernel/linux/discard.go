@@ -11,10 +11,11 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent/keep"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/netns"
 )
 
-// Discard empties and gives up all that the store holds of places for which want
-// is false: those for which nobody has opened a table since the process began.
+// Discard empties and gives up all that the process before has left in places for
+// which want is false: those for which nobody has opened a table in this one.
 // netns is the id of the place's network namespace, see [mroute.NetNSID]. Entries
 // that the records call another program's stay.
 func Discard(keeping keep.Keeping, want func(netns string, table uint32) bool) error {
@@ -31,6 +32,43 @@ func Discard(keeping keep.Keeping, want func(netns string, table uint32) bool) e
 				dropNewestFirst(keeping.Store, familyName(place, f)+"/groups/", func(string) bool { return true })
 			}
 		}
+	}
+	errs = append(errs, discardRecorded(keeping, want))
+	return errors.Join(errs...)
+}
+
+// discardRecorded empties tables of the process's own namespace that nobody held
+// any more, and whose VIFs and entries the kernel keeps all the same. Records of
+// other namespaces stay, for the day when somebody opens them.
+func discardRecorded(keeping keep.Keeping, want func(netns string, table uint32) bool) error {
+	if !keeping.Static || keeping.Records == nil {
+		return nil
+	}
+	ns, err := netns.Open("")
+	if err != nil {
+		return err
+	}
+	own, err := ns.ID()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	done := map[uint32]bool{}
+	for _, record := range keeping.Records.Tables() {
+		parts := strings.SplitN(record, "/", 3)
+		if len(parts) < 3 {
+			continue
+		}
+		id, table, ok := parsePlace(parts[0] + "/" + parts[1])
+		if !ok || id != own || done[table] || want(id, table) {
+			continue
+		}
+		done[table] = true
+		k, err := Open(Options{Table: table, Keep: &keeping})
+		if err == nil {
+			err = k.Close()
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

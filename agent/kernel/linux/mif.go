@@ -81,9 +81,13 @@ func (k *Kernel) findMIFs(o *owner) (vifs [mroute.MaxVIFs]int32, err error) {
 		if errno := k.probe(o, v, uapi.MRTAddMFC); errno != 0 {
 			return vifs, errno
 		}
-		defer k.probe(o, v, uapi.MRTDelMFC)
 		probes = append(probes, probeOf(v))
 	}
+	defer func() { // even those of a process that was killed here
+		for v := range mroute.VIF(mroute.MaxVIFs) {
+			k.probe(o, v, uapi.MRTDelMFC)
+		}
+	}()
 	if len(probes) == 0 {
 		return vifs, nil
 	}
@@ -92,11 +96,14 @@ func (k *Kernel) findMIFs(o *owner) (vifs [mroute.MaxVIFs]int32, err error) {
 			vifs[probeMIF(r.Dst)] = int32(r.Iif)
 		}
 	}
-	lost, err := k.askRoutes(o.family, probes, func(_ int, r *uapi.Route) { note(r) })
-	if lost || err != nil { // an older kernel does not know the question
-		err = k.eachRoute(o.family, note)
+	if !o.noGetRoute {
+		lost, err := k.askRoutes(o.family, probes, func(_ int, r *uapi.Route) { note(r) })
+		if !lost && err == nil {
+			return vifs, nil
+		}
+		o.noGetRoute = err == unix.EOPNOTSUPP
 	}
-	return vifs, err
+	return vifs, k.eachRoute(o.family, note) // as older kernels need it
 }
 
 // probe sets or deletes the probe of a MIF. It is not static, and so goes with

@@ -126,6 +126,11 @@ func TestDecodeRoute(t *testing.T) {
 	if err := DecodeRoute(in, &got); err != nil || got != want {
 		t.Errorf("got  %+v %v\nwant %+v", got, err, want)
 	}
+	in[5] = rtprotStatic
+	want.Static = true
+	if err := DecodeRoute(in, &got); err != nil || got != want {
+		t.Errorf("got  %+v %v\nwant %+v", got, err, want)
+	}
 	if err := DecodeRoute(routePayload(FamilyIP6MR), &got); err != nil || got.Src != netip.IPv6Unspecified() || got.Table != 250 {
 		t.Errorf("got %+v %v", got, err)
 	}
