@@ -44,7 +44,7 @@ TOOL := $(GO) tool -modfile=hack/tools/go.mod
 all_pkgs    = $(shell $(GO) list ./...)
 uses_netlab = $(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if or (eq . "$(NETLAB)") (eq . "$(MODULE)/test/programs")}}{{$$p}} {{end}}{{end}}{{range .XTestImports}}{{if or (eq . "$(NETLAB)") (eq . "$(MODULE)/test/programs")}}{{$$p}} {{end}}{{end}}' ./...
 netlab_pkgs = $(sort $(shell $(uses_netlab)) $(NETLAB))
-driven_pkgs = $(filter $(addsuffix %,$(addprefix $(MODULE)/test/,script interop bench api cluster)),$(all_pkgs))
+driven_pkgs = $(filter $(addsuffix %,$(addprefix $(MODULE)/test/,script interop bench api cluster chaos systemd)),$(all_pkgs))
 # These start programs of Kubernetes, one after the other: there are two processors.
 k8s_pkgs    = $(filter $(addprefix $(MODULE)/,test/api test/clusterlab test/cluster hack/cluster),$(all_pkgs))
 kernel_pkgs = $(filter-out $(driven_pkgs),$(netlab_pkgs))
@@ -130,6 +130,10 @@ test-api: go kubebox ## the operator against a real API server, with agents on n
 test-cluster: root go kubebox ## image and chart on a real cluster: three kubelets in namespaces; as root
 	@hack/cluster/packages
 	$(GO) test -count=1 -v -timeout=30m ./test/cluster
+
+.PHONY: chaos
+chaos: go ## ten minutes of random kills, changes and flaps, with streams that must not lose a packet
+	CHAOS_TIME=$${CHAOS_TIME-10m} $(GO) test -count=1 -v -timeout=2h ./test/chaos
 
 .PHONY: lint
 lint: go ## gofmt, go vet, staticcheck, and what is generated; import rules are in hack/imports

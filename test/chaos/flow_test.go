@@ -1,0 +1,119 @@
+package chaos
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+// rate of each stream, in packets a second.
+const rate = 2000
+
+// arrives is how long a packet may take that was sent.
+const arrives = 5 * time.Second
+
+// flow is a stream that a line of the configuration asks for.
+type flow struct {
+	name   string
+	sg     mroute.SG
+	line   string   // of smcroute.conf
+	outs   []string // where the line sends it
+	always bool     // the line is never taken away
+
+	on     bool // the line is in the file
+	stream *netlab.Stream
+	open   map[string]span // by output: what has been going on since a moment
+}
+
+// span is a run of numbers of which all must arrive, or else none.
+type span struct {
+	wanted bool
+	from   uint64
+}
+
+func newFlow(name, source, group, line string, outs ...string) *flow {
+	return &flow{
+		name: name,
+		sg:   mroute.SG{Source: netip.MustParseAddr(source), Group: netip.MustParseAddr(group)},
+		line: line,
+		outs: outs,
+		open: map[string]span{},
+	}
+}
+
+// flows are those of a run.
+func flows() []*flow {
+	all := []*flow{
+		newFlow("exact", "10.0.0.1", "225.1.1.1", "mroute from in source 10.0.0.1 group 225.1.1.1 to out0 out1", "out0", "out1"),
+		newFlow("learned", "10.0.0.2", "225.2.1.1", "mroute from in group 225.2.0.0/16 to out0", "out0"),
+		newFlow("exact6", "2001:db8::1", "ff3e::1:1", "mroute from in source 2001:db8::1 group ff3e::1:1 to out1", "out1"),
+		newFlow("learned6", "2001:db8::2", "ff3e::1:2", "mroute from in group ff3e::1:2 to out0", "out0"),
+	}
+	for _, f := range all {
+		f.always, f.on = true, true
+	}
+	return append(all,
+		newFlow("sometimes", "10.0.0.3", "225.3.1.1", "mroute from in source 10.0.0.3 group 225.3.1.1 to out0 flap", "out0", "flap"),
+		newFlow("sometimes learned", "10.0.0.4", "225.4.1.1", "mroute from in group 225.4.0.0/16 to out1 flap", "out1", "flap"),
+		newFlow("sometimes6", "2001:db8::3", "ff3e::1:3", "mroute from in source 2001:db8::3 group ff3e::1:3 to flap out0", "out0", "flap"),
+		newFlow("trap", "10.0.0.5", "225.5.1.1", "mroute from in source 10.0.0.5 group 225.5.1.1 to trap", "trap"),
+	)
+}
+
+// begin notes that from the next packet on all, or none, must arrive at an output.
+func (f *flow) begin(out string, wanted bool) {
+	f.open[out] = span{wanted, f.stream.Sent() + 1}
+}
+
+// end checks what has been going on at an output, before anything is done that
+// may change it. It does not wait for what must not come.
+func (f *flow) end(out string, seen *netlab.Capture) error {
+	s, ok := f.open[out]
+	if !ok {
+		return nil
+	}
+	delete(f.open, out)
+	until := f.stream.Sent() // this one may be on its way
+	if until <= s.from {
+		return nil
+	}
+	if s.wanted {
+		netlab.Poll(arrives, func() bool { return seen.Has(f.sg, until-1) })
+	}
+	got := seen.Flow(netlab.In, f.sg)
+	missing, there := 0, 0
+	var first uint64
+	for seq := s.from; seq < until; seq++ {
+		has := got.Has(seq)
+		if has {
+			there++
+		} else {
+			missing++
+		}
+		if has != s.wanted && missing+there > 0 && first == 0 {
+			first = seq
+		}
+	}
+	switch {
+	case s.wanted && missing > 0:
+		return fmt.Errorf("%s (%v) to %s: %d of %d packets that were promised are missing, the first is number %d; gaps %v",
+			f.name, f.sg, out, missing, until-s.from, first, gapsIn(&got, s.from, until))
+	case !s.wanted && there > 0:
+		return fmt.Errorf("%s (%v) to %s: %d of %d packets got through that nobody asked for, the first is number %d",
+			f.name, f.sg, out, there, until-s.from, first)
+	}
+	return nil
+}
+
+// gapsIn are the first gaps in a span.
+func gapsIn(got *netlab.Flow, from, until uint64) (gaps []netlab.Gap) {
+	for _, g := range got.Gaps(until) {
+		if g.Last >= from && len(gaps) < 5 {
+			gaps = append(gaps, netlab.Gap{First: max(g.First, from), Last: g.Last})
+		}
+	}
+	return gaps
+}
