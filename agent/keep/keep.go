@@ -19,7 +19,7 @@ type Store interface {
 	// Put has fd held under the name as well, in the place of what was there. It
 	// returns when that is so, or why it is not: the store goes on trying.
 	// A table that nobody takes over is emptied in the end if flush is set:
-	// fd must then be the socket that owns it, see mroute(4)'s MRT_INIT.
+	// fd must then be the socket that owns it (MRT_INIT of linux/mroute.h).
 	Put(name string, fd int, flush bool) error
 
 	// Drop ends what is held under the name, if anything is.
