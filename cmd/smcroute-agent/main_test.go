@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, linked()))
 	}
-	netlab.Main(m)
+	programs.MainOf(m, "smcroute-keeper")
 }
 
 const soon = 20 * time.Second

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,6 +25,8 @@ import (
 type apiServer struct {
 	silent bool // does not answer writes, once there was one
 	keeps  bool // answers reads of the report
+
+	empty atomic.Bool // has nothing
 
 	mu      sync.Mutex
 	reports []v1alpha1.MulticastNodeState
@@ -50,6 +53,8 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case isList && r.URL.Query().Get("watch") != "":
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
+	case isList && s.empty.Load():
+		fmt.Fprintf(w, `{"apiVersion":%s,"metadata":{"resourceVersion":"1"},"items":[]}`, list[0])
 	case isList:
 		fmt.Fprintf(w, `{"apiVersion":%s,"metadata":{"resourceVersion":"1"},"items":[%s]}`, list[0], list[1])
 	case r.Method == http.MethodGet && s.keeps && s.count() > 0:
