@@ -1,0 +1,74 @@
+package systemd
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+// nothing waits until nothing of the service is left in the kernel. The manager
+// closes what it held aside.
+func (m *machine) nothing(table uint32) {
+	m.t.Helper()
+	var left []string
+	if !netlab.Poll(deadline/10, func() bool { left = m.left(table); return left == nil }) {
+		m.t.Errorf("left in the kernel: %q", left)
+	}
+}
+
+func (m *machine) left(table uint32) (left []string) {
+	for _, link := range []string{"in", "out"} {
+		if joined := m.ns.Memberships(link); len(joined) > 0 {
+			left = append(left, fmt.Sprintf("%d groups on %s, such as %v", len(joined), link, joined[0]))
+		}
+	}
+	return append(left, m.entries(table)...)
+}
+
+// entries tells what a table holds, or who holds it.
+func (m *machine) entries(table uint32) (left []string) {
+	k, err := linux.Open(linux.Options{NetNS: m.ns.Path(), Table: table})
+	if err != nil {
+		return []string{err.Error()}
+	}
+	defer k.Close()
+	for _, f := range mroute.Families {
+		if err := k.FamilyErr(f); err != nil {
+			left = append(left, err.Error())
+		} else if held := k.Held(f); !held.Empty() {
+			left = append(left, fmt.Sprintf("in the %v table: %+v", f, held))
+		}
+	}
+	return left
+}
+
+// counters are the packets of each flow that the kernel forwards, as smcroutectl
+// shows them.
+func (m *machine) counters() map[string]*uint64 {
+	out, err := m.run("/usr/local/sbin/smcroutectl", "-j", "show", "routes")
+	if err != nil {
+		return nil // there is no daemon now
+	}
+	var shown struct {
+		Routes struct {
+			Kernel []struct {
+				Source, Group string
+				OIFs          []string
+				Packets       uint64
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &shown); err != nil {
+		m.t.Fatalf("smcroutectl -j: %v\n%s", err, out)
+	}
+	counters := map[string]*uint64{}
+	for _, e := range shown.Routes.Kernel {
+		if len(e.OIFs) > 0 {
+			counters[fmt.Sprintf("(%s, %s)", e.Source, e.Group)] = &e.Packets
+		}
+	}
+	return counters
+}
