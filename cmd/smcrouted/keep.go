@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/keep"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
@@ -19,9 +22,37 @@ const (
 	// holds.
 	keeperPatience = 10 * time.Second
 
+	// dropTime is how long the service manager may take to close what it is told to
+	// drop. It does that aside.
+	dropTime = 3 * time.Second
+
 	// keeperWatch is how often a daemon looks whether its keeper is still there.
 	keeperWatch = 200 * time.Millisecond
 )
+
+// open claims the tables. If the service manager has only just been told to give
+// them up that can take a moment.
+func (s *service) open(ctx context.Context) (kernel.Kernel, error) {
+	for deadline := time.Now().Add(dropTime); ; {
+		k, err := s.parts.open(linux.Options{Table: s.flags.table, Keep: s.kept.keeping(), Log: s.log})
+		if !s.dropped || !busy(k, err) || time.Now().After(deadline) || !sleep(ctx, lockPause) {
+			return k, err
+		}
+		if err == nil {
+			_ = k.Close()
+		}
+	}
+}
+
+// busy reports whether another process has the table of a family.
+func busy(k kernel.Kernel, err error) bool {
+	if err != nil {
+		return errors.Is(err, kernel.ErrTableBusy)
+	}
+	return slices.ContainsFunc(mroute.Families[:], func(f mroute.Family) bool {
+		return errors.Is(k.FamilyErr(f), kernel.ErrTableBusy)
+	})
+}
 
 // kept is how the daemon keeps what it has in the kernel beyond its end: -k. A nil
 // kept keeps nothing.
@@ -32,8 +63,9 @@ type kept struct {
 	lock   *keeperLock
 	start  func() error // of a keeper; nil: not this process's business any more
 
-	found bool // what a process before this one had left
-	ready bool // the configuration was in force
+	found bool        // what a process before this one had left
+	ready atomic.Bool // the configuration was in force
+	told  atomic.Bool // that nothing is kept
 }
 
 // keepState decides where to keep things, for -k: by the service manager if it
@@ -44,6 +76,7 @@ func (s *service) keepState(ctx context.Context) (*kept, error) {
 	manager := s.parts.manager
 	if !s.flags.keep {
 		if manager != nil {
+			s.dropped = len(manager.Names()) > 0
 			manager.DropAll()
 		}
 		return nil, nil
@@ -106,11 +139,13 @@ func (k *kept) opened(table kernel.Table) {
 // leaves reports whether the tables are left to the next start. Those of a start
 // that failed are not, unless they are those of one before.
 func (k *kept) leaves() bool {
-	if k == nil || !k.found && !k.ready {
+	if k == nil || !k.found && !k.ready.Load() {
 		return false
 	}
 	if !k.Store.Lasts() {
-		k.log.Warn("Nobody keeps routes and memberships: they end now")
+		if !k.told.Swap(true) {
+			k.log.Warn("Nobody keeps routes and memberships: they end now")
+		}
 		return false
 	}
 	return true

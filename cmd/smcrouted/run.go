@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent"
-	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 )
 
@@ -111,6 +110,7 @@ type service struct {
 	pid     pidfile
 	notify  notifier
 	kept    *kept
+	dropped bool // what the service manager held
 	stop    context.CancelFunc
 	trouble error // of the last step of the start
 
@@ -146,7 +146,7 @@ func (s *service) serve() error {
 		return err
 	}
 	defer s.kept.close() // when the tables are closed
-	k, err := s.parts.open(linux.Options{Table: s.flags.table, Keep: s.kept.keeping(), Log: s.log})
+	k, err := s.open(ctx)
 	if err != nil {
 		return s.busyHint(err)
 	}
@@ -198,7 +198,7 @@ func (s *service) ready() {
 		s.log.Warn("The PID file could not be written", "error", err)
 	}
 	if s.kept != nil {
-		s.kept.ready = true
+		s.kept.ready.Store(true)
 		if err := s.parts.discard(s.kept.Keeping, s.flags.table); err != nil {
 			s.log.Warn("What was left elsewhere could not be removed", "error", err)
 		}
