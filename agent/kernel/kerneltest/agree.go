@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
@@ -26,7 +27,11 @@ func Agree(t *testing.T, runs int, newReal func(t testing.TB) World) {
 					real:  newLab(t, newReal(t), f),
 					start: time.Now(),
 				}
-				p.both(func(l *lab) { delete(l.vifs, "c") })
+				p.static = seed%2 == 0
+				p.both(func(l *lab) {
+					l.keep(p.static)
+					delete(l.vifs, "c")
+				})
 				for len(p.log) < 60 && !t.Failed() {
 					p.step()
 					p.compare()
@@ -49,6 +54,8 @@ type pair struct {
 	start       time.Time
 	log         []string
 	named       int // links that were given a name
+	heard       int // flows of hear
+	static      bool
 }
 
 func (p *pair) both(f func(*lab)) {
@@ -89,8 +96,20 @@ var numbers = []mroute.VIF{2, 3, 4, 31}
 // step does one thing in both worlds.
 func (p *pair) step() {
 	others := p.links(false)
-	choice := p.rand.IntN(20)
+	choice := p.rand.IntN(22)
 	switch {
+	case choice == 20:
+		p.drain()
+		p.hear()
+		p.note("detach and adopt")
+		p.both(func(l *lab) { l.detach(); l.adopt(p.static) })
+		p.compareHeld()
+	case choice == 21 && p.static:
+		p.drain()
+		p.hear()
+		p.note("kill all and adopt")
+		p.both(func(l *lab) { l.detach(); l.EndKeeper(); l.adopt(p.static) })
+		p.compareHeld()
 	case choice == 0 && len(others) < 5:
 		p.named++
 		name := fmt.Sprintf("n%d", p.named)
@@ -145,6 +164,18 @@ func (p *pair) drain() {
 			p.both(func(l *lab) { l.apply(l.opSet(sg, 0), l.opDel(sg)) })
 		}
 	}
+}
+
+// hear waits until all upcalls have been read, which end with their reader
+// otherwise: it has the kernel ask about one more flow.
+func (p *pair) hear() {
+	p.heard++
+	p.both(func(l *lab) {
+		sg := l.flow(50_000 + p.heard)
+		l.Send("a", sg, 64)
+		l.Await("an upcall behind all others", func() bool { return len(l.inbox.about(sg)) == 1 })
+		l.apply(l.opSet(sg, 0), l.opDel(sg))
+	})
 }
 
 // hasVIF reports whether a link is in the table.
@@ -234,8 +265,27 @@ func within(l *lab, cond func() bool) (held bool) {
 	return held
 }
 
+// compareHeld wants that an adopted table is the same.
+func (p *pair) compareHeld() {
+	p.real.t.Helper()
+	model, real := p.model.heldText(), p.real.heldText()
+	if model != real {
+		p.real.t.Errorf("held is\n%s\nin the model\n%s", real, model)
+	}
+}
+
+func (l *lab) heldText() string {
+	h := l.k.Held(l.f)
+	return fmt.Sprintf("own %v, %d foreign\n", h.Own, len(h.Foreign)) + l.text(kernel.Dump{VIFs: h.VIFs, Entries: h.Entries})
+}
+
 // tables prints a dump with the names of links.
 func (l *lab) tables() string {
+	l.t.Helper()
+	return l.text(l.dump())
+}
+
+func (l *lab) text(d kernel.Dump) string {
 	l.t.Helper()
 	names := map[int]string{}
 	links, err := l.k.Links()
@@ -245,7 +295,6 @@ func (l *lab) tables() string {
 	for _, link := range links {
 		names[link.Index] = link.Name
 	}
-	d := l.dump()
 	var b strings.Builder
 	for _, v := range slices.Sorted(maps.Keys(d.VIFs)) {
 		fmt.Fprintf(&b, "VIF %d is %s\n", v, names[d.VIFs[v]])

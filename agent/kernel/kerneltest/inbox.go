@@ -19,7 +19,7 @@ type inbox struct {
 }
 
 // watch starts a Watch. It must end without an error when the test does.
-func watch(t testing.TB, k kernel.Kernel) *inbox {
+func (in *inbox) watch(t testing.TB, k kernel.Kernel) {
 	ctx, cancel := context.WithCancel(context.Background())
 	events := make(chan kernel.Event)
 	ended := make(chan error, 1)
@@ -27,7 +27,6 @@ func watch(t testing.TB, k kernel.Kernel) *inbox {
 		ended <- k.Watch(ctx, events)
 		close(events)
 	}()
-	in := &inbox{}
 	collected := make(chan struct{})
 	go func() {
 		for e := range events {
@@ -42,7 +41,6 @@ func watch(t testing.TB, k kernel.Kernel) *inbox {
 		}
 		<-collected
 	})
-	return in
 }
 
 func (in *inbox) add(e kernel.Event) {

@@ -63,7 +63,7 @@ func (l *lab) adopt(static bool) {
 	if err := l.k.FamilyErr(l.f); err != nil {
 		l.t.Fatalf("adopt %v: %v", l.f, err)
 	}
-	l.inbox = watch(l.t, l.k)
+	l.inbox.watch(l.t, l.k)
 }
 
 func (l *lab) openKept(table uint32, static bool) kernel.Kernel {

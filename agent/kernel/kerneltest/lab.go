@@ -23,7 +23,7 @@ type lab struct {
 	f     mroute.Family
 	k     kernel.Kernel
 	vifs  map[string]mroute.VIF // by name of link
-	inbox *inbox                // what k tells
+	inbox inbox                 // what k tells, and those before it told
 
 	hushes int // how many flows hush has used
 }
@@ -35,7 +35,7 @@ func newLab(t testing.TB, w World, f mroute.Family) *lab {
 	if err := l.k.FamilyErr(f); err != nil {
 		t.Fatalf("claim %v: %v", f, err)
 	}
-	l.inbox = watch(t, l.k)
+	l.inbox.watch(t, l.k)
 	for v, name := range []string{"a", "b", "c"} {
 		w.AddLink(name)
 		l.addVIF(mroute.VIF(v), name)

@@ -351,30 +351,45 @@ func TestDiscard(t *testing.T) {
 }
 
 // Another program's entries stay in a table that nobody wants, and what they
-// name.
+// name. So does what nobody knows.
 func TestDiscardLeavesForeign(t *testing.T) {
 	eachFamily(t, func(t *testing.T, f mroute.Family) {
-		r := newKeptRouter(t, true)
-		k := r.adopt(0)
-		mustApply(t, k, flowOps(f, mroute.SetMFC, 10)...)
-		foreign := flow(f, 3)
-		if err := k.Settle(f, []mroute.SG{foreign}); err != nil {
-			t.Error(err)
-		}
-		r.detach(k)
-		if err := Discard(r.keeping, func(string, uint32) bool { return false }); err != nil {
-			t.Error(err)
-		}
-		if got := r.store.Names(); len(got) != 0 {
-			t.Errorf("the store holds %v", got)
-		}
-		k, err := Open(Options{NetNS: r.ns.Path()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer k.Close()
-		if h := k.Held(f); len(h.Foreign) != 1 || len(h.Entries) != 0 || len(h.VIFs) != 2 {
-			t.Errorf("the table holds %+v, want one entry of another program", h)
+		for _, tt := range []struct {
+			static, settled bool
+			vifs            int // that are left
+		}{{true, true, 2}, {true, false, 3}, {false, true, 1}} {
+			r := newKeptRouter(t, tt.static)
+			foreign := mroute.Op{Kind: mroute.SetMFC, Family: f, SG: flow(f, 99), Entry: mroute.Entry{IIF: 4, OIFs: mroute.OIFs{1: 1}}}
+			w := &world{t: t, router: r.ns}
+			r.ns.Veth("c", r.host, "C")
+			w.Guest(0, mroute.Op{Kind: mroute.AddVIF, Family: f, VIF: 4, Link: r.link("c")})
+			k := r.adopt(0)
+			for v, name := range []string{"a", "b"} {
+				mustApply(t, k, mroute.Op{Kind: mroute.AddVIF, Family: f, VIF: mroute.VIF(v), Link: r.link(name)})
+			}
+			w.Guest(0, foreign)
+			mustApply(t, k, flowOps(f, mroute.SetMFC, 10)...)
+			if tt.settled {
+				if err := k.Settle(f, []mroute.SG{foreign.SG}); err != nil {
+					t.Error(err)
+				}
+			}
+			r.detach(k)
+			if err := Discard(r.keeping, func(string, uint32) bool { return false }); err != nil {
+				t.Error(err)
+			}
+			if got := r.store.Names(); len(got) != 0 {
+				t.Errorf("the store holds %v", got)
+			}
+			k, err := Open(Options{NetNS: r.ns.Path()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := k.Held(f)
+			if _, ok := h.Foreign[foreign.SG]; !ok || (len(h.Foreign) == 1) != tt.settled || len(h.Entries) != 0 || len(h.VIFs) != tt.vifs {
+				t.Errorf("static %v, settled %v: the table holds %+v", tt.static, tt.settled, h)
+			}
+			_ = k.Close()
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/keep"
+	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/netns"
 )
@@ -86,12 +87,17 @@ func discard(keeping keep.Keeping, name, place string, table uint32, f mroute.Fa
 	}
 	defer unix.Close(fd)
 	record := recordName(place, f, netnsCookie(fd))
-	if keeping.Records != nil {
-		if foreign, _ := keeping.Records.Of(record); len(foreign) > 0 {
+	if keeping.Static && keeping.Records != nil {
+		if foreign, own := keeping.Records.Of(record); !own || len(foreign) > 0 {
 			return discardOwn(keeping, fd, table)
 		}
 	}
-	if err := flushAll(f, fd); err != nil {
+	if keeping.Static {
+		err = flushAll(f, fd)
+	} else {
+		err = unix.SetsockoptInt(fd, level(f), uapi.MRTDone, 1)
+	}
+	if err != nil {
 		return fmt.Errorf("%v table %d of network namespace %s, which nobody wants: %w", f, table, place, err)
 	}
 	keeping.Store.Drop(name)
@@ -101,8 +107,8 @@ func discard(keeping keep.Keeping, name, place string, table uint32, f mroute.Fa
 	return nil
 }
 
-// discardOwn removes what is this program's own from a table that holds foreign
-// entries, too.
+// discardOwn removes what is known to be this program's own from a table that may
+// hold another's as well.
 func discardOwn(keeping keep.Keeping, fd int, table uint32) error {
 	ns, err := unix.IoctlRetInt(fd, unix.SIOCGSKNS)
 	if err != nil {

@@ -129,20 +129,19 @@ func (k *Kernel) Held(f mroute.Family) mroute.Held {
 // Settle implements [kernel.Table]. Held is empty from then on.
 func (k *Kernel) Settle(f mroute.Family, foreign []mroute.SG) error {
 	o, i := k.owner(f), familyIndex(f)
+	if k.kept != nil {
+		k.kept.dropGroups(f, k.kept.gen)
+	}
 	if o.err != nil {
 		return o.err
 	}
 	k.held[i], k.settled[i] = mroute.Held{}, true
 	k.foreign[i].Settle(foreign)
-	if k.kept == nil {
+	if k.kept == nil || !k.kept.Static {
 		return nil
 	}
-	var err error
-	if k.kept.Static {
-		err = k.record(f)
-		k.kept.put(k.kept.ownerName(f), o.fd, k.flushes(f))
-	}
-	k.kept.dropGroups(f, k.kept.gen)
+	err := k.record(f)
+	k.kept.put(k.kept.ownerName(f), o.fd, k.flushes(f))
 	return err
 }
 

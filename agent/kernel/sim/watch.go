@@ -29,6 +29,9 @@ func (k *Kernel) Watch(ctx context.Context, events chan<- kernel.Event) error {
 func (k *Kernel) take() []kernel.Event {
 	k.host.mu.Lock()
 	defer k.host.mu.Unlock()
+	if k.closed {
+		return nil // what comes now is for the next program
+	}
 	var events []kernel.Event
 	if k.news {
 		events = append(events, kernel.LinksChanged{Gone: k.gone})
