@@ -18,10 +18,11 @@ import (
 	"github.com/smcroute/kube-smcroute/cmd/internal/logging"
 )
 
-// keeperTime is how long a keeper may take to answer, when the tables are claimed,
-// until they are tried without it. One that is started with the agent, or takes
-// over from another one, takes less.
-const keeperTime = 2 * time.Second
+// Times that a keeper may take to answer, and to hand over what it holds, until the
+// tables are tried without it: at first, which is short since packets may be
+// waiting for an agent if there is no keeper, and in the end, if the tables are
+// taken.
+const firstKeeperTime, lastKeeperTime = 200 * time.Millisecond, 5 * time.Second
 
 // keeping is what an agent that has the tables has of the keeper. A keeper serves
 // one agent at a time, whatever their tables: what it holds is that agent's.
@@ -46,7 +47,8 @@ func (s *service) reach(ctx context.Context) error {
 		}
 		return fmt.Errorf("--keeper: locking %s: %w", lock.Name(), err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, keeperTime)
+	s.keeperTime = min(max(2*s.keeperTime, firstKeeperTime), lastKeeperTime)
+	ctx, cancel := context.WithTimeout(ctx, s.keeperTime)
 	defer cancel()
 	s.kept = &keeping{keep.Open(ctx, s.keeper, s.log), lock}
 	return nil

@@ -39,6 +39,7 @@ type service struct {
 	links      *podlink.Lookup // nil without Kubernetes
 	kept       *keeping        // nil without a keeper, and before the tables are claimed
 	answered   bool            // whether the keeper did when they were claimed last
+	keeperTime time.Duration   // that it had for that
 
 	hangup chan os.Signal
 	knows  chan struct{} // closed when the source can tell of objects at once
