@@ -58,8 +58,10 @@ func (s *State) finish() []Effect {
 	var out []Effect
 	due := s.groups.due() > 0
 	part := due && s.work.later // of many memberships: neither the first nor the last
-	s.work = work{joins: !due && s.groups.retryInRoom(), vifs: s.released}
-	s.released = false
+	s.work = work{joins: !due && s.groups.retryInRoom()}
+	if s.released && !due && s.trouble.failed == 0 { // or else a retry comes
+		s.work.vifs, s.released = true, false
+	}
 	s.stage = idle
 	if !part {
 		out = s.settled()

@@ -12,7 +12,7 @@ import (
 func (s *State) Target() map[string]string {
 	fw := make(map[string]string)
 	add := func(t *table, sg mroute.SG) {
-		e, ok := s.res.Entry(sg, t.arrival(sg), &t.vifs)
+		e, ok := s.target(t, sg)
 		if !ok || e.OIFs.Empty() {
 			return
 		}
@@ -30,8 +30,43 @@ func (s *State) Target() map[string]string {
 		for sg := range t.flows {
 			add(t, sg)
 		}
+		for sg := range t.held {
+			add(t, sg)
+		}
+		for sg := range t.foreign {
+			add(t, sg)
+		}
 	}
 	return fw
+}
+
+// target is what is wanted of one (S,G), or held, or left to another program.
+func (s *State) target(t *table, sg mroute.SG) (mroute.Entry, bool) {
+	e, ok := s.res.Entry(sg, t.arrival(sg), &t.vifs)
+	held, holds := t.held[sg]
+	if !holds && !t.foreign[sg] {
+		return e, ok
+	}
+	if !holds {
+		held = t.cells[sg].entry
+	}
+	if link := t.vifs.Link(held.IIF); t.arrival(sg) == 0 && link > 0 {
+		e, ok = s.res.Entry(sg, link, &t.vifs)
+	}
+	switch {
+	case !ok || e.Kind == mroute.StopFilter:
+		return held, held.IIF != mroute.NoVIF
+	case !holds || held.IIF == mroute.NoVIF:
+		return e, true
+	case e.IIF != held.IIF:
+		return held, true
+	}
+	for n, th := range held.OIFs {
+		if th != 0 && (e.OIFs[n] == 0 || th < e.OIFs[n]) {
+			e.OIFs[n] = th
+		}
+	}
+	return e, true
 }
 
 // Looked is how many entries the last round of changes compared.

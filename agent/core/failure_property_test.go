@@ -82,6 +82,7 @@ func TestI6AllIsMadeGood(t *testing.T) {
 		rt.Repeat(acts)
 		h.host.Fail(nil)
 		h.takeLogs()
+		h.step(core.Complete{})
 		h.step(core.Retry{})
 		h.step(core.Retry{}) // numbers that became free late are given out here
 		h.goOn()

@@ -98,5 +98,68 @@ func (h history) actions() map[string]func(*rapid.T) {
 			}
 		},
 		"flush": func(*rapid.T) { h.step(core.Expire{}) },
+		"restart": func(t *rapid.T) {
+			h.reincarnate(t, rapid.Bool().Draw(t, "garbage"), core.Options{RemoveForeign: rapid.Bool().Draw(t, "remove foreign")})
+		},
+		"complete": func(*rapid.T) { h.step(core.Complete{}) },
 	}
 }
+
+// reincarnate has another process come after this one. Links come and go in
+// between, and with garbage other programs leave VIFs and entries of all kinds.
+func (h history) reincarnate(t *rapid.T, garbage bool, o core.Options) {
+	h.goOn()
+	if err := h.kernel.Detach(); err != nil {
+		t.Fatalf("detach: %v", err)
+	}
+	if garbage {
+		h.litter(t)
+	}
+	for _, n := range rapid.SliceOfNDistinct(rapid.SampledFrom(linkNames), 0, 2, rapid.ID).Draw(t, "links") {
+		if h.has(n) {
+			h.del(n)
+		} else {
+			h.host.AddLink(n)
+		}
+	}
+	h.static = rapid.Bool().Draw(t, "static")
+	h.begin(o)
+}
+
+// litter puts things into the tables at random.
+func (h history) litter(t *rapid.T) {
+	k, err := h.host.OpenGuest(0)
+	if err != nil {
+		t.Fatalf("guest: %v", err)
+	}
+	links := h.host.Links()[1:] // but lo
+	if len(links) == 0 {
+		return
+	}
+	for range rapid.IntRange(0, 6).Draw(t, "things") {
+		var op mroute.Op
+		op.Family = rapid.SampledFrom([]mroute.Family{mroute.IPv4, mroute.IPv4, mroute.IPv6}).Draw(t, "family")
+		if rapid.Bool().Draw(t, "VIF") {
+			op.Kind = mroute.AddVIF
+			op.VIF = rapid.SampledFrom([]mroute.VIF{0, 1, 2, 3, 4, 31}).Draw(t, "number")
+			op.Link.Index = rapid.SampledFrom(links).Draw(t, "link").Index
+		} else {
+			op.Kind = mroute.SetMFC
+			op.SG = rapid.SampledFrom(universe).Draw(t, "sg")
+			op.Family = op.SG.Family()
+			number := rapid.SampledFrom([]mroute.VIF{0, 1, 2, 3, 4})
+			op.Entry.IIF = number.Draw(t, "input")
+			for range rapid.IntRange(0, 3).Draw(t, "outputs") {
+				op.Entry.OIFs[number.Draw(t, "output")] = 1
+			}
+		}
+		k.Apply([]mroute.Op{op}) // or not
+	}
+	if err := k.Close(); err != nil {
+		t.Fatalf("guest: %v", err)
+	}
+}
+
+// complete reports whether the last process has settled, so that nothing is held
+// any more.
+func (r *router) complete() bool { return len(r.settled) > 0 }

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,7 @@ type router struct {
 	later   bool // which is wanted
 	changes int  // how often the state told that it changed
 	settled []core.Settle
+	before  func()             // called before ops
 	after   func(op mroute.Op) // called after each op
 }
 
@@ -166,6 +168,9 @@ func (r *router) perform(effects []core.Effect) {
 
 func (r *router) apply(ops []mroute.Op) {
 	var errs []error
+	if r.before != nil {
+		r.before()
+	}
 	for i, op := range ops {
 		if e := r.kernel.Apply([]mroute.Op{op}); e != nil {
 			if errs == nil {
@@ -196,6 +201,19 @@ func (r *router) out(link string, sg mroute.SG) string {
 
 func (r *router) has(name string) bool {
 	return slices.ContainsFunc(r.host.Links(), func(l mroute.Link) bool { return l.Name == name })
+}
+
+// dump is what the kernel holds.
+func (r *router) dump() map[mroute.SG]mroute.Entry {
+	all := make(map[mroute.SG]mroute.Entry)
+	for _, f := range mroute.Families {
+		d, err := r.kernel.Dump(f)
+		if err != nil {
+			r.t.Fatalf("dump: %v", err)
+		}
+		maps.Copy(all, d.Entries)
+	}
+	return all
 }
 
 // takeOps returns the ops since the last call.

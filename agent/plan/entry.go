@@ -23,7 +23,7 @@ func (r *Resolver) Entry(sg mroute.SG, arrival int, v *VIFs) (mroute.Entry, bool
 	}
 	pos, arrived := r.at[arrival]
 	vif, ok := v.Of(arrival)
-	arrived = arrived && ok
+	arrived = arrived && ok && r.links[pos].Multicast // another program may have given it a VIF
 	if arrived {
 		if o, ok := r.exact(sg, pos, v); ok {
 			return mroute.Entry{IIF: vif, OIFs: o, Kind: mroute.Static}, true
@@ -45,7 +45,7 @@ func (r *Resolver) Entry(sg mroute.SG, arrival int, v *VIFs) (mroute.Entry, bool
 // Covers reports whether a rule covers sg on the link.
 func (r *Resolver) Covers(sg mroute.SG, ifindex int, v *VIFs) bool {
 	pos, ok := r.at[ifindex]
-	if !ok {
+	if !ok || !r.links[pos].Multicast {
 		return false
 	}
 	if _, ok := r.exact(sg, pos, v); ok {

@@ -56,6 +56,16 @@ func (j *jsonText) routes(snap *mroute.Snapshot) {
 		j.text(e.Kind.String())
 		j.text(`"}`)
 	}
+	for i := range snap.Foreign {
+		if i == 0 {
+			j.text(`],"foreign":[`)
+		}
+		e := &snap.Foreign[i]
+		j.sep(i)
+		j.route(entryRow(e))
+		j.counters(&e.Counters, e.Age)
+		j.text(`}`)
+	}
 	j.text(`]}}`)
 }
 
@@ -63,7 +73,11 @@ func (j *jsonText) routes(snap *mroute.Snapshot) {
 func (j *jsonText) route(r routeRow) {
 	j.match(r.match)
 	j.text(`,"iif":`)
-	j.str(r.iif)
+	if r.iif == "" { // of an input that is gone
+		j.text("null")
+	} else {
+		j.str(r.iif)
+	}
 	j.text(`,"oifs":`)
 	strs(j, r.oifs)
 }

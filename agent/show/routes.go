@@ -1,8 +1,12 @@
 package show
 
-import "github.com/smcroute/kube-smcroute/agent/mroute"
+import (
+	"cmp"
 
-// routeRow is what the three tables of routes have in common.
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// routeRow is what the tables of routes have in common.
 type routeRow struct {
 	match    mroute.Match
 	scopes   mroute.ScopeMask
@@ -43,6 +47,12 @@ func routesText(snap *mroute.Snapshot, detail bool) string {
 			}
 		}
 	}
+	if detail {
+		t.open = false
+		for i := range snap.Foreign {
+			t.row("MFC Table of Other Programs", entryRow(&snap.Foreign[i]))
+		}
+	}
 	return string(t.table)
 }
 
@@ -76,7 +86,7 @@ func (t *routeTables) row(title string, r routeRow) {
 	t.pad(start, pairWidth)
 	t.text(" ")
 	start = len(t.table)
-	t.name(r.iif)
+	t.name(cmp.Or(r.iif, "-")) // of an input that is gone
 	t.pad(start, t.iifWidth)
 	t.text(" ")
 	if t.detail {

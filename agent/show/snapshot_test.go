@@ -102,6 +102,18 @@ var snapshots = map[string]*mroute.Snapshot{
 		},
 	},
 
+	// What another program has left, an entry of an input that is gone among it.
+	"foreign": {
+		Links: []mroute.LinkView{link(2, "e0", 0, 0), link(3, "e1", 1, 1)},
+		Entries: []mroute.EntryView{
+			{SG: sg("10.0.0.1", "225.1.2.3"), Kind: mroute.Static, IIF: "e0", OIFs: []string{"e1"}, Age: 10 * time.Second, Adopted: true},
+		},
+		Foreign: []mroute.EntryView{
+			{SG: sg("10.0.0.9", "225.9.9.9"), IIF: "e1", OIFs: []string{"e0"}, Age: 10 * time.Second, Counters: mroute.Counters{Packets: 7, Bytes: 700}},
+			{SG: sg("2001:db8::9", "ff05::9"), OIFs: []string{"e0"}, Age: 10 * time.Second, Counters: unknown},
+		},
+	},
+
 	// Names that look like markers, break JSON, or speak to terminals.
 	"names": {
 		Links: []mroute.LinkView{link(2, `q"\é`, 0, 0), link(3, "u_", 1, 1), link(4, "\x1b[31m", 2, 2)},

@@ -16,6 +16,10 @@ import (
 // the object selects the node, and with [Ledger.Load] not even when the agent
 // starts anew.
 //
+// An agent that adopts entries finds counters which the one before it has
+// reported already, but for the last of it. So of what was loaded and what the
+// adopted entries had counted when they were first seen, the greater counts.
+//
 // An entry that several routes cover counts for each of them. The zero Ledger is
 // empty.
 type Ledger struct {
@@ -26,9 +30,24 @@ type Ledger struct {
 
 // account is that of one object.
 type account struct {
-	packets, bytes, wrong int64
-	flows                 int64     // now
-	changed               time.Time // zero: never
+	loaded  tally     // what an earlier agent reported
+	adopted tally     // what entries had counted before this one
+	counted tally     // what they counted since
+	flows   int64     // now
+	changed time.Time // zero: never
+}
+
+// tally is what was counted. None of it is negative.
+type tally struct{ packets, bytes, wrong int64 }
+
+func (t tally) plus(o tally) tally {
+	return tally{add(t.packets, o.packets), add(t.bytes, o.bytes), add(t.wrong, o.wrong)}
+}
+
+// total is what the account has in all.
+func (a *account) total() tally {
+	l, d := &a.loaded, &a.adopted
+	return tally{max(l.packets, d.packets), max(l.bytes, d.bytes), max(l.wrong, d.wrong)}.plus(a.counted)
 }
 
 // reading is what an entry's counters were.
@@ -50,9 +69,7 @@ func (l *Ledger) Load(earlier *v1alpha1.MulticastNodeStateStatus) {
 			continue
 		}
 		a := l.account(o.UID)
-		a.packets = add(a.packets, max(0, o.Counters.Packets))
-		a.bytes = add(a.bytes, max(0, o.Counters.Bytes))
-		a.wrong = add(a.wrong, max(0, o.Counters.WrongInterface))
+		a.loaded = a.loaded.plus(tally{max(0, o.Counters.Packets), max(0, o.Counters.Bytes), max(0, o.Counters.WrongInterface)})
 		if t := o.Counters.LastUpdateTime; t != nil && t.After(a.changed) {
 			a.changed = t.Time
 		}
@@ -77,7 +94,8 @@ func (l *Ledger) Counters(o *translate.Object) *v1alpha1.Counters {
 	if a == nil {
 		return &v1alpha1.Counters{}
 	}
-	c := &v1alpha1.Counters{Packets: a.packets, Bytes: a.bytes, WrongInterface: a.wrong, Flows: a.flows}
+	t := a.total()
+	c := &v1alpha1.Counters{Packets: t.packets, Bytes: t.bytes, WrongInterface: t.wrong, Flows: a.flows}
 	if !a.changed.IsZero() {
 		c.LastUpdateTime = &metav1.Time{Time: seconds(a.changed)}
 	}
@@ -139,26 +157,34 @@ func count(snap *mroute.Snapshot, last map[mroute.SG]reading, accounts map[strin
 		e := &snap.Entries[i]
 		r := reading{snap.Time, e.Counters.Packets, e.Counters.Bytes, e.Counters.WrongIf}
 		before, ok := last[e.SG]
+		first := e.Adopted && !ok
 		switch {
-		case ok && snap.Time.Add(-e.Age).After(before.at):
+		case ok && !e.Adopted && snap.Time.Add(-e.Age).After(before.at):
 			before = reading{} // made after it was read last
 		case ok && r.packets == 0 && r.bytes == 0 && r.wrong == 0:
 			r = before // what cannot be read shows as zero
 			r.at = snap.Time
 		}
-		now[e.SG] = r
-		packets, bytes, wrong := since(before.packets, r.packets), since(before.bytes, r.bytes), since(before.wrong, r.wrong)
+		if !first || e.Counters != (mroute.Counters{}) { // or else it is read first when it can be
+			now[e.SG] = r
+		}
+		more := tally{since(before.packets, r.packets), since(before.bytes, r.bytes), since(before.wrong, r.wrong)}
 		for _, ref := range covering.of(e.Origins) {
 			a := accounts[ref]
 			if a == nil {
 				continue
 			}
 			flows[a]++
-			if packets|bytes|wrong == 0 {
+			if more == (tally{}) {
 				continue
 			}
-			a.packets, a.bytes, a.wrong = add(a.packets, packets), add(a.bytes, bytes), add(a.wrong, wrong)
-			a.change(snap.Time)
+			t, before := &a.counted, a.total()
+			if first {
+				t = &a.adopted
+			}
+			if *t = t.plus(more); a.total() != before {
+				a.change(snap.Time)
+			}
 		}
 	}
 	return now
