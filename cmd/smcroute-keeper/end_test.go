@@ -253,3 +253,22 @@ func TestStop(t *testing.T) {
 		t.Errorf("with nobody there: %d after %v: %s", code, time.Since(began), stderr.String())
 	}
 }
+
+// A mirror that is behind is waited for.
+func TestMirrorIsBusy(t *testing.T) {
+	path := socketPath(t)
+	first := keeperAt(t, path)
+	second := keeperAt(t, path)
+	k := open(t, path)
+	second.signal(syscall.SIGSTOP)
+	put(t, k, 10)
+	_ = k.Close()
+	first.signal(syscall.SIGTERM)
+	first.says("waiting")
+	second.signal(syscall.SIGCONT)
+	first.end()
+	first.says("handed over")
+	if got := open(t, path).Names(); len(got) != 10 {
+		t.Errorf("held: %v", got)
+	}
+}

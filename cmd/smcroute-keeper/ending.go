@@ -58,6 +58,7 @@ func (a *active) end() {
 		}
 		select {
 		case <-a.changed:
+		case <-time.After(lastPause): // a mirror may have got ready
 		case <-late.C:
 			isLate = true
 		case <-settled.C:
@@ -83,14 +84,35 @@ func (a *active) handOver(late bool) bool {
 		if a.declined(link, false) {
 			continue
 		}
-		err := link.Ask(wire.Succeed, askTime)
+		err := link.AwaitAlike(askTime)
+		if errors.Is(err, shelf.ErrNoAnswer) && !late {
+			continue // it is busy, and asked again
+		}
+		if err == nil || late {
+			err = link.Ask(wire.Succeed, askTime)
+		}
 		if err == nil {
+			a.leaveTo(link)
 			return true
 		}
 		a.declined(link, true)
 		a.log.Info("a mirror does not take over", "reason", err)
 	}
 	return false
+}
+
+// leaveTo makes sure that what programs were told is held is held by the
+// successor.
+func (a *active) leaveTo(successor *shelf.Link) {
+	a.listener.Close()
+	programs, _ := a.peers(wire.Program)
+	for _, link := range programs {
+		link.Close()
+		<-link.Done()
+	}
+	if err := successor.AwaitAlike(askTime); err != nil {
+		a.log.Warn("the successor may not hold all that programs have, until they connect to it", "err", err)
+	}
 }
 
 // declined reports whether a mirror does not succeed, and notes it if it is so.

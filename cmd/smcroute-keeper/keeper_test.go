@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -340,6 +342,74 @@ func TestSomethingInTheWay(t *testing.T) {
 	code := run(t.Context(), []string{"--socket", path}, &stderr, &stderr)
 	if code != exitFailure || !strings.Contains(stderr.String(), path+" is in the way: expected a socket, or nothing") {
 		t.Errorf("%d: %s", code, stderr.String())
+	}
+}
+
+// Another user gets nothing, even where the file would allow it.
+func TestOtherUserIsRefused(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs another user to connect: run as root")
+	}
+	path := socketPath(t)
+	keeper := keeperAt(t, path)
+	for file, mode := range map[string]os.FileMode{filepath.Dir(path): 0o755, path: 0o666} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := start(t, "program", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}, path)
+	keeper.says("belongs to the user 65532: expected 0 or root")
+	if strings.Contains(p.text(), "<nil>") {
+		t.Error("it has something held")
+	}
+}
+
+// The other way round: nothing is given to a keeper of another user.
+func TestKeeperOfOtherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs another user to listen: run as root")
+	}
+	path := socketPath(t)
+	if err := os.Chown(filepath.Dir(path), 65532, 65532); err != nil {
+		t.Fatal(err)
+	}
+	other := start(t, "keeper", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}, "--socket", path)
+	other.says("msg=active")
+	_, err := wire.Dial(t.Context(), path, wire.Program)
+	if err == nil || !strings.Contains(err.Error(), "belongs to the user 65532: expected 0 or root") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A keeper in the background works when its parent returns.
+func TestDaemon(t *testing.T) {
+	path := socketPath(t)
+	if code, out := runKeeper(t, "--daemon", "--socket", path); code != exitOK {
+		t.Fatalf("%d: %s", code, out)
+	}
+	if code, out := runKeeper(t, "check", "--socket", path); code != exitOK || !strings.Contains(out, "ready: is the active keeper, holding 0") {
+		t.Errorf("%d: %s", code, out)
+	}
+	put(t, open(t, path), 3)
+	if code, out := runKeeper(t, "stop", "--socket", path); code != exitOK {
+		t.Errorf("%d: %s", code, out)
+	}
+	if code, out := runKeeper(t, "check", "--socket", path); code != exitFailure {
+		t.Errorf("%d: %s", code, out)
+	}
+	if code, out := runKeeper(t, "--daemon", "--socket", "/nowhere/s"); code != exitFailure || !strings.Contains(out, "/nowhere/s.lock") {
+		t.Errorf("%d: %s", code, out)
+	}
+}
+
+// A keeper that is no mirror yet is not ready.
+func TestCheckOfOneThatIsNotReady(t *testing.T) {
+	path := socketPath(t)
+	k := newKeeper(&options{socket: path}, slog.New(slog.DiscardHandler), nil)
+	defer k.answerChecks()()
+	var out bytes.Buffer
+	if err := check(t.Context(), path, &out); err == nil || out.String() != "not ready: starting, holding 0\n" {
+		t.Errorf("got %v: %s", err, out.String())
 	}
 }
 

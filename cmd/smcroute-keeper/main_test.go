@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -65,8 +66,14 @@ type process struct {
 // play starts the test binary as something.
 func play(t *testing.T, what string, args ...string) *process {
 	t.Helper()
+	return start(t, what, nil, args...)
+}
+
+func start(t *testing.T, what string, attr *syscall.SysProcAttr, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command("/proc/self/exe", args...), ended: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), envPlay+"="+what)
+	p.cmd.SysProcAttr = attr
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -130,6 +137,19 @@ func (p *process) kill() {
 	p.t.Helper()
 	p.signal(syscall.SIGKILL)
 	<-p.ended
+}
+
+// runKeeper runs a command of the program.
+func runKeeper(t *testing.T, args ...string) (code int, out string) {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), envPlay+"=keeper")
+	b, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(b)
 }
 
 // socketPath is one of the test.

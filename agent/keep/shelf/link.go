@@ -14,6 +14,8 @@ const again = time.Second
 // ErrNoAnswer says that the other end said nothing in time.
 var ErrNoAnswer = errors.New("no answer in time")
 
+var errEnded = errors.New("the connection has ended")
+
 // Link makes a shelf and one elsewhere alike, and keeps them so.
 type Link struct {
 	shelf  *Shelf
@@ -135,25 +137,34 @@ func (l *Link) over() bool {
 // Await returns when the other end has what this one has under a name, or why it
 // has not.
 func (l *Link) Await(name string, within time.Duration) error {
+	return l.await(within, func() (bool, error) {
+		_, dirty := l.dirty[name]
+		_, flying := l.flight[name]
+		return !dirty && !flying, l.refused[name]
+	})
+}
+
+// AwaitAlike returns when both hold the same.
+func (l *Link) AwaitAlike(within time.Duration) error {
+	return l.await(within, func() (bool, error) { return l.alike(), nil })
+}
+
+// await returns when cond is true or fails. It is called with shelf.mu.
+func (l *Link) await(within time.Duration, cond func() (bool, error)) error {
 	timeout := time.NewTimer(within)
 	defer timeout.Stop()
 	for {
 		l.shelf.mu.Lock()
-		err := l.refused[name]
-		_, dirty := l.dirty[name]
-		_, flying := l.flight[name]
+		ok, err := cond()
 		changed := l.changed
 		l.shelf.mu.Unlock()
-		switch {
-		case err != nil:
+		if ok || err != nil {
 			return err
-		case !dirty && !flying:
-			return nil
 		}
 		select {
 		case <-changed:
 		case <-l.done:
-			return errors.New("the connection has ended")
+			return errEnded
 		case <-timeout.C:
 			return ErrNoAnswer
 		}
@@ -176,7 +187,7 @@ func (l *Link) ask(m wire.Message, fds []int, timeout <-chan time.Time) (wire.Me
 	case l.asking <- struct{}{}:
 		defer func() { <-l.asking }()
 	case <-l.done:
-		return wire.Message{}, errors.New("the connection has ended")
+		return wire.Message{}, errEnded
 	case <-timeout:
 		l.Close()
 		return wire.Message{}, ErrNoAnswer
@@ -193,7 +204,7 @@ func (l *Link) ask(m wire.Message, fds []int, timeout <-chan time.Time) (wire.Me
 	case answer := <-l.answers:
 		return answer, nil
 	case <-l.done:
-		return wire.Message{}, errors.New("the connection has ended")
+		return wire.Message{}, errEnded
 	case <-timeout:
 		l.Close()
 		return wire.Message{}, ErrNoAnswer
