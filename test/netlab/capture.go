@@ -204,6 +204,15 @@ func (c *Capture) Reset() {
 	c.flows = [2]map[mroute.SG]*Flow{{}, {}}
 }
 
+// Forget forgets what was counted of sg.
+func (c *Capture) Forget(sg mroute.SG) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, flows := range c.flows {
+		delete(flows, sg)
+	}
+}
+
 // Flow returns a copy of what was seen of sg in one direction, zero if nothing.
 func (c *Capture) Flow(d Direction, sg mroute.SG) Flow {
 	return c.Flows(d)[sg]

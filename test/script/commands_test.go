@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -54,11 +53,20 @@ func init() { // not a literal, because await refers to it
 		"reload":      {"NS", 1, runReload},
 		"signal":      {"NS NAME", 2, runSignal},
 		"stop":        {"NS", 1, runStop},
-		"crash":       {"NS", 1, runCrash},
+		"crash":       {"NS [NAME]", 1, runCrash},
 		"log":         {"NS", 1, runLog},
 		"capture":     {"NS:IF...", 1, runCapture},
 		"send":        {"NS:IF S G [ttl=N] [count=N]", 3, runSend},
 		"recv":        {"NS:IF S G N [ttl=T]", 4, runRecv},
+		"stream":      {"NS:IF S G [NS:IF...] [pps=N]", 3, runStream},
+		"silence":     {"S G", 2, runSilence},
+		"lossless":    {"NS:IF [S G]", 1, runLossless},
+		"lossy":       {"NS:IF [S G]", 1, runLossy},
+		"leaves":      {"NS:IF", 1, runLeaves},
+		"counters":    {"NS", 1, runCounters},
+		"keeper":      {"NS stop|answers|SIGNAL", 2, runKeeper},
+		"foreign":     {"NS:IF S G NS:IF", 4, runForeign},
+		"nothing":     {"NS IF...", 1, runNothing},
 		"recreate":    {"NS:IF NS:IF N", 3, runRecreate},
 		"burst":       {"NS:IF G N", 3, runBurst},
 		"hold":        {"NS ipv4|ipv6", 2, runHold},
@@ -258,8 +266,7 @@ func runSmcroutectl(l *lab, args []string) (result, error) {
 	if _, err := l.namespace(args[0]); err != nil {
 		return result{}, err
 	}
-	client := filepath.Join(l.dir, "smcroutectl")
-	return l.exec(exec.Command(client, append([]string{"-u", l.file(args[0] + ".sock")}, args[1:]...)...))
+	return l.exec(l.client(args[0], args[1:]...))
 }
 
 func runReload(l *lab, args []string) (result, error) {
@@ -295,10 +302,18 @@ func runCrash(l *lab, args []string) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	if err := d.cmd.Process.Kill(); err != nil {
+	signal := unix.SIGKILL
+	if len(args) > 1 {
+		if signal = unix.SignalNum("SIG" + args[1]); signal == 0 {
+			return result{}, usagef("unknown signal %q: expected a name such as QUIT", args[1])
+		}
+	}
+	if err := d.cmd.Process.Signal(signal); err != nil {
 		return result{}, err
 	}
-	<-d.done
+	if !await(d.ended) {
+		return result{}, fmt.Errorf("smcrouted in %s did not end within %v", args[0], deadline)
+	}
 	delete(l.daemons, args[0]) // its exit code is no surprise
 	return result{}, nil
 }

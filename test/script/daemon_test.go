@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,6 +42,9 @@ func (l *lab) startDaemon(name string, args []string) (*daemon, error) {
 		return nil, err
 	}
 	defaults := []string{"-n", "-f", l.file(name + ".conf"), "-P", d.pidFile, "-u", l.file(name + ".sock")}
+	if slices.Contains(args, "-k") {
+		defaults = append(defaults, "--keeper", l.keeper(name))
+	}
 	d.cmd = ns.Command(filepath.Join(l.dir, "smcrouted"), append(defaults, args...)...)
 	d.cmd.Dir = l.ts.MkAbs(".")
 	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log

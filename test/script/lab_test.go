@@ -23,6 +23,11 @@ type lab struct {
 	daemons  map[string]*daemon // by namespace
 	captures map[string]*capture
 	sent     uint64 // packets so far; numbers are unique in a script
+
+	streams  map[mroute.SG]*stream
+	silenced map[mroute.SG]bool // streams that have ended
+	leaves   map[string]*netlab.Leaves
+	counters map[string]map[string]uint64 // packets, by namespace and flow
 }
 
 // capture is a netlab.Capture and what recv accounted for of it.
@@ -39,6 +44,10 @@ func newLab(env *testscript.Env, dir string) *lab {
 		ns:       map[string]*netlab.NS{},
 		daemons:  map[string]*daemon{},
 		captures: map[string]*capture{},
+		streams:  map[mroute.SG]*stream{},
+		silenced: map[mroute.SG]bool{},
+		leaves:   map[string]*netlab.Leaves{},
+		counters: map[string]map[string]uint64{},
 	}
 	env.Values[labKey{}] = l
 	env.Defer(l.finish)
@@ -48,10 +57,19 @@ func newLab(env *testscript.Env, dir string) *lab {
 // finish makes sure that nothing happened that the script did not expect.
 func (l *lab) finish() {
 	t := l.env.T().(testing.TB)
+	for sg, s := range l.streams {
+		if _, err := s.Stop(); err != nil {
+			t.Errorf("stream of %v: %v", sg, err)
+		}
+		l.silenced[sg] = true
+	}
 	for _, name := range slices.Sorted(maps.Keys(l.captures)) {
 		c := l.captures[name]
 		flows := c.Flows(netlab.In)
 		for _, sg := range slices.SortedFunc(maps.Keys(flows), mroute.SG.Compare) {
+			if l.silenced[sg] {
+				continue // lossless counts those
+			}
 			if n := flows[sg].Packets - c.claimed[sg].Packets; n > 0 && !t.Failed() {
 				t.Errorf("at the end of the script: %d packets of %v arrived on %s without a recv for them", n, sg, name)
 			}
@@ -61,6 +79,11 @@ func (l *lab) finish() {
 		d := l.daemons[name]
 		if err := d.stop(); err != nil {
 			t.Errorf("smcrouted in %s: %v", name, err)
+		}
+		if _, err := keeperPID(l.keeper(name)); err == nil {
+			if r, err := runKeeper(l, []string{name, "stop"}); err != nil {
+				t.Errorf("stopping the keeper in %s: %v\n%s", name, err, r.stderr)
+			}
 		}
 		if t.Failed() {
 			t.Logf("log of smcrouted in %s:\n%s", name, d.log.String())

@@ -12,7 +12,7 @@ import (
 	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
-func TestMain(m *testing.M) { programs.Main(m) }
+func TestMain(m *testing.M) { programs.MainOf(m, "smcrouted", "smcroutectl", "smcroute-keeper") }
 
 func TestScripts(t *testing.T) {
 	dir := programs.Dir()

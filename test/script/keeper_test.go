@@ -1,0 +1,151 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/smcroute/kube-smcroute/agent/keep"
+	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// keeper is the socket of the keeper of a namespace's daemon.
+func (l *lab) keeper(name string) string { return l.file(name + ".keeper") }
+
+// keeperPID is the process that listens at a keeper's socket.
+func keeperPID(socket string) (pid int, err error) {
+	conn, err := net.DialUnix("unixpacket", nil, &net.UnixAddr{Net: "unixpacket", Name: socket})
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var peer *unix.Ucred
+	controlErr := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	if err := errors.Join(controlErr, err); err != nil {
+		return 0, err
+	}
+	return int(peer.Pid), nil
+}
+
+// runKeeper is what is done to the keeper of a namespace's daemon.
+func runKeeper(l *lab, args []string) (result, error) {
+	name, verb := args[0], args[1]
+	if _, err := l.namespace(name); err != nil {
+		return result{}, err
+	}
+	switch verb {
+	case "stop":
+		return l.exec(exec.Command(filepath.Join(l.dir, "smcroute-keeper"), "stop", "--socket", l.keeper(name)))
+	case "answers":
+		pid, err := keeperPID(l.keeper(name))
+		return result{stdout: fmt.Sprintln(pid)}, err
+	}
+	signal := unix.SignalNum("SIG" + strings.ToUpper(verb))
+	if signal == 0 {
+		return result{}, usagef("%q: expected stop, answers, or a signal", verb)
+	}
+	pid, err := keeperPID(l.keeper(name))
+	if err != nil {
+		return result{}, err
+	}
+	// It is no child of this process.
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return result{}, err
+	}
+	defer unix.Close(fd)
+	if err := unix.PidfdSendSignal(fd, signal, nil, 0); err != nil || signal != unix.SIGKILL {
+		return result{}, err
+	}
+	ended := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if !await(func() bool { n, err := unix.Poll(ended, 0); return n > 0 && err == nil }) {
+		return result{}, fmt.Errorf("the keeper did not end within %v of SIGKILL", deadline)
+	}
+	return result{}, nil
+}
+
+// runForeign is another program that leaves an entry, with the two VIFs it needs,
+// in a table that nobody owns yet.
+func runForeign(l *lab, args []string) (result, error) {
+	ns, in, err := l.iface(args[0])
+	if err != nil {
+		return result{}, err
+	}
+	_, out, err := l.iface(args[3])
+	if err != nil {
+		return result{}, err
+	}
+	sg, err := parseSG(args[1], args[2])
+	if err != nil {
+		return result{}, err
+	}
+	store := keep.NewMemory()
+	k, err := linux.Open(linux.Options{NetNS: ns.Path(), Keep: &keep.Keeping{Store: store, Static: true}})
+	if err != nil {
+		return result{}, err
+	}
+	f := mroute.FamilyOf(sg.Group)
+	entry := mroute.Entry{IIF: 30}
+	entry.OIFs[29] = 1
+	errs := k.Apply([]mroute.Op{
+		{Kind: mroute.AddVIF, Family: f, VIF: 30, Link: mroute.LinkRef{Name: in, Index: ns.Index(in)}},
+		{Kind: mroute.AddVIF, Family: f, VIF: 29, Link: mroute.LinkRef{Name: out, Index: ns.Index(out)}},
+		{Kind: mroute.SetMFC, Family: f, SG: sg, Entry: entry},
+	})
+	err = errors.Join(append(errs, k.Detach())...)
+	for _, name := range store.Names() {
+		store.Drop(name)
+	}
+	return result{}, err
+}
+
+// runNothing waits until the kernel has nothing more of a daemon and its keeper.
+func runNothing(l *lab, args []string) (result, error) {
+	ns, err := l.namespace(args[0])
+	if err != nil {
+		return result{}, err
+	}
+	var left []string
+	look := func() bool {
+		left = nil
+		for _, link := range args[1:] {
+			for _, sg := range ns.Memberships(link) {
+				left = append(left, fmt.Sprintf("%v is joined on %s", sg, link))
+			}
+		}
+		k, err := linux.Open(linux.Options{NetNS: ns.Path()})
+		if err != nil {
+			left = append(left, err.Error())
+			return false
+		}
+		defer k.Close()
+		for _, f := range mroute.Families {
+			if err := k.FamilyErr(f); err != nil {
+				left = append(left, err.Error())
+			} else if held := k.Held(f); !held.Empty() {
+				left = append(left, fmt.Sprintf("in the %v table: %+v", f, held))
+			}
+		}
+		return left == nil
+	}
+	if !await(look) {
+		return result{}, fmt.Errorf("left in the kernel: %q", left)
+	}
+	for _, suffix := range []string{"", ".records"} {
+		if _, err := os.Stat(l.keeper(args[0]) + suffix); !errors.Is(err, os.ErrNotExist) {
+			return result{}, fmt.Errorf("%s is there: %v", l.keeper(args[0])+suffix, err)
+		}
+	}
+	return result{}, nil
+}
