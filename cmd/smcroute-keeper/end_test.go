@@ -22,6 +22,7 @@ import (
 type tables struct {
 	ns     *netlab.NS
 	owners map[string]int // by the name to hold it under
+	names  []string       // all of these
 }
 
 // rawSocket opens a raw socket of addr's family, and returns the level of its options.
@@ -54,6 +55,7 @@ func newTables(t *testing.T) *tables {
 				return err
 			}
 			x.owners[flow.name] = owner
+			x.names = append(x.names, flow.name)
 			if err := unix.SetsockoptInt(owner, level, uapi.MRTInit, 1); err != nil {
 				return fmt.Errorf("MRT_INIT: %w", err)
 			}
