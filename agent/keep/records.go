@@ -98,10 +98,14 @@ func (r *Records) Forget(table string) error {
 	if len(all.Tables) > 0 {
 		return r.write(all)
 	}
-	if err := os.Remove(r.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	err := os.Remove(r.path)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return r.write(all)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
 	}
-	return nil
+	return err
 }
 
 // read returns what the file says: nothing if it says nothing that can be trusted.
@@ -138,14 +142,20 @@ func (r *Records) parse() (all recorded, err error) {
 	return all, nil
 }
 
-// write replaces the file in one step.
+// write replaces the file in one step. A program that has given up root's
+// privileges may not do so in /run, but it may write a file that is its own.
 func (r *Records) write(all recorded) error {
 	b, err := json.Marshal(all)
 	if err != nil {
 		return err
 	}
+	b = append(b, '\n')
 	made := r.path + "~"
-	if err := os.WriteFile(made, append(b, '\n'), 0o600); err != nil {
+	err = os.WriteFile(made, b, 0o600)
+	if errors.Is(err, fs.ErrPermission) {
+		return os.WriteFile(r.path, b, 0o600)
+	}
+	if err != nil {
 		return err
 	}
 	return os.Rename(made, r.path)

@@ -7,10 +7,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -157,5 +160,53 @@ func TestRecordsFromManyGoroutines(t *testing.T) {
 		if _, own := r.Of(fmt.Sprint(n)); !own {
 			t.Errorf("%d is lost", n)
 		}
+	}
+}
+
+// A daemon that has given up root's privileges owns the file, but not /run.
+func TestRecordsWithoutTheFolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "records")
+	r := NewRecords(path)
+	if err := r.Set("a", nil); err != nil {
+		t.Fatal(err)
+	}
+	const nobody = 65534
+	for _, dir := range []string{filepath.Dir(path), filepath.Dir(filepath.Dir(path))} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if os.Geteuid() == 0 {
+		if err := os.Chown(path, nobody, -1); err != nil {
+			t.Skipf("needs another user: run this test as root, outside of a user namespace: %v", err)
+		}
+	} else if err := os.Chmod(filepath.Dir(path), 0o500); err != nil {
+		t.Fatal(err)
+	}
+	as := func(do func() error) error {
+		runtime.LockOSThread() // and never unlock: the thread ends with the goroutine
+		if os.Geteuid() == 0 {
+			if _, err := unix.SetfsuidRetUid(nobody); err != nil {
+				return err
+			}
+		}
+		return do()
+	}
+	for _, do := range []func() error{
+		func() error { return r.Set("b", []mroute.SG{sg("192.0.2.2", "225.1.2.3")}) },
+		func() error { return r.Forget("a") },
+		func() error { return r.Forget("b") },
+	} {
+		done := make(chan error)
+		go func() { done <- as(do) }()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if known := r.Tables(); len(known) != 0 {
+		t.Errorf("known are %q", known)
+	}
+	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
+		t.Error(err)
 	}
 }
