@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -61,7 +63,6 @@ type kept struct {
 	log    *slog.Logger
 	keeper *keep.Keeper // nil: the service manager has the store
 	lock   *keeperLock
-	start  func() error // of a keeper; nil: not this process's business any more
 
 	found bool        // what a process before this one had left
 	ready atomic.Bool // the configuration was in force
@@ -90,9 +91,9 @@ func (s *service) keepState(ctx context.Context) (*kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &kept{log: s.log, lock: lock, start: func() error { return startKeeper(path) }}
+	k := &kept{log: s.log, lock: lock}
 	if !keeperAnswers(path) {
-		if err := k.start(); err != nil {
+		if err := startKeeper(path); err != nil {
 			lock.release()
 			return nil, &exitError{exitcode.OSErr, fmt.Errorf("-k: %w", err)}
 		}
@@ -105,6 +106,7 @@ func (s *service) keepState(ctx context.Context) (*kept, error) {
 		Static:  true,
 		Records: keep.NewRecords(keep.RecordsPath(path)),
 	}
+	k.Records.Log = s.log
 	return k, nil
 }
 
@@ -133,6 +135,26 @@ func (k *kept) opened(table kernel.Table) {
 		if held := table.Held(f); table.FamilyErr(f) == nil && !held.Empty() {
 			k.found = true
 		}
+	}
+}
+
+// settle is called when the configuration is in force, and before privileges go.
+// What the daemon before this one left elsewhere is emptied.
+func (s *service) settle() {
+	if s.kept == nil {
+		return
+	}
+	s.kept.ready.Store(true)
+	if err := s.parts.discard(s.kept.Keeping, s.flags.table); err != nil {
+		s.log.Warn("What was left elsewhere could not be removed", "error", err)
+	}
+	if s.who == nil || s.kept.keeper == nil {
+		return
+	}
+	// It is read then, and mostly found to be as it should.
+	err := os.Lchown(keep.RecordsPath(s.kept.lock.keeper), s.who.uid, s.who.gid)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.Warn("The keeper's records stay root's", "error", err)
 	}
 }
 
@@ -169,9 +191,9 @@ func (k *kept) watch(ctx context.Context) {
 			told = ""
 			continue
 		}
-		if err := k.start(); err != nil && told != err.Error() {
+		if err := startKeeper(k.lock.keeper); err != nil && told != err.Error() {
 			told = err.Error()
-			k.log.Warn("The keeper has ended. If this process ends now packets are lost until the next start", "error", err)
+			k.log.Warn("The keeper has ended, and another one cannot be started", "error", err)
 		}
 	}
 }

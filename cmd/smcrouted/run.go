@@ -197,12 +197,7 @@ func (s *service) ready() {
 	if err := s.pid.write(); err != nil {
 		s.log.Warn("The PID file could not be written", "error", err)
 	}
-	if s.kept != nil {
-		s.kept.ready.Store(true)
-		if err := s.parts.discard(s.kept.Keeping, s.flags.table); err != nil {
-			s.log.Warn("What was left elsewhere could not be removed", "error", err)
-		}
-	}
+	s.settle()
 	if s.who != nil {
 		if err := s.who.become(); err != nil {
 			// Never go on with more privileges than were asked for.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -142,10 +141,11 @@ func runNothing(l *lab, args []string) (result, error) {
 	if !await(look) {
 		return result{}, fmt.Errorf("left in the kernel: %q", left)
 	}
-	for _, suffix := range []string{"", ".records"} {
-		if _, err := os.Stat(l.keeper(args[0]) + suffix); !errors.Is(err, os.ErrNotExist) {
-			return result{}, fmt.Errorf("%s is there: %v", l.keeper(args[0])+suffix, err)
-		}
+	if pid, err := keeperPID(l.keeper(args[0])); err == nil {
+		return result{}, fmt.Errorf("a keeper is there, process %d", pid)
+	}
+	if known := keep.NewRecords(keep.RecordsPath(l.keeper(args[0]))).Tables(); len(known) > 0 {
+		return result{}, fmt.Errorf("there are records of %q", known)
 	}
 	return result{}, nil
 }
