@@ -69,11 +69,11 @@ func (s *service) claim(ctx context.Context) (kernel.Kernel, error) {
 	if s.keeper == "" {
 		return s.open(o)
 	}
-	if err := s.reach(ctx); err != nil {
-		s.answered = false
+	err := s.reach(ctx)
+	s.taken, s.answered = errors.Is(err, errTaken), err == nil && s.kept.keeper.Lasts()
+	if err != nil {
 		return nil, err
 	}
-	s.answered = s.kept.keeper.Lasts()
 	o.Keep = s.keep()
 	k, err := s.open(o)
 	if err != nil {
@@ -92,13 +92,17 @@ func (s *service) keep() *keep.Keeping {
 
 // waitForKeeper reports, when the tables are taken and no agent has the name,
 // whether to wait: the keeper may hold them, and does not answer, or another agent
-// that never got the name has both. If the keeper does answer, the tables are
+// has it, as one of another table does. If the keeper does answer, the tables are
 // another program's.
 func (s *service) waitForKeeper() bool {
-	if s.keeper == "" || s.answered {
+	switch {
+	case s.keeper == "" || s.answered:
 		return false
+	case s.taken:
+		s.standBy()
+	default:
+		s.lacks()
 	}
-	s.lacks()
 	return true
 }
 
@@ -161,7 +165,7 @@ func idOf(p mroute.Place, own string) string {
 // tellLack says that the keeper is waited for.
 func (s *service) tellLack() {
 	s.log.Log(context.Background(), logging.LevelNotice,
-		"The tables are taken, and the keeper, which may hold them for this agent, does not answer or is another agent's: both are tried again", "socket", s.keeper)
+		"The tables are taken, and the keeper, which may hold them for this agent, does not answer: both are tried again", "socket", s.keeper)
 	close(s.lacking)
 }
 

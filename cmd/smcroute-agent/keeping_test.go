@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -141,7 +143,7 @@ func TestKeeperDoesNotAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.start("--manifests", n.path("m"), option)
-	n.await("the agent to wait", func() bool { return n.lines("does not answer or is another agent's") == 1 })
+	n.await("the agent to wait", func() bool { return n.lines("does not answer: both are tried again") == 1 })
 	if code, body := n.probe("/healthz"); code != http.StatusOK || !strings.Contains(body, "waiting for the keeper") {
 		t.Errorf("/healthz: %d %s", code, body)
 	}
@@ -155,7 +157,7 @@ func TestKeeperDoesNotAnswer(t *testing.T) {
 	n.ready()
 	s.passes()
 	s.lossless()
-	if n.lines("does not answer or is another agent's") != 1 {
+	if n.lines("does not answer: both are tried again") != 1 {
 		t.Error("it is not said once")
 	}
 }
@@ -174,6 +176,68 @@ func TestTableInUseBesideKeeper(t *testing.T) {
 	if code := n.end(); code != exitcode.Unavailable || !strings.Contains(n.log.String(), "in use by another process") {
 		t.Errorf("exit code %d, want %d", code, exitcode.Unavailable)
 	}
+}
+
+// Agents of different tables take turns at one keeper, and each leaves to the next
+// what is in both.
+func TestAnotherTable(t *testing.T) {
+	n := newLab(t)
+	n.write("m/routes.yaml", manifest("a", "225.1.2.3", "eth1")) // of table 0
+	_, option := n.keeper()
+	args := []string{"--manifests", n.path("m"), option}
+	n.startOnSocket(args...)
+	n.ready()
+	s := n.stream()
+	second := n.beside(t)
+	second.startOnSocket(append(args, "--table=7")...)
+	if body := second.ready(); !strings.Contains(body, "standing by") {
+		t.Errorf("/readyz says %q", body)
+	}
+	n.signal(syscall.SIGTERM)
+	n.end()
+	second.await("programmed", func() bool { return second.lines("msg=Programmed") == 1 })
+	s.passes()
+	n.startOnSocket(args...)
+	n.ready()
+	second.signal(syscall.SIGKILL)
+	second.end()
+	n.await("programmed", func() bool { return n.lines("msg=Programmed") == 2 })
+	s.passes()
+	s.lossless()
+	if n.lines("level=WARN")+second.lines("level=WARN") > 0 {
+		t.Errorf("log:\n%s\n%s", n.log.String(), second.log.String())
+	}
+}
+
+// What nobody knows in a table stays, and is told of, until the agent is to remove
+// it.
+func TestForeign(t *testing.T) {
+	n := newLab(t)
+	n.write("m/routes.yaml", manifest("a", "225.1.2.3", "eth1")+manifest("b", "225.1.2.4", "eth1"))
+	keeper, option := n.keeper()
+	n.start("--manifests", n.path("m"), option)
+	n.awaitForwarding("192.0.2.1", "225.1.2.4")
+	n.signal(syscall.SIGKILL)
+	n.end()
+	if err := errors.Join(keeper.Process.Kill(), os.Remove(n.path("keeper.records"))); err != nil {
+		t.Fatal(err)
+	}
+	_ = keeper.Wait()
+
+	// Of two static entries one is wanted now.
+	n.write("m/routes.yaml", manifest("b", "225.1.2.4", "eth1"))
+	n.start("--manifests", n.path("m"))
+	n.ready()
+	n.await("the foreign entry to be told of", func() bool { return n.lines("225.1.2.3") > 0 && n.lines("--remove-foreign") > 0 })
+	n.awaitForwarding("192.0.2.1", "225.1.2.3")
+	n.awaitForwarding("192.0.2.1", "225.1.2.4")
+	n.signal(syscall.SIGTERM)
+	n.end()
+
+	n.start("--manifests", n.path("m"), "--remove-foreign")
+	n.ready()
+	n.awaitForwarding("192.0.2.1", "225.1.2.4")
+	n.await("the foreign entry to go", func() bool { return n.entries() == 1 })
 }
 
 // An agent that has the tables without the name keeps them, though the next one can

@@ -38,7 +38,8 @@ type service struct {
 	programmer *node.Programmer
 	links      *podlink.Lookup // nil without Kubernetes
 	kept       *keeping        // nil without a keeper, and before the tables are claimed
-	answered   bool            // whether the keeper did when they were claimed last
+	taken      bool            // whether another agent had the keeper when they were claimed last
+	answered   bool            // whether it answered then
 	keeperTime time.Duration   // that it had for that
 
 	hangup chan os.Signal

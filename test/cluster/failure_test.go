@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
+	"github.com/smcroute/kube-smcroute/test/clusterlab"
 )
 
 // show is a stream to players on all nodes while something fails.
@@ -55,38 +55,80 @@ func (w *show) end(suffered ...*pod) {
 	w.s.lostNothing(others, w.stream.stop())
 }
 
-// A pod of the DaemonSet is deleted: another takes over.
-func TestAgentPodDeleted(t *testing.T) {
-	s := start(t)
-	w := s.startShow("deleted", "239.7.1.1")
-	before := s.agent(s.Nodes[0])
-	s.Kubectl("delete", "pod", "-n", release, before.Name)
-	var after *corev1.Pod
-	s.await("the node has another agent", func() bool {
-		after = s.agent(s.Nodes[0])
-		return after.UID != before.UID && ready(after)
-	})
-	w.goesOn(w.players[0])
-	s.programmed("deleted", int32(len(s.Nodes)))
-	w.end(w.players[0])
+// killed kills the process of a component on a node, and returns when its
+// container was started anew.
+func (s *system) killed(node *clusterlab.Node, component string) (back func()) {
+	s.t.Helper()
+	before := s.pod(node, component)
+	if err := unix.Kill(node.ContainerPID(release, before.Name, component), unix.SIGKILL); err != nil {
+		s.t.Fatal(err)
+	}
+	return func() {
+		s.t.Helper()
+		s.await("the container of the "+component+" is started anew", func() bool {
+			p := s.pod(node, component)
+			return ready(p) && p.Status.ContainerStatuses[0].RestartCount > before.Status.ContainerStatuses[0].RestartCount
+		})
+	}
 }
 
-// The agent's process is killed: its container is started anew.
-func TestAgentKilled(t *testing.T) {
+// Pods of the DaemonSets are deleted, and processes killed: others take over, and
+// no packet is lost, as long as one of agent and keeper is there. If both are
+// killed, those are lost that are sent until the agent is back.
+func TestAgentsAndKeepersEnd(t *testing.T) {
 	s := start(t)
-	w := s.startShow("killed", "239.7.2.2")
-	node := s.Nodes[2]
-	before := s.agent(node)
-	if err := unix.Kill(node.ContainerPID(release, before.Name, "agent"), unix.SIGKILL); err != nil {
-		t.Fatal(err)
+	b, a := s.startBroadcast("ending", 3), s.audit()
+	deleted := func(component string) func(*clusterlab.Node) {
+		return func(node *clusterlab.Node) {
+			before := s.pod(node, component)
+			s.Kubectl("delete", "pod", "-n", release, before.Name)
+			s.await("the node has another "+component, func() bool {
+				after := s.pod(node, component)
+				return after.UID != before.UID && ready(after)
+			})
+		}
 	}
-	s.await("the container is started anew", func() bool {
-		p := s.agent(node)
-		return ready(p) && p.Status.ContainerStatuses[0].RestartCount > before.Status.ContainerStatuses[0].RestartCount
-	})
-	w.goesOn(w.players[2])
-	s.programmed("killed", int32(len(s.Nodes)))
-	w.end(w.players[2])
+	for _, event := range []struct {
+		what string
+		node *clusterlab.Node
+		do   func(*clusterlab.Node)
+	}{
+		{"agent killed", s.Nodes[0], func(n *clusterlab.Node) { s.killed(n, "agent")() }},
+		{"keeper killed", s.Nodes[1], func(n *clusterlab.Node) { s.killed(n, "keeper")() }},
+		{"and then the agent", s.Nodes[1], func(n *clusterlab.Node) { s.killed(n, "agent")() }},
+		{"agent's pod deleted", s.Nodes[2], deleted("agent")},
+		{"keeper's pod deleted", s.Nodes[2], deleted("keeper")},
+		{"agent's pod deleted again", s.Nodes[2], deleted("agent")},
+	} {
+		began := time.Now()
+		event.do(event.node)
+		b.goesOn(s.Nodes...)
+		s.programmed("ending-known", int32(len(s.Nodes)))
+		t.Logf("%s on %s: another works after %v", event.what, event.node.Name, since(began))
+	}
+	b.end()
+
+	b.begin()
+	node := s.Nodes[2]
+	var back []func()
+	for _, component := range []string{"agent", "keeper"} {
+		back = append(back, s.killed(node, component))
+	}
+	for _, f := range back {
+		f()
+	}
+	b.goesOn(s.Nodes...)
+	s.programmed("ending-known", int32(len(s.Nodes)))
+	for sg, gaps := range b.end(node) {
+		if len(gaps) > 1 {
+			t.Errorf("%v: of one gap there are %v", sg, gaps)
+		}
+		for _, g := range gaps {
+			t.Logf("agent and keeper killed: %v was not forwarded for %v", sg, time.Duration(g.Last-g.First+1)*time.Second/rate)
+		}
+	}
+	a.countsForward()
+	s.packetsOf("ending-known", b.flows[0])
 }
 
 // A node is drained: its players go elsewhere, and come back.
@@ -146,10 +188,12 @@ func TestNodeLost(t *testing.T) {
 const outage = 15 * time.Second
 
 // The API server is away for a while: forwarding goes on, also to a player that
-// is started anew by its kubelet, and then the status catches up.
+// is started anew by its kubelet, and of an agent that is; and then the status
+// catches up.
 func TestAPIServerAway(t *testing.T) {
 	s := start(t)
 	w := s.startShow("away", "239.7.5.5")
+	agent := s.Nodes[2].ContainerPID(release, s.agent(s.Nodes[2]).Name, "agent")
 	player := s.Nodes[1].ContainerPID(place, w.players[1].name, "mcast")
 	s.StopAPIServer()
 	back := false
@@ -159,9 +203,15 @@ func TestAPIServerAway(t *testing.T) {
 		}
 	}()
 	began := time.Now()
-	if err := unix.Kill(player, unix.SIGKILL); err != nil {
-		t.Fatal(err)
+	for _, pid := range []int{player, agent} {
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
 	}
+	s.await("n3 has another agent", func() bool {
+		pids := s.Nodes[2].PIDs("smcroute-agent")
+		return len(pids) == 1 && pids[0] != agent
+	})
 	pause(time.Until(began.Add(outage)))
 	s.StartAPIServer()
 	back = true

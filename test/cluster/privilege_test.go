@@ -73,12 +73,13 @@ func (p privileges) are(t *testing.T, capabilities uint64, uid string) {
 	}
 }
 
-// The agents have the capabilities that they need and no other, the controllers
-// none; neither can get more, nor write to its root file system.
+// The agents have the capabilities that they need and no other, the keepers and
+// controllers none; neither can get more, nor write to its root file system.
 func TestPrivileges(t *testing.T) {
 	s := start(t)
 	for _, n := range s.Nodes {
 		privilegesOf(t, n, release, s.agent(n).Name, "agent").are(t, netAdmin|netRaw, "0")
+		privilegesOf(t, n, release, s.pod(n, "keeper").Name, "keeper").are(t, 0, "0")
 	}
 	var controllers corev1.PodList
 	if err := s.Client.List(t.Context(), &controllers, client.InNamespace(release),

@@ -10,15 +10,17 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/test/clusterlab"
 )
 
-// Helm upgrades the operator and rolls it back under a stream: on each node the
-// new agent stands by until the old one has gone. Objects stay as they are.
+// Helm upgrades the operator and rolls it back under streams: on each node the new
+// agent stands by until the old one has gone, and the new keeper has what the old
+// one had. No packet is lost, no group is left, nothing is counted back. Objects
+// stay as they are.
 func TestUpgrade(t *testing.T) {
 	s := start(t)
-	w := s.startShow("upgraded", "239.8.1.1")
-	w.stream.stop()
+	b, a := s.startBroadcast("upgraded", 1), s.audit()
 	objects := s.Kubectl("get", "mcroute", "-n", place, "-o", "jsonpath={.items[*].metadata.uid}")
 	revision := s.revision()
 	for _, step := range []struct {
@@ -28,75 +30,89 @@ func TestUpgrade(t *testing.T) {
 		{"upgrade", newVersion, func() { s.upgrade("--set", "image.tag="+newVersion) }},
 		{"rollback", oldVersion, func() { s.rollback(revision) }},
 	} {
-		w.stream = s.studio.stream(500, "239.8.1.1")
-		w.flow = w.stream.flows()[0]
-		tunes(w.players, []heard{w.flow})
 		began := time.Now()
 		step.do()
 		s.rolledOut(step.version)
 		t.Logf("%s: all nodes have %s after %v", step.name, step.version, since(began))
-		for _, p := range w.players {
-			w.goesOn(p)
-		}
-		sent := w.stream.stop()[0]
-		for _, p := range w.players {
-			got := p.hears(sent, 1)
-			s.await(p.name+" hears the last packet", func() bool {
-				r, _ := p.report()
-				got = r.of(sent)
-				return got.LastNumber == sent.Packets-1
-			})
-			if got.Duplicates > 0 {
-				t.Errorf("%s: %v", p.name, got)
-			}
-			t.Logf("%s: %s lost %d packets of %d, at 500/s: a gap of %v", step.name, p.node.Name, got.Lost, sent.Packets, time.Duration(got.Lost)*2*time.Millisecond)
-		}
-		s.programmed("upgraded", int32(len(s.Nodes)))
+		b.goesOn(s.Nodes...)
+		s.programmed("upgraded-known", int32(len(s.Nodes)))
 	}
+	b.end()
+	a.countsForward()
+	s.packetsOf("upgraded-known", b.flows[0])
 	if after := s.Kubectl("get", "mcroute", "-n", place, "-o", "jsonpath={.items[*].metadata.uid}"); after != objects {
 		t.Errorf("objects were %s and are %s", objects, after)
 	}
 }
 
-// rolledOut waits until each node has one agent, of that version.
+// packetsOf waits until as many packets of a route are counted as the kernels
+// have, of its only flow.
+func (s *system) packetsOf(name string, sg mroute.SG) {
+	s.t.Helper()
+	s.packets(name, s.kernelPackets(func(other mroute.SG) bool { return other == sg }))
+}
+
+// rolledOut waits until each node has one agent and one keeper, of that version.
 func (s *system) rolledOut(version string) {
 	s.t.Helper()
-	s.Kubectl("rollout", "status", "-n", release, "daemonset/kube-smcroute-agent", "--timeout=120s")
-	s.await("old agents are gone", func() bool {
-		ds := &appsv1.DaemonSet{}
-		err := s.Client.Get(s.t.Context(), client.ObjectKey{Namespace: release, Name: "kube-smcroute-agent"}, ds)
-		want := int32(len(s.Nodes))
-		return err == nil && ds.Status.ObservedGeneration == ds.Generation &&
-			ds.Status.NumberAvailable == want && ds.Status.UpdatedNumberScheduled == want && ds.Status.CurrentNumberScheduled == want
-	})
-	for _, n := range s.Nodes {
-		s.await(n.Name+" has one agent", func() bool { return len(n.PIDs("smcroute-agent")) == 1 })
-		out := s.Kubectl("exec", "-n", release, s.agent(n).Name, "-c", "agent", "--", "/smcroute-agent", "--version")
-		if !strings.Contains(out, version) {
-			s.t.Errorf("%s has %s, expected %s", n.Name, out, version)
+	for _, program := range []string{"agent", "keeper"} {
+		s.Kubectl("rollout", "status", "-n", release, "daemonset/kube-smcroute-"+program, "--timeout=120s")
+		s.await("old "+program+"s are gone", func() bool {
+			ds := &appsv1.DaemonSet{}
+			err := s.Client.Get(s.t.Context(), client.ObjectKey{Namespace: release, Name: "kube-smcroute-" + program}, ds)
+			want := int32(len(s.Nodes))
+			return err == nil && ds.Status.ObservedGeneration == ds.Generation &&
+				ds.Status.NumberAvailable == want && ds.Status.UpdatedNumberScheduled == want && ds.Status.CurrentNumberScheduled == want
+		})
+		for _, n := range s.Nodes {
+			s.await(n.Name+" has one "+program, func() bool { return len(n.PIDs("smcroute-"+program)) == 1 })
+			out := s.Kubectl("exec", "-n", release, s.pod(n, program).Name, "--", "/smcroute-"+program, "--version")
+			if !strings.Contains(out, version) {
+				s.t.Errorf("%s has %s, expected %s", n.Name, out, version)
+			}
 		}
 	}
 }
 
-// Uninstalled, the operator leaves nothing in the kernel of any node, and all
+// Uninstalled with keepRoutes, the operator leaves its keepers, and packets flow on
+// until it is installed again: none is lost.
+//
+// Without, it leaves nothing in the kernel of any node, and all
 // CustomResourceDefinitions and objects. In a namespace that PodSecurity
 // restricts its pods are refused, until the namespace has the label that the
 // documentation tells. Then the objects are in effect again.
 func TestUninstallAndReturn(t *testing.T) {
 	s := start(t)
-	w := s.startShow("left", "239.8.2.2")
+	b := s.startBroadcast("left", 2)
+	s.helm("upgrade", release, chart, "--namespace", release, "--reuse-values", "--wait", "--timeout", "180s", "--set", "keeper.keepRoutes=true")
+	s.uninstall()
+	for _, n := range s.Nodes {
+		s.await(n.Name+" has no agent", func() bool { return len(n.PIDs("smcroute-agent")) == 0 })
+	}
+	b.goesOn(s.Nodes...)
+	s.Kubectl("wait", "-n", release, "--for=delete", "pod", "-l", "app.kubernetes.io/component=agent", "--timeout=60s")
+	b.goesOn(s.Nodes...)
+	s.install()
+	s.rolledOut(oldVersion)
+	s.programmed("left-known", int32(len(s.Nodes)))
+	b.goesOn(s.Nodes...)
+	b.end()
+
 	for _, n := range s.Nodes {
 		if k := kernelState(t, n); k.vifs == 0 || k.entries == 0 || len(k.groups) == 0 {
 			t.Fatalf("%s has %+v", n.Name, k)
 		}
 	}
-	s.helm("uninstall", release, "--namespace", release, "--wait", "--timeout", "120s")
-	installed = false
+	s.uninstall()
 	for _, n := range s.Nodes {
 		s.await("the kernel of "+n.Name+" is clean", func() bool {
 			k := kernelState(t, n)
 			return k.vifs == 0 && k.entries == 0 && len(k.groups) == 0
 		})
+		// But for empty ones that agents and keepers lock.
+		if out := n.Exec("find", "/run/kube-smcroute", "!", "-type", "d", "-size", "+0"); out != "" {
+			t.Errorf("%s has still\n%s", n.Name, out)
+		}
 	}
 	crds := s.Kubectl("get", "crd", "-o", "name")
 	for _, name := range []string{"multicastroutes", "multicastgroups", "multicastnodestates"} {
@@ -104,7 +120,7 @@ func TestUninstallAndReturn(t *testing.T) {
 			t.Errorf("%s is gone; left are\n%s", name, crds)
 		}
 	}
-	s.Kubectl("get", "mcroute", "-n", place, "left")
+	s.Kubectl("get", "mcroute", "-n", place, "left-known")
 	if rest := s.Kubectl("get", "all", "-n", release, "-o", "name"); rest != "" {
 		t.Logf("still ending: %s", rest)
 	}
@@ -119,10 +135,15 @@ func TestUninstallAndReturn(t *testing.T) {
 	})
 	s.Kubectl("label", "namespace", release, "--overwrite", label+"=privileged")
 	s.rolledOut(oldVersion)
-	for _, p := range w.players {
-		w.goesOn(p)
-	}
-	s.programmed("left", int32(len(s.Nodes)))
+	b.begin()
+	s.programmed("left-known", int32(len(s.Nodes)))
+}
+
+// uninstall uninstalls the release.
+func (s *system) uninstall() {
+	s.t.Helper()
+	s.helm("uninstall", release, "--namespace", release, "--wait", "--timeout", "120s")
+	installed = false
 }
 
 // kernel is the multicast routing state of a node.

@@ -164,15 +164,18 @@ func (s *system) await(what string, cond func() bool) {
 	}
 }
 
-// agent is the pod of a node's agent: of several, which there are during a
+// agent is the pod of a node's agent.
+func (s *system) agent(node *clusterlab.Node) *corev1.Pod { return s.pod(node, "agent") }
+
+// pod is a node's pod of a component: of several, which there are during a
 // rollout, the newest that is not being deleted.
-func (s *system) agent(node *clusterlab.Node) *corev1.Pod {
+func (s *system) pod(node *clusterlab.Node, component string) *corev1.Pod {
 	s.t.Helper()
 	var newest *corev1.Pod
-	s.await("there is an agent on "+node.Name, func() bool {
+	s.await("there is a pod of the "+component+" on "+node.Name, func() bool {
 		var pods corev1.PodList
 		if err := s.Client.List(context.Background(), &pods, client.InNamespace(release),
-			client.MatchingLabels{"app.kubernetes.io/component": "agent"}); err != nil {
+			client.MatchingLabels{"app.kubernetes.io/component": component}); err != nil {
 			return false
 		}
 		for i := range pods.Items {
