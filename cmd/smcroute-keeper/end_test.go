@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -272,5 +273,27 @@ func TestMirrorIsBusy(t *testing.T) {
 	first.says("handed over")
 	if got := open(t, path).Names(); len(got) != 10 {
 		t.Errorf("held: %v", got)
+	}
+}
+
+// What a program was told is held is held by the next keeper, even if the program
+// does not live to see that one.
+func TestNothingThatWasToldIsLost(t *testing.T) {
+	for range 10 {
+		path := socketPath(t)
+		first, second := keeperAt(t, path), keeperAt(t, path)
+		loader := play(t, "loader", path)
+		loader.says("load-020")
+		first.signal(syscall.SIGTERM)
+		first.end()
+		loader.end()
+		second.says("msg=active")
+		held := open(t, path).Names()
+		for _, name := range strings.Fields(loader.text()) {
+			if !slices.Contains(held, name) {
+				t.Errorf("%s is lost", name)
+			}
+		}
+		second.signal(syscall.SIGKILL)
 	}
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
-// envPlay tells the test binary what to be: "keeper", or "program", which has as
-// many descriptors held as an argument says.
+// envPlay tells the test binary what to be: "keeper", "program", which has one
+// descriptor held, or "loader", which has more and more held until that fails.
 const envPlay = "SMCROUTE_KEEPER_TEST_PLAY"
 
 func TestMain(m *testing.M) {
@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 		main()
 	case "program":
 		playProgram(os.Args[1])
+	case "loader":
+		playLoader(os.Args[1])
 	default:
 		netlab.Main(m)
 	}
@@ -48,6 +50,20 @@ func playProgram(socket string) {
 	}
 	fmt.Println(err)
 	select {}
+}
+
+// playLoader has more and more held, says what, and ends as soon as it can have
+// nothing more held.
+func playLoader(socket string) {
+	k := keep.Open(context.Background(), socket, nil)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	for n := 0; err == nil && n < 1000; n++ {
+		name := fmt.Sprintf("load-%03d", n)
+		if err = k.Put(name, fd, false); err == nil {
+			fmt.Println(name)
+		}
+	}
+	os.Exit(0)
 }
 
 // within is how long a test waits for anything.
