@@ -121,6 +121,28 @@ func TestForeignEntryIsRemovedByItsProgram(t *testing.T) {
 	is(t, "one does", r.out("a0", exact), "b0")
 }
 
+// It comes in elsewhere now, where a rule covers it.
+func TestForeignEntryIsGone(t *testing.T) {
+	r := newRouter(t, "a0", "b0", "b1")
+	r.guest(addVIF(0, r.link("a0")), addVIF(1, r.link("b0")), setMFC("10.0.0.1 225.1.1.1", 0, 1), setMFC("10.0.0.2 225.1.1.1", 0, 1))
+	r.restart(core.Options{})
+	conf := "mroute from b0 group 225.1.0.0/16 to b1"
+	r.conf(conf)
+	r.step(core.Complete{})
+	r.guest(mroute.Op{Kind: mroute.DelMFC, Family: mroute.IPv4, SG: exact}, mroute.Op{Kind: mroute.DelMFC, Family: mroute.IPv4, SG: flow("10.0.0.2 225.1.1.1")})
+	r.send("b0", exact)
+	is(t, "learned", r.out("b0", exact), "b1")
+
+	// The other one is nobody's trouble.
+	r.send("a0", flow("10.0.0.2 225.1.1.1"))
+	r.host.Fail(failing(func(op mroute.Op) bool { return op.Kind == mroute.SetMFC }))
+	r.conf(conf, "mroute from b0 source 10.0.0.3 group 225.3.3.3 to b1")
+	r.host.Fail(nil)
+	r.takeLogs()
+	r.step(core.Retry{})
+	same(t, "log", r.takeLogs(), "what had failed in the kernel works now")
+}
+
 // With RemoveForeign nothing is foreign, but it is held all the same.
 func TestRemoveForeign(t *testing.T) {
 	r := newRouter(t, "a0", "b0")

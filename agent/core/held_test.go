@@ -205,6 +205,7 @@ func TestNoStopFilterWhileHolding(t *testing.T) {
 	r.send("a0", late)
 	same(t, "ops", r.kinds())
 	same(t, "log", r.takeLogs())
+	is(t, "strays", len(r.strays), 0)
 	r.conf("phyint a1", plain, "mroute from a0 source 10.0.0.1 group 225.9.9.9 to b0")
 	is(t, "packets that waited", r.host.Departed("b0", late), 1)
 	r.step(core.Complete{})
@@ -429,4 +430,25 @@ func pendingReasons(r *router) (ps []string) {
 		ps = append(ps, p.Reason)
 	}
 	return ps
+}
+
+// What the process before has joined is given up when all joins are made, not
+// before.
+func TestSettlesAfterJoins(t *testing.T) {
+	r := newRouter(t, "a0", "b0")
+	r.state.Limits(100, 1)
+	r.busy = true
+	r.conf(plain, "mgroup from b0 group 225.1.1.0/30")
+	r.step(core.Complete{})
+	for i := 0; r.later; i++ {
+		is(t, "settled while joins are due", len(r.settled), 0)
+		r.goOn()
+		r.busy = true
+		if i > 10 {
+			t.Fatal("no end of joins")
+		}
+	}
+	is(t, "settled", len(r.settled), 2)
+	r.step(core.Complete{})
+	is(t, "settled once", len(r.settled), 2)
 }

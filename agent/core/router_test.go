@@ -35,6 +35,7 @@ type router struct {
 
 	ops     []mroute.Op // all that were applied
 	flows   []core.FlowChange
+	strays  []core.Stray
 	logs    []string
 	wake    time.Duration
 	mrdisc  []mroute.Link
@@ -145,6 +146,8 @@ func (r *router) perform(effects []core.Effect) {
 			r.step(core.CountersRead{Family: eff.Family, SGs: eff.SGs, Counters: cs, Err: err})
 		case core.FlowsChanged:
 			r.flows = append(r.flows, eff...)
+		case core.Strays:
+			r.strays = append(r.strays, eff...)
 		case core.Log:
 			r.logs = append(r.logs, eff.Message)
 		case core.Wake:
