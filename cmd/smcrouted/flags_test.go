@@ -64,6 +64,9 @@ func TestParseFlags(t *testing.T) {
 		{"mrdisc", "-m 180", func(f *flags) { f.mrdisc = 180 * time.Second }, ""},
 		{"table", "-t 999999999", func(f *flags) { f.table = 999999999 }, ""},
 		{"user", "-p a:b", func(f *flags) { f.user = "a:b" }, ""},
+		{"keep", "-kn", func(f *flags) { f.keep, f.foreground = true, true }, ""},
+		{"keeper", "--keeper x", func(f *flags) { f.keep, f.keeper = true, filepath.Join(here, "x") }, ""},
+		{"foreign", "--remove-foreign", func(f *flags) { f.removeForeign = true }, ""},
 		{"words are ignored", "x -n y", func(f *flags) { f.foreground = true }, ""},
 		{"words after --", "-- -n", func(*flags) {}, ""},
 		{"long", "--foreground --table=7 --ident two --socket /s --file /f --pid-file /p", func(f *flags) {

@@ -87,7 +87,7 @@ func (s *service) keepState(ctx context.Context) (*kept, error) {
 		return &kept{Keeping: keep.Keeping{Store: manager}, log: s.log}, nil
 	}
 	path := s.keeperPath()
-	lock, err := lockKeeper(ctx, path)
+	lock, err := lockKeeper(ctx, path, handOver)
 	if err != nil {
 		return nil, err
 	}

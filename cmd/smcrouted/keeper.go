@@ -81,12 +81,12 @@ type keeperLock struct {
 }
 
 // lockKeeper waits for the right to use the keeper of a socket, but not for long.
-func lockKeeper(ctx context.Context, socket string) (*keeperLock, error) {
+func lockKeeper(ctx context.Context, socket string, patience time.Duration) (*keeperLock, error) {
 	f, err := os.OpenFile(socket+".user", os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, &exitError{exitcode.OSErr, fmt.Errorf("-k: %w", err)}
 	}
-	for deadline := time.Now().Add(handOver); ; {
+	for deadline := time.Now().Add(patience); ; {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(deadline) || !sleep(ctx, lockPause) {
 			break

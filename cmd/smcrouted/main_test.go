@@ -20,6 +20,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent"
 	"github.com/smcroute/kube-smcroute/agent/ipc"
+	"github.com/smcroute/kube-smcroute/agent/keep"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -63,7 +64,8 @@ func playParts() parts {
 		open: func(linux.Options) (kernel.Kernel, error) {
 			return playKernel{ipv6: openErrors[os.Getenv(envIPv6)]}, openErrors[os.Getenv(envOpen)]
 		},
-		new: func(o agent.Options) router { return &playRouter{o: o, reloads: make(chan struct{})} },
+		discard: func(keep.Keeping, uint32) error { return nil },
+		new:     func(o agent.Options) router { return &playRouter{o: o, reloads: make(chan struct{})} },
 		links: func() ([]mroute.Link, error) {
 			return []mroute.Link{{Index: 1, Name: "lo", Up: true, Loopback: true}}, nil
 		},
