@@ -16,6 +16,7 @@ var keptFacts = slices.Concat(
 	kept("AdoptedTableForwardsOn", adoptedTableForwardsOn),
 	kept("AdoptedTableCanBeChanged", adoptedTableCanBeChanged),
 	kept("AdoptedOwnerGetsUpcalls", adoptedOwnerGetsUpcalls),
+	kept("KernelAsksAgain", kernelAsksAgain),
 	kept("CountersLiveOn", countersLiveOn),
 	kept("MembershipsOverlap", membershipsOverlap),
 	kept("StaleOutputOutlivesAdoption", staleOutputOutlivesAdoption),
@@ -204,6 +205,32 @@ func adoptedOwnerGetsUpcalls(l *lab, static bool) {
 	})
 	l.Send("a", later, 64)
 	l.Await("an upcall", func() bool { return len(l.inbox.about(later)) == 1 })
+}
+
+// About a flow of which the program before had read, and which it did not answer,
+// the kernel asks again at its next packet, not after 10 seconds.
+func kernelAsksAgain(l *lab, static bool) {
+	noCache := func(sg mroute.SG) mroute.Upcall { return mroute.Upcall{Kind: mroute.NoCache, SG: sg, VIF: 1} }
+	read, unread := l.flow(1), l.flow(2)
+	l.apply(l.opSet(l.flow(3), 0, 1))
+	l.Send("b", read, 64)
+	l.Await("the upcall", func() bool { return l.inbox.asked(noCache(read)) == 1 })
+	l.detach()
+	l.Send("b", unread, 64)
+	l.adopt(static)
+	l.Send("b", read, 64)
+	l.Send("b", unread, 64)
+	l.Await("two upcalls", func() bool { return l.inbox.asked(noCache(read)) == 2 && l.inbox.asked(noCache(unread)) == 1 })
+	l.apply(l.opSet(read, 1, 0), l.opSet(unread, 1, 0))
+	l.left(read, map[string]int{"a": 1})
+	l.left(unread, map[string]int{"a": 2})
+	for _, sg := range []mroute.SG{read, unread} {
+		if us := l.inbox.about(sg); us[len(us)-1].Kind != mroute.NoCache {
+			l.t.Errorf("upcalls about %v are %v", sg, us)
+		}
+	}
+	l.Send("c", l.flow(3), 64)
+	l.Await("an upcall about the wrong interface", func() bool { return len(l.inbox.about(l.flow(3))) == 1 })
 }
 
 func countersLiveOn(l *lab, static bool) {

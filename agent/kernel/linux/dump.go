@@ -21,7 +21,7 @@ func (k *Kernel) Dump(f mroute.Family) (kernel.Dump, error) {
 	if err != nil {
 		return emptyDump(), newError("dump VIFs", fmt.Sprintf("%v table %d", f, k.table), err, claimCause)
 	}
-	found, err := k.dumpEntries(f, vifs)
+	found, _, err := k.dumpEntries(f, vifs)
 	if err != nil {
 		return found.Dump, newError("dump entries", fmt.Sprintf("%v table %d", f, k.table), err, claimCause)
 	}
@@ -32,9 +32,10 @@ func emptyDump() kernel.Dump {
 	return kernel.Dump{VIFs: map[mroute.VIF]int{}, Entries: map[mroute.SG]mroute.Entry{}}
 }
 
-// dumpEntries lists the entries of a table with these VIFs.
-func (k *Kernel) dumpEntries(f mroute.Family, vifs [mroute.MaxVIFs]int32) (kernel.Found, error) {
-	found := kernel.Found{Dump: emptyDump(), Static: map[mroute.SG]bool{}}
+// dumpEntries lists the entries of a table with these VIFs, and the flows that
+// wait for one.
+func (k *Kernel) dumpEntries(f mroute.Family, vifs [mroute.MaxVIFs]int32) (found kernel.Found, waiting []mroute.SG, err error) {
+	found = kernel.Found{Dump: emptyDump(), Static: map[mroute.SG]bool{}}
 	byLink := map[int32]mroute.VIF{}
 	for v, ifindex := range vifs {
 		if ifindex != 0 {
@@ -42,8 +43,12 @@ func (k *Kernel) dumpEntries(f mroute.Family, vifs [mroute.MaxVIFs]int32) (kerne
 			byLink[ifindex] = mroute.VIF(v)
 		}
 	}
-	err := k.eachRoute(f, func(r *uapi.Route) {
-		if isProbe(r.Dst) {
+	err = k.eachRoute(f, func(r *uapi.Route) {
+		switch {
+		case r.Unresolved:
+			waiting = append(waiting, mroute.SG{Source: r.Src, Group: r.Dst})
+			return
+		case isProbe(r.Dst):
 			return
 		}
 		e := mroute.Entry{IIF: mroute.NoVIF}
@@ -64,10 +69,10 @@ func (k *Kernel) dumpEntries(f mroute.Family, vifs [mroute.MaxVIFs]int32) (kerne
 			found.Static[sg] = true
 		}
 	})
-	return found, err
+	return found, waiting, err
 }
 
-// eachRoute calls each for every entry of a table.
+// eachRoute calls each for every entry of a table, and every flow that waits.
 func (k *Kernel) eachRoute(f mroute.Family, each func(*uapi.Route)) error {
 	family := byte(uapi.FamilyIPMR)
 	if f == mroute.IPv6 {
@@ -79,7 +84,7 @@ func (k *Kernel) eachRoute(f mroute.Family, each func(*uapi.Route)) error {
 	var r uapi.Route
 	return k.cmd.list(k.request, seq, func(m uapi.Message) error {
 		err := uapi.DecodeRoute(m.Payload, &r)
-		if err == nil && !r.Unresolved && r.Table == table {
+		if err == nil && r.Table == table {
 			each(&r)
 		}
 		return err

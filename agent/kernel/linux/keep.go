@@ -78,6 +78,24 @@ func (o *owner) check(fd int, table uint32, cookie uint64) error {
 	return o.options(fd)
 }
 
+// found lists what is in a table of which nothing is known yet, and remembers the
+// VIFs.
+func (k *Kernel) found(o *owner) (kernel.Found, error) {
+	vifs, err := k.findVIFs(o)
+	if err != nil {
+		return kernel.Found{Dump: emptyDump()}, err
+	}
+	for v, ifindex := range vifs {
+		o.vifs[v] = int(ifindex)
+	}
+	found, waiting, err := k.dumpEntries(o.family, vifs)
+	found.Adopted = o.adopted
+	if o.adopted && err == nil {
+		k.askAgain(o, waiting)
+	}
+	return found, err
+}
+
 // find looks at what the table holds when it is claimed, and has the store hold
 // the claim. Nothing has been added by then.
 func (k *Kernel) find(o *owner, log *slog.Logger) *kernel.Error {

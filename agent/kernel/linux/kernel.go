@@ -126,7 +126,7 @@ func (k *Kernel) open(opt Options) error {
 			errs = append(errs, o.err)
 			continue
 		}
-		k.readers = append(k.readers, reader{o.file, upcallReader(f, o.raw)})
+		k.readers = append(k.readers, reader{o.file, upcallReader(o)})
 	}
 	if len(errs) == len(mroute.Families) {
 		return errors.Join(errs...)

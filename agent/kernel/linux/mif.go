@@ -6,7 +6,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -15,21 +14,6 @@ import (
 // table only. SIOCGETMIFCNT_IN6 tells which exist. Of which link they are shows in
 // the entries that have them as their input: an entry of no use, a probe, is made
 // for each.
-
-// found lists what is in a table of which nothing is known yet, and remembers the
-// VIFs.
-func (k *Kernel) found(o *owner) (kernel.Found, error) {
-	vifs, err := k.findVIFs(o)
-	if err != nil {
-		return kernel.Found{Dump: emptyDump()}, err
-	}
-	for v, ifindex := range vifs {
-		o.vifs[v] = int(ifindex)
-	}
-	found, err := k.dumpEntries(o.family, vifs)
-	found.Adopted = o.adopted
-	return found, err
-}
 
 func (k *Kernel) findVIFs(o *owner) (vifs [mroute.MaxVIFs]int32, err error) {
 	if o.family == mroute.IPv6 {

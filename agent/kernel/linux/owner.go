@@ -31,6 +31,9 @@ type owner struct {
 	// The kernel may have dropped some with their links.
 	vifs [mroute.MaxVIFs]int
 
+	// early are upcalls that were read when the table was adopted, for Watch.
+	early kernel.Upcalls
+
 	noGetRoute bool // the kernel has no RTM_GETROUTE for this family
 }
 
@@ -40,6 +43,14 @@ func (o *owner) setter() int {
 		return o.guest
 	}
 	return o.fd
+}
+
+// decode returns how upcalls are read.
+func (o *owner) decode() func([]byte) (uapi.Upcall, bool) {
+	if o.family == mroute.IPv6 {
+		return uapi.DecodeUpcall6
+	}
+	return uapi.DecodeUpcall4
 }
 
 // claim opens the socket and makes it the owner of the table, unless p holds one

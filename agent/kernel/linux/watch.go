@@ -73,12 +73,16 @@ func send(ctx context.Context, events chan<- kernel.Event, e kernel.Event) bool 
 // upcallReader reads the upcalls of one family, as many at a time as there are.
 // The receive buffer stays as it is: its size limits how many flows may wait
 // for an answer, and the kernel searches them for every packet of another.
-func upcallReader(f mroute.Family, raw syscall.RawConn) func(context.Context, chan<- kernel.Event) error {
-	decode := uapi.DecodeUpcall4
-	if f == mroute.IPv6 {
-		decode = uapi.DecodeUpcall6
-	}
+func upcallReader(o *owner) func(context.Context, chan<- kernel.Event) error {
+	family, raw, decode, early := o.family, o.raw, o.decode(), o.early
+	o.early = nil
 	return func(ctx context.Context, events chan<- kernel.Event) error {
+		if len(early) > 0 {
+			if !send(ctx, events, early) {
+				return nil
+			}
+			early = nil
+		}
 		rx := newMmsg(upcallBatch, upcallSize)
 		for {
 			var n int
@@ -93,7 +97,7 @@ func upcallReader(f mroute.Family, raw syscall.RawConn) func(context.Context, ch
 			case errno == unix.ENOBUFS: // some were dropped; they come again
 				continue
 			case errno != 0:
-				return fmt.Errorf("%v upcalls: %w", f, errno)
+				return fmt.Errorf("%v upcalls: %w", family, errno)
 			}
 			if ups := decodeUpcalls(rx, n, decode); len(ups) > 0 && !send(ctx, events, ups) {
 				return nil

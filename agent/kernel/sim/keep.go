@@ -45,7 +45,20 @@ func (k *Kernel) adopt(t *table) {
 	k.upcalls[i], t.owner.upcalls[i] = t.owner.upcalls[i], nil
 	t.owner, k.tables[i] = k, t
 	k.find(t, true)
+	k.askAgain(t)
 	k.wakeup()
+}
+
+// askAgain has the kernel forget flows that wait for an answer of the program
+// before, so that it asks about their next packets.
+func (k *Kernel) askAgain(t *table) {
+	for sg := range t.queue {
+		if !slices.ContainsFunc(k.upcalls[slot(t.family)], func(u mroute.Upcall) bool {
+			return u.Kind == mroute.NoCache && u.SG == sg
+		}) {
+			delete(t.queue, sg)
+		}
+	}
 }
 
 // find notes what the table holds when it is claimed.
