@@ -13,6 +13,7 @@ var foreignFacts = []fact{
 	{"UnknownIsNotOwn", unknownIsNotOwn},
 	{"OpenSeesForeign", openSeesForeign},
 	{"ForeignBecomesOwn", foreignBecomesOwn},
+	{"StaticStaysStatic", staticStaysStatic},
 }
 
 // allVIFs are those of a, b and c.
@@ -139,5 +140,22 @@ func foreignBecomesOwn(l *lab) {
 	h := l.k.Held(l.f)
 	if _, ok := h.Entries[sg]; !ok || !h.Own || len(h.Foreign) != 0 {
 		l.t.Errorf("held is %+v, want one entry, its own", h)
+	}
+}
+
+// Once static an entry stays so, whoever replaces it. Any program can delete what
+// is static.
+func staticStaysStatic(l *lab) {
+	owners, guests, deleted := l.flow(1), l.flow(2), l.flow(3)
+	l.apply(l.opSet(owners, 0, 1))
+	l.Guest(0, l.opSet(owners, 0, 1), l.opSet(guests, 0, 1), l.opSet(deleted, 0, 1), l.opDelVIF(2), l.opAddVIF(2, "c"))
+	l.apply(l.opSet(guests, 0, 1), l.opDel(deleted), l.opDelVIF(2))
+	l.k.Close()
+	l.k = l.open(0)
+	h := l.k.Held(l.f)
+	_, first := h.Foreign[owners]
+	_, second := h.Foreign[guests]
+	if !first || !second || len(h.Foreign) != 2 || len(h.VIFs) != 0 {
+		l.t.Errorf("static are %+v, want the entries %v and %v", h, owners, guests)
 	}
 }

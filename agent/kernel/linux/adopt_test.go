@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -434,6 +435,37 @@ func TestDiscardOfWhatNobodyHolds(t *testing.T) {
 			t.Errorf("the table holds %+v", h)
 		}
 	}
+}
+
+// Kernel note 53: on its own table an owner needs no capability.
+func TestFlushNeedsNoCapability(t *testing.T) {
+	eachFamily(t, func(t *testing.T, f mroute.Family) {
+		r := newKeptRouter(t, true)
+		k := r.adopt(0)
+		mustApply(t, k, flowOps(f, mroute.SetMFC, 10)...)
+		o := k.owner(f)
+		guest, own := errors.New("not tried"), errors.New("not tried")
+		done := make(chan error)
+		go func() {
+			runtime.LockOSThread() // for good: the thread ends with the goroutine
+			header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+			var none [2]unix.CapUserData
+			err := unix.Capset(&header, &none[0])
+			if err == nil {
+				guest, own = flushAll(f, o.guest), flushAll(f, o.fd)
+			}
+			done <- err
+		}()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if guest != unix.EACCES || own != nil {
+			t.Errorf("MRT_FLUSH without capabilities gives %v to the owner and %v to others, want none and EACCES", own, guest)
+		}
+		if d, err := k.Dump(f); err != nil || len(d.Entries)+len(d.VIFs) != 0 {
+			t.Errorf("the table is %+v, %v", d, err)
+		}
+	})
 }
 
 // Another owner's table is busy, and the store is left as it is.
