@@ -2,8 +2,11 @@ package systemd
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"path/filepath"
 
+	"github.com/smcroute/kube-smcroute/agent/keep"
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/test/netlab"
@@ -43,6 +46,40 @@ func (m *machine) entries(table uint32) (left []string) {
 		}
 	}
 	return left
+}
+
+// foreign is another program that leaves an entry in table 0. The function
+// returned has it come back, and remove it.
+func (m *machine) foreign(sg mroute.SG) (forget func()) {
+	m.t.Helper()
+	store, f := keep.NewMemory(), mroute.FamilyOf(sg.Group)
+	records := keep.NewRecords(filepath.Join(m.t.TempDir(), "records"))
+	open := func() *linux.Kernel {
+		k, err := linux.Open(linux.Options{NetNS: m.ns.Path(), Keep: &keep.Keeping{Store: store, Static: true, Records: records}})
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		return k
+	}
+	k := open()
+	entry := mroute.Entry{IIF: 30}
+	entry.OIFs[29] = 1
+	errs := k.Apply([]mroute.Op{
+		{Kind: mroute.AddVIF, Family: f, VIF: 30, Link: mroute.LinkRef{Name: "in", Index: m.ns.Index("in")}},
+		{Kind: mroute.AddVIF, Family: f, VIF: 29, Link: mroute.LinkRef{Name: "out", Index: m.ns.Index("out")}},
+		{Kind: mroute.SetMFC, Family: f, SG: sg, Entry: entry},
+	})
+	if err := errors.Join(append(errs, k.Detach())...); err != nil {
+		m.t.Fatal(err)
+	}
+	for _, name := range store.Names() {
+		store.Drop(name)
+	}
+	return func() {
+		if err := open().Close(); err != nil {
+			m.t.Error(err)
+		}
+	}
 }
 
 // counters are the packets of each flow that the kernel forwards, as smcroutectl

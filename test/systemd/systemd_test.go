@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -79,6 +80,13 @@ func TestRestart(t *testing.T) {
 	_ = syscall.SIGKILL
 }
 
+func TestUnit(t *testing.T) {
+	m := boot(t)
+	if out, err := m.run("systemd-analyze", "verify", "--man=no", "/usr/local/lib/systemd/system/smcroute.service"); err != nil || out != "" {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // Nobody changes to a user without privileges, and goes on keeping.
 func TestRestartAsUser(t *testing.T) {
 	m, n := start(t)
@@ -123,6 +131,23 @@ func TestStop(t *testing.T) {
 	n.lossless("restart")
 	m.must("stop", "smcroute")
 	n.end()
+	m.nothing(0)
+
+	// Another program's entry is there before, and after.
+	other := n.sg("ff15::1")
+	other.Group = netip.MustParseAddr("ff15::8")
+	forget := m.foreign(other)
+	m.must("start", "smcroute")
+	m.must("restart", "smcroute")
+	if out := m.show(); !strings.Contains(out, "ff15::8") {
+		t.Errorf("the other program's entry is not shown:\n%s", out)
+	}
+	m.must("stop", "smcroute")
+	m.await("what is another program's to be all there is", func() bool {
+		left := m.entries(0)
+		return len(left) == 1 && strings.Contains(left[0], "ff15::8") && !strings.Contains(left[0], "ff15::1 ")
+	})
+	forget()
 	m.nothing(0)
 
 	m.must("start", "smcroute")
