@@ -101,8 +101,14 @@ func (r *rig) options() agent.Options {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	o := r.base()
+	o.Kernel = k
+	return o
+}
+
+// base are the options without a kernel.
+func (r *rig) base() agent.Options {
 	return agent.Options{
-		Kernel:     k,
 		ConfFile:   r.path("conf"),
 		Socket:     r.path("sock"),
 		Logger:     slog.New(slog.NewTextHandler(r.log, nil)),
@@ -123,10 +129,11 @@ func (r *rig) start(o agent.Options) {
 		}
 		close(ready)
 	}
-	r.Agent = agent.New(o)
+	a, ended := agent.New(o), make(chan error, 1) // it may be the second one
+	r.Agent, r.ended = a, ended
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
-	go func() { r.ended <- r.Run(ctx) }()
+	go func() { ended <- a.Run(ctx) }()
 	r.t.Cleanup(func() {
 		if err := r.stop(); err != nil {
 			r.t.Errorf("Run: %v", err)

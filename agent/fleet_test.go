@@ -29,12 +29,14 @@ var (
 // fleet is a node's routers on simulated kernels, in a bubble of its own time.
 type fleet struct {
 	*agent.Routers
-	t       *testing.T
-	hosts   map[string]*sim.Host // by NetNS
-	main    *agent.Agent
-	log     *lines
-	changes atomic.Int32
-	stop    func()
+	t         *testing.T
+	hosts     map[string]*sim.Host // by NetNS
+	main      *agent.Agent
+	log       *lines
+	changes   atomic.Int32
+	stop      func()
+	complete  []mroute.Place // what OnComplete was told
+	completes atomic.Int32   // how often
 
 	mu    sync.Mutex
 	tries map[mroute.Place][]time.Duration // when Open was called
@@ -53,25 +55,36 @@ func inBubble(t *testing.T, f func(*testing.T, *fleet)) {
 }
 
 func newFleet(t *testing.T) *fleet {
-	fl := &fleet{t: t, hosts: map[string]*sim.Host{}, log: &lines{}, tries: map[mroute.Place][]time.Duration{}}
+	hosts := map[string]*sim.Host{}
 	for _, path := range []string{node.NetNS, pod1.NetNS, pod2.NetNS} {
 		h := sim.New()
 		for _, l := range []string{"a0", "b0"} {
 			h.AddLink(l)
 		}
-		fl.hosts[path] = h
+		hosts[path] = h
 	}
-	k, err := fl.hosts[""].Open(0)
+	return newFleetOn(t, hosts, nil, (*sim.Host).Open)
+}
+
+// newFleetOn is a fleet on hosts that may have had another.
+func newFleetOn(t *testing.T, hosts map[string]*sim.Host, leave func() bool, open func(*sim.Host, uint32) (*sim.Kernel, error)) *fleet {
+	fl := &fleet{t: t, hosts: hosts, log: &lines{}, tries: map[mroute.Place][]time.Duration{}}
+	k, err := open(fl.hosts[""], 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(fl.log, nil))
-	fl.main = agent.New(agent.Options{Kernel: k, Logger: logger})
+	fl.main = agent.New(agent.Options{Kernel: k, Logger: logger, Await: []string{"kubernetes"}, Leave: leave})
 	began := time.Now()
 	fl.Routers = agent.NewRouters(agent.RoutersOptions{
 		Main:     fl.main,
 		Logger:   logger,
+		Leave:    leave,
 		OnChange: func() { fl.changes.Add(1) },
+		OnComplete: func(places []mroute.Place) {
+			fl.complete = places
+			fl.completes.Add(1)
+		},
 		Open: func(p mroute.Place) (kernel.Kernel, error) {
 			fl.mu.Lock()
 			defer fl.mu.Unlock()
@@ -81,7 +94,7 @@ func newFleet(t *testing.T) *fleet {
 					return nil, err
 				}
 			}
-			k, err := fl.hosts[p.NetNS].Open(p.Table)
+			k, err := open(fl.hosts[p.NetNS], p.Table)
 			if err != nil {
 				return nil, err
 			}

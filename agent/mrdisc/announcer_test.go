@@ -187,6 +187,25 @@ func TestTerminatesWhatLeavesTheSet(t *testing.T) {
 	})
 }
 
+// Another process goes on for this one: nobody must think that the router is gone.
+func TestSilentAtExit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seg := newSegment()
+		a, stop := run(t, seg, Options{Silent: func() bool { return true }})
+		a.Set([]mroute.Link{eth0, eth1})
+		pass(10 * time.Second)
+		a.Set([]mroute.Link{eth1})
+		pass(time.Second)
+		stop()
+		if n := seg.count("eth0 IPv4", Termination); n != 1 {
+			t.Errorf("eth0, before the end: %d terminations, want 1", n)
+		}
+		if n := seg.count("eth1 IPv4", Termination); n != 0 {
+			t.Errorf("eth1: %d terminations, want none", n)
+		}
+	})
+}
+
 func TestNoTerminationBeforeAnAdvertisement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seg := newSegment()
