@@ -84,6 +84,9 @@ func (n *network) lossless(during string) {
 	if seen := n.leaves.Seen(); len(seen) > 0 {
 		n.t.Errorf("%s: memberships were given up: %v", during, seen)
 	}
+	if n.t.Failed() {
+		n.t.FailNow() // it would be the same from now on
+	}
 }
 
 // end stops all streams.
