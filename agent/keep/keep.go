@@ -14,6 +14,7 @@ type Store interface {
 	Names() []string
 
 	// Get returns a descriptor of its own for what is held under the name, or nil.
+	// Whether it blocks is one thing with what is held: mind [os.File.Fd].
 	Get(name string) *os.File
 
 	// Put has fd held under the name as well, in the place of what was there. It

@@ -154,7 +154,7 @@ func TestLastOneOut(t *testing.T) {
 
 // Both are asked to end at once: the mirror is no successor.
 func TestActiveAndMirrorEnd(t *testing.T) {
-	for n := range 10 {
+	for n := range 6 {
 		x := newTables(t)
 		path := socketPath(t)
 		first := keeperAt(t, path, "--patience=10m")
@@ -279,7 +279,7 @@ func TestMirrorIsBusy(t *testing.T) {
 // What a program was told is held is held by the next keeper, even if the program
 // does not live to see that one.
 func TestNothingThatWasToldIsLost(t *testing.T) {
-	for range 10 {
+	for range 5 {
 		path := socketPath(t)
 		first, second := keeperAt(t, path), keeperAt(t, path)
 		loader := play(t, "loader", path)

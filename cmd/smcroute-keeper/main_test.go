@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"kernel.org/pub/linux/libs/security/libcap/cap"
 
 	"github.com/smcroute/kube-smcroute/agent/keep"
 	"github.com/smcroute/kube-smcroute/test/netlab"
@@ -29,6 +30,11 @@ const envPlay = "SMCROUTE_KEEPER_TEST_PLAY"
 func TestMain(m *testing.M) {
 	switch os.Getenv(envPlay) {
 	case "keeper":
+		// It needs none, not even to empty tables.
+		if err := cap.NewSet().SetProc(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(99)
+		}
 		main()
 	case "program":
 		playProgram(os.Args[1])
