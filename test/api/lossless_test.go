@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +29,8 @@ type show struct {
 	at      *netlab.Capture
 	streams []*netlab.Stream
 	before  []int // packets of the flows that were forwarded before the streams
+	leaves  *netlab.Leaves
+	free    []mroute.SG // may be left
 }
 
 // programme are the routes of a show, from eth0 to eth1.
@@ -56,6 +60,7 @@ func (s *site) startShow(h *host) *show {
 		w.before = append(w.before, w.at.Count(sg))
 	}
 	w.at.Reset()
+	w.leaves = h.sender.Leaves("eth0")
 	for _, sg := range w.flows {
 		w.streams = append(w.streams, h.sender.Stream(s.t.Context(), "eth0", packet(sg), rate))
 	}
@@ -101,10 +106,15 @@ func (w *show) end() (missing []string) {
 	return missing
 }
 
-// lostNothing ends the streams: not a packet is missing, and as many are counted
-// in the status of the routes.
+// lostNothing ends the streams: not a packet is missing, as many are counted in
+// the status of the routes, and no group was left.
 func (w *show) lostNothing() {
 	w.s.t.Helper()
+	for _, l := range w.leaves.Seen() {
+		if !slices.ContainsFunc(w.free, func(sg mroute.SG) bool { return strings.HasSuffix(l, " "+sg.Group.String()) }) {
+			w.s.t.Errorf("a group was left: %s", l)
+		}
+	}
 	for _, m := range w.end() {
 		w.s.t.Error(m)
 	}
@@ -113,11 +123,16 @@ func (w *show) lostNothing() {
 			continue // which counts what is sent while it is learned
 		}
 		sent, _ := w.streams[i].Stop()
-		n := int64(w.before[i]) + int64(sent)
-		w.s.await(name, fmt.Sprintf("%d packets are counted", n), func(st v1alpha1.MulticastRouteStatus) bool {
-			return st.Counters != nil && st.Counters.Packets == n
-		})
+		w.counted(name, w.before[i]+int(sent))
 	}
+}
+
+// counted waits until exactly n packets of a route are counted in its status.
+func (w *show) counted(name string, n int) {
+	w.s.t.Helper()
+	w.s.await(name, fmt.Sprintf("%d packets are counted", n), func(st v1alpha1.MulticastRouteStatus) bool {
+		return st.Counters != nil && st.Counters.Packets == int64(n)
+	})
 }
 
 // auditor sees to it that what a node reports never counts back.
@@ -148,10 +163,10 @@ func (s *site) audit(h *host) *auditor {
 				if r.Counters == nil {
 					continue
 				}
-				if r.Counters.Packets < seen[r.Name] {
-					complaints = append(complaints, fmt.Sprintf("%s: %d packets after %d, at %v", r.Name, r.Counters.Packets, seen[r.Name], state.Status.ReportTime.Format(time.TimeOnly)))
+				if r.Counters.Packets < seen[r.UID] {
+					complaints = append(complaints, fmt.Sprintf("%s: %d packets after %d, at %v", r.Name, r.Counters.Packets, seen[r.UID], state.Status.ReportTime.Format(time.TimeOnly)))
 				}
-				seen[r.Name] = r.Counters.Packets
+				seen[r.UID] = r.Counters.Packets
 			}
 		}
 	})

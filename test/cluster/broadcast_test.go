@@ -167,9 +167,9 @@ func (s *system) audit() *auditor {
 				continue
 			}
 			for _, r := range state.Status.Routes {
-				key := state.Name + ": " + r.Name
+				key := state.Name + ": " + r.UID
 				if r.Counters != nil && r.Counters.Packets < seen[key] {
-					complaints = append(complaints, fmt.Sprintf("%s: %d packets after %d", key, r.Counters.Packets, seen[key]))
+					complaints = append(complaints, fmt.Sprintf("%s: %s: %d packets after %d", state.Name, r.Name, r.Counters.Packets, seen[key]))
 				}
 				if r.Counters != nil {
 					seen[key] = r.Counters.Packets
