@@ -27,8 +27,9 @@ const firstKeeperTime, lastKeeperTime = 200 * time.Millisecond, 5 * time.Second
 // keeping is what an agent that has the tables has of the keeper. A keeper serves
 // one agent at a time, whatever their tables: what it holds is that agent's.
 type keeping struct {
-	keeper *keep.Keeper
-	lock   *os.File // of the file beside the keeper's socket
+	keeper  *keep.Keeper
+	records *keep.Records
+	lock    *os.File // of the file beside the keeper's socket
 }
 
 // errTaken is that another agent has the keeper. It has the tables, too.
@@ -50,7 +51,9 @@ func (s *service) reach(ctx context.Context) error {
 	s.keeperTime = min(max(2*s.keeperTime, firstKeeperTime), lastKeeperTime)
 	ctx, cancel := context.WithTimeout(ctx, s.keeperTime)
 	defer cancel()
-	s.kept = &keeping{keep.Open(ctx, s.keeper, s.log), lock}
+	records := keep.NewRecords(keep.RecordsPath(s.keeper))
+	records.Log = s.log
+	s.kept = &keeping{keep.Open(ctx, s.keeper, s.log), records, lock}
 	return nil
 }
 
@@ -87,7 +90,7 @@ func (s *service) keep() *keep.Keeping {
 	if s.kept == nil {
 		return nil
 	}
-	return &keep.Keeping{Store: s.kept.keeper, Static: true, Records: keep.NewRecords(keep.RecordsPath(s.keeper))}
+	return &keep.Keeping{Store: s.kept.keeper, Static: true, Records: s.kept.records}
 }
 
 // waitForKeeper reports, when the tables are taken and no agent has the name,
