@@ -452,3 +452,20 @@ func TestSettlesAfterJoins(t *testing.T) {
 	r.step(core.Complete{})
 	is(t, "settled once", len(r.settled), 2)
 }
+
+// A link that is replaced after a restart gets the number that came free by that:
+// entries that have nothing to do with it are left alone.
+func TestLinkIsReplacedAfterRestart(t *testing.T) {
+	r := newRouter(t, "a0", "b0", "b1")
+	conf := "mroute from a0 source 10.0.0.1 group 225.1.1.1 to b0\nmroute from a0 source 10.0.0.2 group 225.1.1.1 to b0 b1"
+	r.conf(conf)
+	r.restart(core.Options{})
+	r.conf(conf)
+	r.step(core.Complete{})
+	r.del("b1")
+	r.host.AddLink("b1")
+	r.readLinks()
+	other := flow("10.0.0.2 225.1.1.1")
+	is(t, "out", r.out("a0", other), "b0 b1")
+	is(t, "ops on another", slices.Contains(r.kinds(), "SetMFC "+exact.String()), false)
+}

@@ -108,7 +108,7 @@ func (h history) actions() map[string]func(*rapid.T) {
 // reincarnate has another process come after this one. Links come and go in
 // between, and with garbage other programs leave VIFs and entries of all kinds.
 func (h history) reincarnate(t *rapid.T, garbage bool, o core.Options) {
-	h.goOn()
+	h.busy = false
 	if err := h.kernel.Detach(); err != nil {
 		t.Fatalf("detach: %v", err)
 	}
