@@ -2,6 +2,7 @@ package keep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -41,6 +42,7 @@ type Keeper struct {
 
 	mu   sync.Mutex
 	link *shelf.Link // nil: no keeper answers
+	slow *shelf.Link // the one that did not answer in time, until it has caught up
 	lost time.Time   // when the last link ended
 }
 
@@ -176,10 +178,50 @@ func (k *Keeper) await(name string) error {
 	if link == nil {
 		return fmt.Errorf("%s is not held beyond this process: no keeper answers at %s", name, k.path)
 	}
-	if err := link.Await(name, answerTime); err != nil {
+	err := link.Await(name, k.patience(link))
+	if errors.Is(err, shelf.ErrNoAnswer) {
+		k.slowed(link)
+	}
+	if err != nil {
 		return fmt.Errorf("%s is not held beyond this process: the keeper at %s: %w", name, k.path, err)
 	}
 	return nil
+}
+
+// patience is how long to wait for an answer. A keeper that hangs is waited for
+// once, and not for each of thousands of sockets.
+func (k *Keeper) patience(link *shelf.Link) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.slow == link {
+		return 0
+	}
+	return answerTime
+}
+
+func (k *Keeper) slowed(link *shelf.Link) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.slow == link {
+		return
+	}
+	k.slow = link
+	go func() {
+		for {
+			err := link.AwaitAlike(time.Minute)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, shelf.ErrNoAnswer) {
+				return // the next one is another
+			}
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.slow == link {
+			k.slow = nil
+		}
+	}()
 }
 
 // Connected reports whether a keeper answers.

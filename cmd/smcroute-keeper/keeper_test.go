@@ -332,6 +332,41 @@ func TestStalledProgram(t *testing.T) {
 	}
 }
 
+// A keeper that hangs does not hold up a program for each of its sockets.
+func TestStalledKeeper(t *testing.T) {
+	path := socketPath(t)
+	p := keeperAt(t, path)
+	k := open(t, path)
+	put(t, k, 1)
+	lasts(t, k)
+	p.signal(syscall.SIGSTOP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		fd := socket(t)
+		for i := range 1000 {
+			err := k.Put(fmt.Sprintf("more/%d", i), fd, false)
+			if i == 999 && err == nil {
+				t.Error("nobody tells that the keeper does not hold what it was told to")
+			}
+		}
+		for i := range 500 {
+			k.Drop(fmt.Sprintf("more/%d", i))
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Minute): // it would be 50 minutes
+		t.Error("a program waits for a keeper that hangs again and again")
+	}
+	p.signal(syscall.SIGCONT)
+	<-done
+	lasts(t, k)
+	if n := len(open(t, path).Names()); n != 501 {
+		t.Errorf("the keeper holds %d names, want 501", n)
+	}
+}
+
 // The file of another kind at the path is not replaced.
 func TestSomethingInTheWay(t *testing.T) {
 	path := socketPath(t)
