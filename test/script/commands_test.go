@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +39,12 @@ func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(fo
 
 var commands map[string]command
 
+// builtin are the commands of testscript itself, which hide others of their name.
+var builtin = []string{
+	"cd", "chmod", "cmp", "cmpenv", "cp", "env", "exec", "exists", "grep", "kill", "mkdir", "mv", "rm", "skip",
+	"stderr", "stdin", "stdout", "stop", "symlink", "ttyin", "ttyout", "unix2dos", "unquote", "wait",
+}
+
 func init() { // not a literal, because await refers to it
 	commands = map[string]command{
 		"netns":       {"NS...", 1, runNetns},
@@ -52,7 +59,7 @@ func init() { // not a literal, because await refers to it
 		"smcroutectl": {"NS [ARG...]", 1, runSmcroutectl},
 		"reload":      {"NS", 1, runReload},
 		"signal":      {"NS NAME", 2, runSignal},
-		"stop":        {"NS", 1, runStop},
+		"end":         {"NS", 1, runEnd},
 		"crash":       {"NS [NAME]", 1, runCrash},
 		"log":         {"NS", 1, runLog},
 		"capture":     {"NS:IF...", 1, runCapture},
@@ -80,6 +87,9 @@ func init() { // not a literal, because await refers to it
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	m := map[string]func(*testscript.TestScript, bool, []string){}
 	for name := range commands {
+		if slices.Contains(builtin, name) {
+			panic(name + " is a command of testscript itself")
+		}
 		m[name] = func(ts *testscript.TestScript, neg bool, args []string) {
 			l := ts.Value(labKey{}).(*lab)
 			l.ts = ts
@@ -289,12 +299,13 @@ func runSignal(l *lab, args []string) (result, error) {
 	return result{}, d.cmd.Process.Signal(signal)
 }
 
-func runStop(l *lab, args []string) (result, error) {
-	d, err := l.running(args[0])
-	if err != nil {
-		return result{}, err
+func runEnd(l *lab, args []string) (result, error) {
+	d := l.daemons[args[0]]
+	if d == nil {
+		return result{}, usagef("no smcrouted was started in %s", args[0])
 	}
-	return result{stdout: d.log.String()}, d.stop()
+	err := d.stop()
+	return result{stdout: d.log.String()}, err
 }
 
 func runCrash(l *lab, args []string) (result, error) {

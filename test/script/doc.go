@@ -25,22 +25,37 @@
 //	smcroutectl NS [ARG...]           run the client of that daemon
 //	reload NS                         SIGHUP, wait until the reload is done
 //	signal NS NAME                    send a signal, for example USR1
-//	stop NS                           SIGTERM; the exit code must be 0
-//	crash NS                          SIGKILL
+//	end NS                            SIGTERM if it runs; the exit code must be 0
+//	crash NS [NAME]                   SIGKILL, or another signal
 //	log NS                            print what the daemon logged
 //
 //	capture NS:IF...                  count the packets that arrive from now on
 //	send NS:IF S G [ttl=N] [count=N]  send UDP packets from S to group G
 //	burst NS:IF G N                   a packet each from N sources 10.9.0.x
 //	recv NS:IF S G N [ttl=T]          wait until N more arrived, with that TTL
+//	stream NS:IF S G [NS:IF...] [pps=N]
+//	                                  send numbered packets, 2000 a second, from
+//	                                  when one has arrived at each other NS:IF
+//	silence S G                       end a stream
+//	lossless NS:IF [S G]              all packets of the streams until now arrive
+//	lossy NS:IF [S G]                 some are lost, and then they arrive again
+//	counters NS                       print smcroutectl -j show routes; no counter
+//	                                  is lower than at the call before
+//	leaves NS:IF                      print who left groups since the first call
 //	members NS:IF                     print the groups joined there, "(S, G)"
 //	await [-not] REGEXP COMMAND...    repeat one of the commands above until it
 //	                                  succeeds and prints what matches
 //
+//	keeper NS stop|answers|SIGNAL     smcroute-keeper stop; print its process ID;
+//	                                  send it a signal
+//	foreign NS:IF S G NS:IF           another program's entry, in an unowned table
+//	nothing NS IF...                  wait until the kernel has no VIF, entry and
+//	                                  membership, and there is no keeper
+//
 // The daemon runs with -n, configuration NS.conf, PID file NS.pid and socket
-// NS.sock in the script's directory. What is still running at the end of the
-// script is stopped, and must end with exit code 0; logs are shown if the
-// script failed.
+// NS.sock in the script's directory; with -k the keeper is at NS.keeper. What is
+// still running at the end of the script is stopped, and must end with exit code
+// 0; logs are shown if the script failed.
 //
 // Each recv accounts for packets that a capture saw. More than the N it names
 // is an error, and so are packets that no recv accounts for at the end of the

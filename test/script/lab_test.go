@@ -25,7 +25,6 @@ type lab struct {
 	sent     uint64 // packets so far; numbers are unique in a script
 
 	streams  map[mroute.SG]*stream
-	silenced map[mroute.SG]bool // streams that have ended
 	leaves   map[string]*netlab.Leaves
 	counters map[string]map[string]uint64 // packets, by namespace and flow
 }
@@ -45,7 +44,6 @@ func newLab(env *testscript.Env, dir string) *lab {
 		daemons:  map[string]*daemon{},
 		captures: map[string]*capture{},
 		streams:  map[mroute.SG]*stream{},
-		silenced: map[mroute.SG]bool{},
 		leaves:   map[string]*netlab.Leaves{},
 		counters: map[string]map[string]uint64{},
 	}
@@ -61,13 +59,12 @@ func (l *lab) finish() {
 		if _, err := s.Stop(); err != nil {
 			t.Errorf("stream of %v: %v", sg, err)
 		}
-		l.silenced[sg] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.captures)) {
 		c := l.captures[name]
 		flows := c.Flows(netlab.In)
 		for _, sg := range slices.SortedFunc(maps.Keys(flows), mroute.SG.Compare) {
-			if l.silenced[sg] {
+			if l.streams[sg] != nil {
 				continue // lossless counts those
 			}
 			if n := flows[sg].Packets - c.claimed[sg].Packets; n > 0 && !t.Failed() {

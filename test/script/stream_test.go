@@ -59,7 +59,8 @@ func runStream(l *lab, args []string) (result, error) {
 	return result{}, nil
 }
 
-// runSilence ends a stream.
+// runSilence ends a stream, whose packets arrive, or did until some moment. More
+// than these are an error at the end.
 func runSilence(l *lab, args []string) (result, error) {
 	sg, err := parseSG(args[0], args[1])
 	if err != nil {
@@ -70,8 +71,13 @@ func runSilence(l *lab, args []string) (result, error) {
 		return result{}, usagef("there is no stream of %v", sg)
 	}
 	delete(l.streams, sg)
-	l.silenced[sg] = true
-	_, err = s.Stop()
+	sent, err := s.Stop()
+	for _, c := range l.captures {
+		if c.Count(sg) > 0 {
+			await(func() bool { return c.Has(sg, sent-1) })
+			c.claimed[sg] = c.Flow(netlab.In, sg)
+		}
+	}
 	return result{}, err
 }
 
