@@ -111,8 +111,14 @@ func (x *tables) lines(t *testing.T) (n int) {
 // hold leaves the tables to the keeper at a path.
 func (x *tables) hold(t *testing.T, k *keep.Keeper, path string) {
 	t.Helper()
+	x.holdAs(t, k, path, true)
+}
+
+// holdAs is hold of tables that may be emptied, or not.
+func (x *tables) holdAs(t *testing.T, k *keep.Keeper, path string, flush bool) {
+	t.Helper()
 	for name, fd := range x.owners {
-		if err := k.Put(name, fd, true); err != nil {
+		if err := k.Put(name, fd, flush); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,6 +155,26 @@ func TestLastOneOut(t *testing.T) {
 		if _, err := os.Stat(file); err == nil {
 			t.Errorf("%s is there", file)
 		}
+	}
+}
+
+// A table with another program's routes stays, and whose they are is known.
+func TestTableOfOthersStays(t *testing.T) {
+	x := newTables(t)
+	path := socketPath(t)
+	keeper := keeperAt(t, path)
+	k := open(t, path)
+	before := x.lines(t)
+	x.holdAs(t, k, path, false)
+	_ = k.Close()
+	keeper.signal(syscall.SIGTERM)
+	keeper.end()
+	keeper.says("another program's routes")
+	if got := x.lines(t); got != before {
+		t.Errorf("%d VIFs and entries, %d before", got, before)
+	}
+	if _, err := os.Stat(keep.RecordsPath(path)); err != nil {
+		t.Errorf("nobody knows whose they are: %v", err)
 	}
 }
 

@@ -140,10 +140,14 @@ func (a *active) lastOut() {
 	}
 }
 
-// empty empties what is held, and forgets whose it was.
+// empty empties what is held, and forgets whose it was. That is still of use if a
+// table stays.
 func (a *active) empty() {
-	flush(&a.shelf, a.log)
+	all := flush(&a.shelf, a.log)
 	a.shelf.Close()
+	if !all {
+		return
+	}
 	if err := remove(wire.RecordsPath(a.socket)); err != nil {
 		a.log.Warn("the records were not removed", "err", err)
 	}

@@ -13,16 +13,28 @@ import (
 )
 
 // flush empties the tables that are held, for which their owner needs no
-// capability.
-func flush(s *shelf.Shelf, log *slog.Logger) {
+// capability. It reports whether none is left that has something of others.
+func flush(s *shelf.Shelf, log *slog.Logger) (all bool) {
+	all = true
 	s.Each(func(name string, fd int, flush bool) {
-		if !flush {
-			return
-		}
-		if err := flushTable(fd); err != nil {
-			log.Warn("a table was not emptied", "name", name, "err", err)
+		switch {
+		case !flush && ownsTable(fd):
+			all = false
+			log.Warn("a table is left as it is, since another program's routes are in it", "name", name)
+		case !flush: // memberships
+		default:
+			if err := flushTable(fd); err != nil {
+				log.Warn("a table was not emptied", "name", name, "err", err)
+			}
 		}
 	})
+	return all
+}
+
+// ownsTable tells sockets that own a table from those with memberships.
+func ownsTable(fd int) bool {
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	return err == nil && kind == unix.SOCK_RAW
 }
 
 func flushTable(fd int) error {
