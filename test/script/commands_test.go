@@ -73,6 +73,7 @@ func init() { // not a literal, because await refers to it
 		"counters":    {"NS", 1, runCounters},
 		"keeper":      {"NS stop|answers|SIGNAL", 2, runKeeper},
 		"foreign":     {"NS:IF S G NS:IF", 4, runForeign},
+		"left":        {"NS IF...", 1, runLeft},
 		"nothing":     {"NS IF...", 1, runNothing},
 		"recreate":    {"NS:IF NS:IF N", 3, runRecreate},
 		"burst":       {"NS:IF G N", 3, runBurst},

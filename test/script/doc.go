@@ -49,8 +49,9 @@
 //	keeper NS stop|answers|SIGNAL     smcroute-keeper stop; print its process ID;
 //	                                  send it a signal
 //	foreign NS:IF S G NS:IF           another program's entry, in an unowned table
-//	nothing NS IF...                  wait until the kernel has no VIF, entry and
-//	                                  membership, and there is no keeper
+//	left NS IF...                     print the VIFs, entries and memberships that the
+//	                                  kernel has, when nobody owns the tables
+//	nothing NS IF...                  wait until that is nothing, and no keeper is there
 //
 // The daemon runs with -n, configuration NS.conf, PID file NS.pid and socket
 // NS.sock in the script's directory; with -k the keeper is at NS.keeper. What is

@@ -109,37 +109,46 @@ func runForeign(l *lab, args []string) (result, error) {
 	return result{}, err
 }
 
-// runNothing waits until the kernel has nothing more of a daemon and its keeper.
-func runNothing(l *lab, args []string) (result, error) {
+// runLeft tells what the kernel has of a daemon, unless another has the tables.
+func runLeft(l *lab, args []string) (result, error) {
 	ns, err := l.namespace(args[0])
 	if err != nil {
 		return result{}, err
 	}
-	var left []string
-	look := func() bool {
-		left = nil
-		for _, link := range args[1:] {
-			for _, sg := range ns.Memberships(link) {
-				left = append(left, fmt.Sprintf("%v is joined on %s", sg, link))
-			}
+	var left strings.Builder
+	for _, link := range args[1:] {
+		for _, sg := range ns.Memberships(link) {
+			fmt.Fprintf(&left, "joined on %s: %v\n", link, sg)
 		}
-		k, err := linux.Open(linux.Options{NetNS: ns.Path()})
-		if err != nil {
-			left = append(left, err.Error())
-			return false
-		}
-		defer k.Close()
-		for _, f := range mroute.Families {
-			if err := k.FamilyErr(f); err != nil {
-				left = append(left, err.Error())
-			} else if held := k.Held(f); !held.Empty() {
-				left = append(left, fmt.Sprintf("in the %v table: %+v", f, held))
-			}
-		}
-		return left == nil
 	}
-	if !await(look) {
-		return result{}, fmt.Errorf("left in the kernel: %q", left)
+	k, err := linux.Open(linux.Options{NetNS: ns.Path()})
+	if err != nil {
+		return result{}, err
+	}
+	defer k.Close()
+	for _, f := range mroute.Families {
+		if err := k.FamilyErr(f); err != nil {
+			return result{}, err
+		}
+		held := k.Held(f)
+		for v, index := range held.VIFs {
+			fmt.Fprintf(&left, "%v VIF %d of link %d\n", f, v, index)
+		}
+		for _, entries := range []map[mroute.SG]mroute.Entry{held.Entries, held.Foreign} {
+			for sg := range entries {
+				fmt.Fprintf(&left, "entry: %v\n", sg)
+			}
+		}
+	}
+	return result{stdout: left.String()}, nil
+}
+
+// runNothing waits until the kernel has nothing more of a daemon and its keeper.
+func runNothing(l *lab, args []string) (result, error) {
+	var r result
+	var err error
+	if !await(func() bool { r, err = runLeft(l, args); return err == nil && r.stdout == "" }) {
+		return r, errors.Join(errors.New("something is left in the kernel"), err)
 	}
 	if pid, err := keeperPID(l.keeper(args[0])); err == nil {
 		return result{}, fmt.Errorf("a keeper is there, process %d", pid)
