@@ -12,4 +12,7 @@
 //
 // At each bar the results are awaited, so that a change which failed blocks
 // only what depends on it.
+//
+// A router that starts on a table with something in it holds that until it is
+// told that it knows all that is wanted: see found.
 package core
