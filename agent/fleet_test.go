@@ -29,14 +29,12 @@ var (
 // fleet is a node's routers on simulated kernels, in a bubble of its own time.
 type fleet struct {
 	*agent.Routers
-	t         *testing.T
-	hosts     map[string]*sim.Host // by NetNS
-	main      *agent.Agent
-	log       *lines
-	changes   atomic.Int32
-	stop      func()
-	complete  []mroute.Place // what OnComplete was told
-	completes atomic.Int32   // how often
+	t       *testing.T
+	hosts   map[string]*sim.Host // by NetNS
+	main    *agent.Agent
+	log     *lines
+	changes atomic.Int32
+	stop    func()
 
 	mu    sync.Mutex
 	tries map[mroute.Place][]time.Duration // when Open was called
@@ -81,10 +79,6 @@ func newFleetOn(t *testing.T, hosts map[string]*sim.Host, leave func() bool, ope
 		Logger:   logger,
 		Leave:    leave,
 		OnChange: func() { fl.changes.Add(1) },
-		OnComplete: func(places []mroute.Place) {
-			fl.complete = places
-			fl.completes.Add(1)
-		},
 		Open: func(p mroute.Place) (kernel.Kernel, error) {
 			fl.mu.Lock()
 			defer fl.mu.Unlock()

@@ -127,7 +127,7 @@ func TestAwait(t *testing.T) {
 func openKept(h *sim.Host, table uint32) (*sim.Kernel, error) { return h.OpenKept(table, false) }
 
 // Routers leave what is wanted to the next, and it adopts that place by place.
-// What is not wanted any more is emptied. OnComplete tells of all places.
+// What is not wanted any more is emptied.
 func TestRoutersLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		leave := true
@@ -139,12 +139,10 @@ func TestRoutersLeave(t *testing.T) {
 		}
 		a := newFleetOn(t, hosts, func() bool { return leave }, openKept)
 		a.start()
-		is(t, "complete, before anything is wanted", a.completes.Load(), 0)
 		a.set(layers{node: layer("225.2.2.2", "225.2.2.3"), lan2: layer("225.3.3.3"), pod1: layer("225.4.4.4"), pod2: layer("225.5.5.5")})
 		a.set(layers{node: layer("225.2.2.2", "225.2.2.3"), lan2: layer("225.3.3.3"), pod1: layer("225.4.4.4", "225.4.4.5")})
 		is(t, "emptied", a.out(pod2, "225.5.5.5"), "-")
 		a.stop()
-		is(t, "complete", a.completes.Load(), 1)
 		is(t, "left by main", a.out(node, "225.2.2.2"), "b0")
 		is(t, "left in another table", a.out(lan2, "225.3.3.3"), "b0")
 		is(t, "left in a pod", a.out(pod1, "225.4.4.5"), "b0")
@@ -159,11 +157,6 @@ func TestRoutersLeave(t *testing.T) {
 		is(t, "main's", b.out(node, "225.2.2.2")+b.out(node, "225.2.2.3"), "b0-")
 		is(t, "a pod's", b.out(pod1, "225.4.4.4")+b.out(pod1, "225.4.4.5"), "b0-")
 		is(t, "nobody's", b.out(lan2, "225.3.3.3"), "b0") // for Discard
-		is(t, "complete", b.completes.Load(), 1)
-		is(t, "places", len(b.complete), 2)
-		for i, p := range []mroute.Place{node, pod1} {
-			is(t, "place", b.complete[i], p)
-		}
 		b.stop()
 
 		// That nothing is wanted is known, too, when it has been said.
@@ -175,7 +168,6 @@ func TestRoutersLeave(t *testing.T) {
 		c.set(nil)
 		synctest.Wait()
 		is(t, "not wanted", c.out(node, "225.2.2.2"), "-")
-		is(t, "complete", c.completes.Load(), 1)
 		c.stop()
 	})
 }

@@ -30,12 +30,6 @@ type RoutersOptions struct {
 	// next process. nil: never. Main has the same option of its own.
 	Leave func() bool
 
-	// OnComplete is called once, from Run's goroutine, when all that the first call
-	// of SetLayers asked for was tried, with the places where there are routers by
-	// then, or were and are being closed: what a process before this one has left
-	// anywhere else is nobody's. It must not call Routers. It may be nil.
-	OnComplete func(places []mroute.Place)
-
 	// OnChange is called when States may differ in more than counters and ages,
 	// from any goroutine; it must not block, nor call Routers. For the
 	// router of Main there is the same option of its own. It may be nil.
@@ -55,9 +49,7 @@ type Routers struct {
 
 	main    *router
 	others  map[mroute.Place]*router
-	closing []*router     // no longer wanted, and perhaps not yet gone
-	first   chan struct{} // closed when the first SetLayers was tried; nil before it, and afterwards
-	began   bool          // there was a SetLayers
+	closing []*router // no longer wanted, and perhaps not yet gone
 }
 
 // errUnwanted is why a router ends that nobody wants any more.
@@ -86,11 +78,6 @@ func (r *Routers) Run(ctx context.Context) error {
 		select {
 		case f := <-r.calls:
 			f(ctx)
-		case <-r.first:
-			r.first = nil
-			if r.o.OnComplete != nil {
-				r.o.OnComplete(r.places())
-			}
 		case <-ctx.Done():
 			<-r.main.ended
 			for _, x := range r.others {
@@ -194,34 +181,7 @@ func (r *Routers) set(run context.Context, want map[mroute.Place]mroute.Layer) (
 			main = append(main, r.main.ask(mroute.Layer{Name: await[0]}))
 		}
 	}
-	if !r.began {
-		r.began = true
-		r.first = make(chan struct{})
-		go tell(run, r.first, slices.Concat(main, others))
-	}
 	return main, others
-}
-
-// tell closes done when all channels are closed, unless ctx is done before.
-func tell(ctx context.Context, done chan<- struct{}, all []<-chan struct{}) {
-	for _, c := range all {
-		select {
-		case <-c:
-		case <-ctx.Done():
-			return
-		}
-	}
-	close(done)
-}
-
-// places are those of all routers, also of those that are ending.
-func (r *Routers) places() []mroute.Place {
-	ps := slices.AppendSeq([]mroute.Place{r.main.place}, maps.Keys(r.others))
-	for _, x := range r.closing {
-		ps = append(ps, x.place)
-	}
-	slices.SortFunc(ps, comparePlaces)
-	return slices.Compact(ps)
 }
 
 func comparePlaces(a, b mroute.Place) int {
