@@ -61,6 +61,7 @@ func init() { // not a literal, because await refers to it
 		"signal":      {"NS NAME", 2, runSignal},
 		"end":         {"NS", 1, runEnd},
 		"crash":       {"NS [NAME]", 1, runCrash},
+		"oom":         {"NS", 1, runOOM},
 		"log":         {"NS", 1, runLog},
 		"capture":     {"NS:IF...", 1, runCapture},
 		"send":        {"NS:IF S G [ttl=N] [count=N]", 3, runSend},

@@ -27,6 +27,7 @@
 //	signal NS NAME                    send a signal, for example USR1
 //	end NS                            SIGTERM if it runs; the exit code must be 0
 //	crash NS [NAME]                   SIGKILL, or another signal
+//	oom NS                            have the kernel kill it for lack of memory
 //	log NS                            print what the daemon logged
 //
 //	capture NS:IF...                  count the packets that arrive from now on
@@ -64,6 +65,7 @@
 // send it before one that is: when that one is there, so would be the other.
 //
 // Conditions: [root] is true for the real root, false in a user namespace;
+// [oom] is true if memory can be limited, by a cgroup of version 1;
 // [ours] is true unless SMCROUTED_DIR names a directory with other binaries,
 // such as /usr/sbin with Debian's, to try the scripts on.
 package script

@@ -38,10 +38,12 @@ func condition(name string) (bool, error) {
 	switch name {
 	case "root":
 		return realRoot()
+	case "oom":
+		return canLimitMemory(), nil
 	case "ours":
 		return programs.Ours(), nil
 	}
-	return false, fmt.Errorf("unknown condition [%s]: expected root, ours, or one of testscript's", name)
+	return false, fmt.Errorf("unknown condition [%s]: expected root, oom, ours, or one of testscript's", name)
 }
 
 // realRoot reports whether user 0 of this namespace is that of the machine.
