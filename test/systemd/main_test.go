@@ -50,6 +50,7 @@ func install(dir string) error {
 	for _, version := range []string{oldVersion, newVersion} {
 		cmd := exec.Command("make", "-C", "../..", "install",
 			"VERSION="+version, "BIN="+filepath.Join(dir, "bin"), "DESTDIR="+filepath.Join(dir, version))
+		cmd.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=") // not those of a make that runs the test
 		capsule.Tie(cmd)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%v: %w\n%s", cmd, err, out)
