@@ -26,10 +26,14 @@ type Store interface {
 	// Drop ends what is held under the name, if anything is.
 	Drop(name string)
 
-	// Lasts reports whether what is held would outlive this process if that ended
-	// now.
+	// Lasts reports whether the tables held, which have names that end in
+	// OwnerSuffix, would outlive this process if that ended now.
 	Lasts() bool
 }
+
+// OwnerSuffix ends the names of sockets that own tables. All else can be had
+// again: who ends must not empty the tables for lack of it.
+const OwnerSuffix = "/owner"
 
 // Keeping is how a program keeps its state in the kernel beyond its end.
 type Keeping struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +28,9 @@ const (
 	// its place, until a program that ends takes it for gone.
 	returnTime = 2 * time.Second
 )
+
+// levelNotice is core.LevelNotice, which is not for this package.
+const levelNotice = slog.LevelInfo + 2
 
 // Keeper is a store outside this process, in a smcroute-keeper(8). It holds for one
 // program: what the one before had held is found, and what it wants no more must
@@ -118,7 +122,7 @@ func (k *Keeper) connect(ctx context.Context) (synced bool, err error) {
 		select {
 		case <-link.Ready():
 			synced = true
-			k.log.Info("a keeper holds what this program leaves in the kernel")
+			k.log.Log(ctx, levelNotice, "a keeper holds what this program leaves in the kernel")
 			k.open()
 		case <-link.Done():
 		}
@@ -227,6 +231,13 @@ func (k *Keeper) slowed(link *shelf.Link) {
 // Connected reports whether a keeper answers.
 func (k *Keeper) Connected() bool { return k.current() != nil }
 
+// Alike reports whether a keeper holds all that this program has put, and nothing
+// else, at this moment.
+func (k *Keeper) Alike() bool {
+	link := k.current()
+	return link != nil && link.Alike()
+}
+
 // Lasts implements [Store]. If a keeper has answered until a moment ago it waits
 // for two seconds at most, for that one or for another that takes over.
 func (k *Keeper) Lasts() bool {
@@ -236,13 +247,15 @@ func (k *Keeper) Lasts() bool {
 		k.mu.Unlock()
 		now := time.Now()
 		switch {
-		case link != nil && link.Alike():
+		case link != nil && link.Has(isOwner):
 			return true
 		case now.After(deadline), link == nil && now.Sub(lost) > returnTime:
 			return false
 		}
 	}
 }
+
+func isOwner(name string) bool { return strings.HasSuffix(name, OwnerSuffix) }
 
 // Close ends the connection. What is held by the keeper is held on.
 func (k *Keeper) Close() error {

@@ -21,12 +21,14 @@ type Found struct {
 
 // Held tells whose what was found is. A program whose own VIFs and entries are
 // static needs records: known says whether they tell of this table, and foreign
-// what they say. One whose own are not static owns what is not, and leaves
-// static entries alone: they are another program's.
+// what they say. They are written when the table is claimed, so that those of an
+// adopted one are missing only if they were lost: it is the program's own all the
+// same. One whose own are not static owns what is not, and leaves static entries
+// alone: they are another program's.
 func (f *Found) Held(static, known bool, foreign []mroute.SG) mroute.Held {
 	h := mroute.Held{VIFs: f.VIFs, Entries: f.Entries, Own: f.Adopted}
 	if static {
-		h.Own = known
+		h.Own = known || f.Adopted
 	} else {
 		foreign = slices.Collect(maps.Keys(f.Static))
 	}

@@ -37,7 +37,8 @@ func TestFoundHeld(t *testing.T) {
 	}{
 		{"claimed anew", false, false, false, nil, false, []mroute.SG{sg(1)}, []mroute.SG{sg(2)}},
 		{"adopted", true, false, false, nil, true, []mroute.SG{sg(1)}, []mroute.SG{sg(2)}},
-		{"static, unknown", true, true, false, nil, false, []mroute.SG{sg(1), sg(2)}, nil},
+		{"static, unknown", false, true, false, nil, false, []mroute.SG{sg(1), sg(2)}, nil},
+		{"static, adopted, records lost", true, true, false, nil, true, []mroute.SG{sg(1), sg(2)}, nil},
 		{"static, known", false, true, true, nil, true, []mroute.SG{sg(1), sg(2)}, nil},
 		{"static, one foreign", false, true, true, []mroute.SG{sg(1), sg(9)}, true, []mroute.SG{sg(2)}, []mroute.SG{sg(1)}},
 	} {

@@ -337,7 +337,9 @@ func TestStalledKeeper(t *testing.T) {
 	path := socketPath(t)
 	p := keeperAt(t, path)
 	k := open(t, path)
-	put(t, k, 1)
+	if err := k.Put("table"+keep.OwnerSuffix, socket(t), false); err != nil {
+		t.Fatal(err)
+	}
 	lasts(t, k)
 	p.signal(syscall.SIGSTOP)
 	done := make(chan struct{})
@@ -358,6 +360,9 @@ func TestStalledKeeper(t *testing.T) {
 	case <-done:
 	case <-time.After(time.Minute): // it would be 50 minutes
 		t.Error("a program waits for a keeper that hangs again and again")
+	}
+	if k.Alike() || !k.Lasts() {
+		t.Error("the table is held, but would be emptied by who ends for the sake of what is not")
 	}
 	p.signal(syscall.SIGCONT)
 	<-done

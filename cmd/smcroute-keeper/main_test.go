@@ -234,5 +234,5 @@ func put(t *testing.T, k *keep.Keeper, n int) {
 // lasts waits until all is held beyond this process.
 func lasts(t *testing.T, k *keep.Keeper) {
 	t.Helper()
-	netlab.Await(t, within, k.Lasts, "a keeper that holds all")
+	netlab.Await(t, within, k.Alike, "a keeper that holds all")
 }

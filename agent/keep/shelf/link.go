@@ -121,6 +121,25 @@ func (l *Link) Alike() bool {
 	return l.alike()
 }
 
+// Has reports whether the other end holds, as this one does, whatever has a name
+// for which which is true.
+func (l *Link) Has(which func(name string) bool) bool {
+	l.shelf.mu.Lock()
+	defer l.shelf.mu.Unlock()
+	if !l.synced || l.over() {
+		return false
+	}
+	for name := range l.shelf.items {
+		_, dirty := l.dirty[name]
+		_, flying := l.flight[name]
+		_, refused := l.refused[name]
+		if (dirty || flying || refused) && which(name) {
+			return false
+		}
+	}
+	return true
+}
+
 func (l *Link) alike() bool {
 	return l.synced && len(l.dirty)+len(l.flight)+len(l.refused) == 0 && !l.over()
 }

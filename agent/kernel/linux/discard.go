@@ -126,7 +126,7 @@ func discardOwn(keeping keep.Keeping, fd int, table uint32) error {
 // parseOwner takes the name of an owner's socket apart.
 func parseOwner(name string) (place string, f mroute.Family, ok bool) {
 	for _, f := range mroute.Families {
-		if place, ok := strings.CutSuffix(name, familyName("", f)+"/owner"); ok {
+		if place, ok := strings.CutSuffix(name, familyName("", f)+keep.OwnerSuffix); ok {
 			return place, f, true
 		}
 	}

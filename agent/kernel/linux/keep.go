@@ -120,8 +120,8 @@ func (k *Kernel) find(o *owner, log *slog.Logger) *kernel.Error {
 	if k.kept == nil {
 		return nil
 	}
-	// An empty table is this program's from now on, whenever it ends.
-	if static && !known && err == nil && k.held[i].Empty() {
+	// From now on, whenever this process ends, all that comes is this program's.
+	if static && !known && err == nil {
 		if err := k.record(o.family); err != nil {
 			log.Warn("The next process will not know the table for its own.", "family", o.family, "err", err)
 		}

@@ -64,7 +64,7 @@ func netnsCookie(fd int) uint64 {
 	return cookie
 }
 
-func (p *kept) ownerName(f mroute.Family) string { return familyName(p.place, f) + "/owner" }
+func (p *kept) ownerName(f mroute.Family) string { return familyName(p.place, f) + keep.OwnerSuffix }
 
 func (p *kept) groupsPrefix(f mroute.Family) string { return familyName(p.place, f) + "/groups/" }
 

@@ -70,11 +70,11 @@ func (k *Kernel) find(t *table, adopted bool) {
 		}
 	}
 	held := found.Held(k.keep.static, t.recorded, t.foreign)
-	if k.keep.static && held.Empty() {
-		t.recorded = true
-	}
 	i := slot(t.family)
 	k.held[i], k.foreign[i] = held, kernel.NewForeign(held)
+	if k.keep.static && !t.recorded {
+		t.recorded, t.foreign = true, k.foreign[i].Entries()
+	}
 }
 
 // Held implements kernel.Table.
