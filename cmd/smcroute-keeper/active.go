@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"net"
-	"os"
+	"io"
 	"sync"
 	"time"
 
@@ -20,7 +17,7 @@ const most = 64
 // active is a keeper that programs and mirrors connect to.
 type active struct {
 	*keeper
-	listener  *net.UnixListener
+	door      door
 	since     time.Time
 	inherited bool          // another one was active before, and had things to hold
 	changed   chan struct{} // something of what end looks at has
@@ -42,12 +39,8 @@ type peer struct {
 
 // serve is the life of the active keeper.
 func (k *keeper) serve(ctx context.Context) error {
-	l, err := listen(k.socket)
-	if err != nil {
-		return err
-	}
 	a := &active{
-		keeper: k, listener: l,
+		keeper: k, door: door{path: k.socket},
 		since:     time.Now(),
 		inherited: k.shelf.Len() > 0,
 		changed:   make(chan struct{}, 1),
@@ -55,15 +48,16 @@ func (k *keeper) serve(ctx context.Context) error {
 		stopped:   make(chan struct{}),
 		links:     map[*shelf.Link]*peer{},
 	}
-	defer l.Close()
-	accepting := make(chan error, 1)
-	go func() { accepting <- a.accept() }()
+	if err := a.door.open(); err != nil {
+		return err
+	}
+	defer a.door.close()
+	go a.accept()
+	go a.look()
 	k.report(true, "is the active keeper")
 	k.log.Info("active", "held", k.shelf.Len())
 	k.ready()
 	select {
-	case err := <-accepting:
-		return err
 	case <-a.stopping:
 	case <-ctx.Done():
 		a.end()
@@ -76,42 +70,17 @@ func (k *keeper) serve(ctx context.Context) error {
 	return nil
 }
 
-// listen replaces what a dead keeper left, in one step: whoever connects does so
-// either to nobody or to this one.
-func listen(path string) (*net.UnixListener, error) {
-	switch info, err := os.Lstat(path); {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, err
-	case info.Mode().Type() != fs.ModeSocket:
-		return nil, fmt.Errorf("%s is in the way: expected a socket, or nothing", path)
-	}
-	made := path + "~"
-	if err := remove(made); err != nil {
-		return nil, err
-	}
-	l, err := net.ListenUnix(wire.Network, &net.UnixAddr{Name: made, Net: wire.Network})
-	if err != nil {
-		return nil, err
-	}
-	l.SetUnlinkOnClose(false) // it would unlink a successor's
-	if err := errors.Join(os.Chmod(made, 0o600), os.Rename(made, path)); err != nil {
-		return nil, errors.Join(err, l.Close(), remove(made))
-	}
-	return l, nil
-}
-
-// accept returns when the listener is closed, without an error then.
-func (a *active) accept() error {
+// accept returns when the door is shut.
+func (a *active) accept() {
 	for {
-		c, err := a.listener.AcceptUnix()
+		c, err := a.door.accept()
 		switch {
-		case errors.Is(err, net.ErrClosed):
-			return nil
 		case err != nil: // too many descriptors, which passes
 			a.log.Warn("a connection was not accepted", "err", err)
 			time.Sleep(lastPause)
 			continue
+		case c == nil:
+			return
 		}
 		a.mu.Lock()
 		full := len(a.links)+a.new >= most
@@ -127,10 +96,26 @@ func (a *active) accept() error {
 	}
 }
 
+// look has the socket made again when it is gone, as long as this process lives.
+func (a *active) look() {
+	told := ""
+	for range time.Tick(lookTime) {
+		gone, err := a.door.look(a.lock.renew)
+		switch {
+		case err != nil && err.Error() != told:
+			told = err.Error()
+			a.log.Warn("the socket is gone, and cannot be made again", "err", err)
+		case err == nil && gone:
+			told = ""
+			a.log.Warn("the socket was gone, and is made again")
+		}
+	}
+}
+
 // meet serves a connection.
 func (a *active) meet(c *wire.Conn) {
 	role, err := c.Welcome()
-	if err != nil {
+	if err != nil && !errors.Is(err, io.EOF) { // who ends it at once only looks whether anybody answers
 		a.log.Warn("a connection was refused", "err", err)
 	}
 	var link *shelf.Link

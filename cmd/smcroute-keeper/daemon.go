@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"log/syslog"
 	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // startupEnv tells a background process the descriptor of the pipe on which its
@@ -32,6 +35,8 @@ func daemonize(stderr io.Writer) error {
 	cmd.Env = append(os.Environ(), startupEnv+"=3")
 	cmd.ExtraFiles = []*os.File{report}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	// What the caller forgot to close would be open for as long as the keeper lives.
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) // Linux 5.11
 	err = cmd.Start()
 	report.Close()
 	if err != nil {
@@ -74,23 +79,28 @@ func inheritStartup() *startup {
 	return &startup{os.NewFile(uintptr(fd), "startup pipe")}
 }
 
-// succeed lets the parent end. Only the first call of succeed or fail counts.
-func (s *startup) succeed() { s.finish(startedOK) }
+// succeed lets the parent end. Only the first call of succeed or fail counts. An
+// error says that the parent is gone.
+func (s *startup) succeed() error { return s.finish(startedOK) }
 
 // fail gives the parent the reason, unless err is nil.
 func (s *startup) fail(err error) {
 	if err != nil {
-		s.finish(err.Error())
+		_ = s.finish(err.Error()) // if the parent was killed nobody wants to know
 	}
 }
 
-func (s *startup) finish(text string) {
-	if s == nil || s.pipe == nil {
-		return
+// pending reports whether the parent waits.
+func (s *startup) pending() bool { return s != nil && s.pipe != nil }
+
+func (s *startup) finish(text string) error {
+	if !s.pending() {
+		return nil
 	}
-	_, _ = s.pipe.WriteString(text) // if the parent was killed nobody wants to know
+	_, err := s.pipe.WriteString(text)
 	s.pipe.Close()
 	s.pipe = nil
+	return err
 }
 
 // systemLog is where a keeper in the background logs: nowhere if the system has no

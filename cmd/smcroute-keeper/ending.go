@@ -40,7 +40,7 @@ func (a *active) end() {
 		switch {
 		case here == 0 && (len(mirrors) == 0 || isLate) && (isSettled || a.shelf.Len() == 0):
 			// Whoever is about to connect gets an end, and sees that nothing is held.
-			a.listener.Close()
+			a.door.close()
 			if programs, unknown := a.peers(wire.Program); len(programs)+unknown == 0 {
 				a.lastOut()
 				return
@@ -104,7 +104,7 @@ func (a *active) handOver(late bool) bool {
 // leaveTo makes sure that what programs were told is held is held by the
 // successor.
 func (a *active) leaveTo(successor *shelf.Link) {
-	a.listener.Close()
+	a.door.close()
 	programs, _ := a.peers(wire.Program)
 	for _, link := range programs {
 		link.Close()
@@ -174,7 +174,7 @@ func (a *active) obey(c *wire.Conn) {
 // stop empties all, whoever is connected, and ends the mirrors as well.
 func (a *active) stop() {
 	a.log.Info("stopping, as asked, and emptying what is held", "held", a.shelf.Len())
-	a.listener.Close()
+	a.door.close()
 	mirrors, _ := a.peers(wire.Mirror)
 	for _, link := range mirrors {
 		if err := link.Ask(wire.Stop, askTime); err != nil {

@@ -38,10 +38,29 @@ func hold(ctx context.Context, o *options, stderr io.Writer) error {
 	if waiting != nil {
 		_ = os.Chdir("/") // to stand in no one's way
 	}
-	err := newKeeper(o, logger(waiting != nil, stderr), waiting.succeed).run(ctx)
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	ready := func() {}
+	if waiting != nil {
+		late := time.AfterFunc(dialTime, func() { giveUp(errNoOther) })
+		ready = func() {
+			late.Stop()
+			if err := waiting.succeed(); err != nil {
+				giveUp(err) // who started it has been killed, and will not know of it
+			}
+		}
+	}
+	err := newKeeper(o, logger(waiting != nil, stderr), ready).run(ctx)
+	if err == nil && waiting.pending() {
+		err = context.Cause(ctx)
+	}
 	waiting.fail(err)
 	return err
 }
+
+// errNoOther says why a keeper in the background ends, rather than wait for the
+// active one for who knows how long.
+var errNoOther = fmt.Errorf("neither active nor a mirror after %v, since another keeper of this socket is there, and does not answer", dialTime)
 
 func newKeeper(o *options, log *slog.Logger, ready func()) *keeper {
 	k := &keeper{options: o, log: log.With("socket", o.socket), ready: ready}
@@ -54,7 +73,7 @@ func (k *keeper) run(ctx context.Context) (err error) {
 	if k.lock, err = openLock(k.socket); err != nil {
 		return err
 	}
-	defer k.lock.file.Close()
+	defer func() { _ = k.lock.file.Close() }()
 	k.quiet = k.answerChecks()
 	defer k.quiet()
 

@@ -10,7 +10,10 @@ import (
 // lock decides among the keepers of a socket. It is a file beside the socket, with
 // locks that end with the process that has them, in whichever way. The file
 // itself stays, since a lock on a removed file would be nobody's.
-type lock struct{ file *os.File }
+type lock struct {
+	path string
+	file *os.File
+}
 
 // What is locked: bytes of the file, which need not exist.
 const (
@@ -19,11 +22,38 @@ const (
 )
 
 func openLock(socket string) (*lock, error) {
-	f, err := os.OpenFile(socket+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	l := &lock{path: socket + ".lock"}
+	return l, l.open()
+}
+
+func (l *lock) open() (err error) {
+	l.file, err = os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o600)
+	return err
+}
+
+// renew is for the active keeper. If somebody has removed the file, so that there
+// could be another active one, it locks a new file, or says that there is one.
+func (l *lock) renew() error {
+	old, err := l.file.Stat()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &lock{f}, nil
+	if now, err := os.Stat(l.path); err == nil && os.SameFile(old, now) {
+		return nil
+	}
+	next := &lock{path: l.path}
+	if err := next.open(); err != nil {
+		return err
+	}
+	active, err := next.take()
+	if err == nil && !active {
+		err = errors.New("another keeper is active in its place")
+	}
+	if err != nil {
+		return errors.Join(err, next.file.Close())
+	}
+	l.file = next.file // the old one stays locked, for those who wait for that
+	return nil
 }
 
 // take makes this keeper the active one, unless another is.

@@ -164,7 +164,14 @@ func (p *process) kill() {
 // runKeeper runs a command of the program.
 func runKeeper(t *testing.T, args ...string) (code int, out string) {
 	t.Helper()
+	return runKeeperWith(t, nil, args...)
+}
+
+// runKeeperWith does, with files open from descriptor 3 on.
+func runKeeperWith(t *testing.T, files []*os.File, args ...string) (code int, out string) {
+	t.Helper()
 	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.ExtraFiles = files
 	cmd.Env = append(os.Environ(), envPlay+"=keeper")
 	b, err := cmd.CombinedOutput()
 	var exit *exec.ExitError

@@ -53,7 +53,11 @@ func (m *mirror) over(ctx context.Context) bool {
 func (m *mirror) follow(ctx context.Context) error {
 	// Not even one that was asked to end may end before it knows that another one is
 	// active, if it holds what nobody else may hold.
-	dialing, stop := context.WithTimeout(context.WithoutCancel(ctx), dialTime)
+	dialing := ctx
+	if m.promotable() {
+		dialing = context.WithoutCancel(ctx)
+	}
+	dialing, stop := context.WithTimeout(dialing, dialTime)
 	conn, err := wire.Dial(dialing, m.socket, wire.Mirror)
 	stop()
 	if err != nil {
