@@ -351,6 +351,10 @@ func TestReloadKeepsTheLastGoodState(t *testing.T) {
 	}{
 		{"missing", os.Remove, false, "does not exist", func(string) error { return nil }},
 		// Root may read everything, but nobody a directory.
+		{"an include that cannot be read", func(p string) error {
+			loop := p + ".loop"
+			return errors.Join(os.Symlink(loop, loop), os.WriteFile(p, []byte("include "+loop+"\n"), 0o644))
+		}, true, "cannot read all of the configuration", func(string) error { return nil }},
 		{"unreadable", func(p string) error { return errors.Join(os.Remove(p), os.Mkdir(p, 0o755)) }, true, "cannot read the configuration", os.Remove},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -23,6 +23,10 @@ type reading struct {
 	diags []conf.Diagnostic
 	err   error // of reading the file itself: nothing in it is fatal
 
+	// unread is that a file which is included is there and cannot be read: nobody
+	// knows what it wants.
+	unread error
+
 	sum      uint64   // of all that was read, and of why what was not
 	files    []string // paths of what was read
 	patterns []string // of includes
@@ -61,6 +65,9 @@ func readConf(path string, defaultDisable bool) (r reading) {
 			}
 			if err != nil {
 				add("error", err.Error())
+			}
+			if unread := new(fs.PathError); errors.As(err, &unread) && !errors.Is(unread, fs.ErrNotExist) {
+				r.unread = unread
 			}
 			return sources, err
 		},
@@ -154,6 +161,10 @@ func (a *Agent) judge(ctx context.Context, r *reading) (layer *mroute.Layer, cle
 		}
 		a.log.Log(ctx, core.LevelNotice, text)
 		return nil, false, nil
+	case r.unread != nil && (a.read || a.engine.Holds()):
+		err = fmt.Errorf("cannot read all of the configuration, so what was wanted last stays in effect: %w", r.unread)
+		a.log.Error(err.Error())
+		return nil, false, err
 	case r.err != nil:
 		err = fmt.Errorf("cannot read the configuration: %w", r.err)
 		a.log.Error(err.Error())
