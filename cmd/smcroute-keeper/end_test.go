@@ -261,25 +261,57 @@ func TestSuccessorEndsAtOnce(t *testing.T) {
 	}
 }
 
-// stop empties all, whoever is there, and ends the mirrors, too.
+// stop empties all, and ends the mirrors, too.
 func TestStop(t *testing.T) {
-	x := newTables(t)
+	for _, force := range []bool{false, true} {
+		x := newTables(t)
+		path := socketPath(t)
+		first, second := keeperAt(t, path), keeperAt(t, path)
+		k := open(t, path)
+		before := x.lines(t)
+		x.hold(t, k, path)
+		args := []string{"stop", "--socket", path}
+		if force {
+			args = append(args, "--force")
+		} else {
+			// A program that lives would not notice.
+			code, out := runKeeper(t, args...)
+			if code != exitFailure || !strings.Contains(out, "1 program is connected") || !strings.Contains(out, "--force") {
+				t.Errorf("%d: %s", code, out)
+			}
+			if got := x.lines(t); got != before || !k.Connected() {
+				t.Errorf("%d VIFs and entries, %d before; connected: %v", got, before, k.Connected())
+			}
+			_ = k.Close()
+		}
+		if code, out := runKeeper(t, args...); code != exitOK {
+			t.Fatalf("%d: %s", code, out)
+		}
+		if got := x.lines(t); got != 0 {
+			t.Errorf("%d VIFs and entries are left", got)
+		}
+		first.end()
+		second.end()
+		began := time.Now()
+		if code, out := runKeeper(t, args...); code != exitFailure {
+			t.Errorf("with nobody there: %d after %v: %s", code, time.Since(began), out)
+		}
+	}
+}
+
+// A program that comes back from the keeper before this one is connected.
+func TestStopOfSuccessor(t *testing.T) {
 	path := socketPath(t)
-	first, second := keeperAt(t, path), keeperAt(t, path)
-	k := open(t, path)
-	x.hold(t, k, path)
-	var stderr strings.Builder
-	if code := run(t.Context(), []string{"stop", "--socket", path}, &stderr, &stderr); code != exitOK {
-		t.Fatalf("%d: %s", code, stderr.String())
-	}
-	if got := x.lines(t); got != 0 {
-		t.Errorf("%d VIFs and entries are left", got)
-	}
-	first.end()
-	second.end()
-	began := time.Now()
-	if code := run(t.Context(), []string{"stop", "--socket", path}, &stderr, &stderr); code != exitFailure {
-		t.Errorf("with nobody there: %d after %v: %s", code, time.Since(began), stderr.String())
+	first := keeperAt(t, path)
+	p := play(t, "program", path)
+	p.says("<nil>")
+	second := keeperAt(t, path)
+	p.signal(syscall.SIGSTOP)
+	first.kill()
+	second.says("msg=active")
+	time.AfterFunc(lastPause, func() { p.signal(syscall.SIGCONT) })
+	if code, out := runKeeper(t, "stop", "--socket", path); code != exitFailure || !strings.Contains(out, "1 program is connected") {
+		t.Errorf("%d: %s", code, out)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/keep/shelf"
@@ -18,6 +19,9 @@ const (
 	// returnTime is how long programs may take to come back to a keeper that has
 	// just become active: longer than their longest pause.
 	returnTime = 3 * time.Second
+
+	// goneTime is how long the connection of a program that has ended may be there.
+	goneTime = time.Second
 )
 
 // end is for when the active keeper was asked to end. What it holds goes to a
@@ -161,6 +165,10 @@ func (a *active) obey(c *wire.Conn) {
 	case err != nil:
 		return
 	case m.Op == wire.Stop:
+		if n := a.here(); n > 0 && !m.Force {
+			_ = c.Send(wire.Answer(stillHere(n)), nil)
+			return
+		}
 		a.asked(1)
 		a.stopOnce.Do(func() { close(a.stopping) })
 		<-a.stopped
@@ -169,6 +177,30 @@ func (a *active) obey(c *wire.Conn) {
 	default:
 		_ = c.Send(wire.Answer(errors.New("not understood: expected stop")), nil)
 	}
+}
+
+// here is how many programs are connected. Those that have just ended are not,
+// and those that may be about to come back from the keeper before this one are
+// waited for.
+func (a *active) here() int {
+	if a.inherited {
+		time.Sleep(time.Until(a.since.Add(returnTime)))
+	}
+	for deadline := time.Now().Add(goneTime); ; time.Sleep(firstPause) {
+		programs, _ := a.peers(wire.Program)
+		if len(programs) == 0 || time.Now().After(deadline) {
+			return len(programs)
+		}
+	}
+}
+
+// stillHere says why nothing is emptied: programs would not notice.
+func stillHere(n int) error {
+	programs := "1 program is"
+	if n > 1 {
+		programs = fmt.Sprintf("%d programs are", n)
+	}
+	return fmt.Errorf("%s connected, and would forward nothing any more without noticing: end what uses the keeper first, or use --force", programs)
 }
 
 // stop empties all, whoever is connected, and ends the mirrors as well.

@@ -439,7 +439,9 @@ func TestDaemon(t *testing.T) {
 	if code, out := runKeeper(t, "check", "--socket", path); code != exitOK || !strings.Contains(out, "ready: is the active keeper, holding 0") {
 		t.Errorf("%d: %s", code, out)
 	}
-	put(t, open(t, path), 3)
+	k := open(t, path)
+	put(t, k, 3)
+	_ = k.Close()
 	if code, out := runKeeper(t, "stop", "--socket", path); code != exitOK {
 		t.Errorf("%d: %s", code, out)
 	}

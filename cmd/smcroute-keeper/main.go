@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "check":
 		err = check(ctx, o.socket, stdout)
 	case "stop":
-		err = stop(ctx, o.socket)
+		err = stop(ctx, o.socket, o.force)
 	default:
 		err = hold(ctx, o, stderr)
 	}
@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 const usage = `Usage:
   smcroute-keeper [--socket PATH] [--keep-routes] [--patience TIME] [--daemon]
   smcroute-keeper check [--socket PATH]
-  smcroute-keeper stop [--socket PATH]
+  smcroute-keeper stop [--socket PATH] [--force]
 
 Holds for smcroute-agent or smcrouted what they have in the kernel, when they end
 in whichever way, until they are there again. check tells whether the keeper in
@@ -83,6 +83,7 @@ Options:
                        default: 8s
       --daemon         Return as soon as the keeper works, which is a process in
                        the background then
+      --force          Stop even if programs are connected
   -h, --help           Print this text
   -v, --version        Print the version
 `

@@ -18,6 +18,7 @@ type options struct {
 	keepRoutes bool
 	patience   time.Duration
 	daemon     bool
+	force      bool // of stop
 
 	help, version bool
 }
@@ -30,6 +31,7 @@ func parse(args []string) (*options, error) {
 	f.BoolVar(&o.keepRoutes, "keep-routes", false, "")
 	f.DurationVar(&o.patience, "patience", 8*time.Second, "")
 	f.BoolVar(&o.daemon, "daemon", false, "")
+	f.BoolVar(&o.force, "force", false, "")
 	f.BoolVar(&o.help, "h", false, "")
 	f.BoolVar(&o.help, "help", false, "")
 	f.BoolVar(&o.version, "v", false, "")
@@ -52,9 +54,12 @@ func parse(args []string) (*options, error) {
 func (o *options) complete(f *flag.FlagSet) (err error) {
 	switch o.verb {
 	case "":
+		if o.force {
+			err = errors.New("--force is an option of stop alone")
+		}
 	case "check", "stop":
 		f.Visit(func(set *flag.Flag) {
-			if set.Name != "socket" {
+			if set.Name != "socket" && (o.verb != "stop" || set.Name != "force") {
 				err = fmt.Errorf("%s has no option --%s", o.verb, set.Name)
 			}
 		})

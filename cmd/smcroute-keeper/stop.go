@@ -8,8 +8,8 @@ import (
 )
 
 // stop has the active keeper empty all that is held, and end. It returns when that
-// is done.
-func stop(ctx context.Context, socket string) error {
+// is done. As long as programs are connected that takes force.
+func stop(ctx context.Context, socket string, force bool) error {
 	c, err := wire.Dial(ctx, socket, wire.Operator)
 	if err != nil {
 		return err
@@ -17,7 +17,7 @@ func stop(ctx context.Context, socket string) error {
 	defer c.Close()
 	end := context.AfterFunc(ctx, func() { _ = c.Close() })
 	defer end()
-	if err := c.Send(wire.Message{Op: wire.Stop}, nil); err != nil {
+	if err := c.Send(wire.Message{Op: wire.Stop, Force: force}, nil); err != nil {
 		return err
 	}
 	m, fds, err := c.Receive()

@@ -63,6 +63,9 @@ type Message struct {
 	Put  []Item   `json:"put,omitempty"`
 	Drop []string `json:"drop,omitempty"`
 
+	// Of Stop: even if programs are connected.
+	Force bool `json:"force,omitempty"`
+
 	// Of Done: a sentence, or nothing.
 	Error string `json:"error,omitempty"`
 }
