@@ -269,6 +269,9 @@ func (s *State) asFound(t *table, sg mroute.SG, want mroute.Entry, wanted bool) 
 	}
 	held, holding := t.held[sg]
 	switch {
+	case holding && held.IIF == mroute.NoVIF && wanted:
+		delete(t.held, sg) // nothing came of it: what is set now is like any other
+		return want, false
 	case !holding || held.IIF == mroute.NoVIF:
 		return want, !wanted
 	case !wanted || want.IIF != held.IIF:

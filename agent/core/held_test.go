@@ -357,6 +357,18 @@ func TestHeldVIFOfNoLink(t *testing.T) {
 	is(t, "out", r.out("a0", exact), "b0")
 }
 
+// An entry whose input went with its link while nobody was there forwards nothing.
+// What a rule makes of it while the router holds goes with the rule.
+func TestHeldInputIsGone(t *testing.T) {
+	h := mroute.Held{Own: true, VIFs: map[mroute.VIF]int{0: 2, 1: 3}, Entries: map[mroute.SG]mroute.Entry{exact: {IIF: 5}}}
+	r := holding(t, h, "a0", "b0")
+	same(t, "ops", r.kinds())
+	r.conf("mroute from a0 source " + exact.Source.String() + " group " + exact.Group.String() + " to b0")
+	is(t, "out", r.out("a0", exact), "b0")
+	r.conf()
+	is(t, "out, without the rule", r.out("a0", exact), "-")
+}
+
 // Of two numbers of one link the kernel takes the higher; the other goes.
 func TestLinkWithTwoVIFs(t *testing.T) {
 	h := mroute.Held{Own: true, VIFs: map[mroute.VIF]int{0: 2, 4: 2, 1: 3, 5: 3, 7: 3}, Entries: map[mroute.SG]mroute.Entry{exact: {OIFs: mroute.OIFs{1: 5, 5: 2}}}}
