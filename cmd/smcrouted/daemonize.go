@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 )
@@ -41,6 +44,8 @@ func spawn(file string, args []string, stderr io.Writer) (int, error) {
 	cmd.Env = append(os.Environ(), startupEnv+"=3")
 	cmd.ExtraFiles = []*os.File{report}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	// What the caller forgot to close would be open for as long as the daemon lives.
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) // Linux 5.11
 	err = cmd.Start()
 	report.Close()
 	if err != nil {

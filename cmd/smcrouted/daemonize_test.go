@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,9 +34,20 @@ func TestDaemonize(t *testing.T) {
 	d := command(t, nil, "-f", "relative.conf")
 	lost(t, d)
 	// An output that only ends when nobody holds it any more: the daemon must
-	// not keep its parent's descriptors.
+	// not keep its parent's descriptors, nor what that had inherited.
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	d.ExtraFiles = []*os.File{w, w, w}
 	if code := d.exit(t); code != 0 {
 		t.Fatalf("exit code %d, stderr %q", code, d.stderr)
+	}
+	w.Close()
+	r.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("a descriptor of its parent is open: %v", err)
 	}
 	await(t, "PID file", func() bool { _, err := os.Stat(d.pidfile); return err == nil })
 	pid := readPID(t, d.pidfile)

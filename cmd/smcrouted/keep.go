@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// keeperPatience is how long a keeper that answers may take to tell what it
-	// holds.
+	// keeperPatience is how long a keeper may take to start or to stop, and one that
+	// answers to tell what it holds.
 	keeperPatience = 10 * time.Second
 
 	// dropTime is how long the service manager may take to close what it is told to
@@ -63,6 +63,7 @@ type kept struct {
 	log    *slog.Logger
 	keeper *keep.Keeper // nil: the service manager has the store
 	lock   *keeperLock
+	own    bool // this process has started the keeper, which held nothing then
 
 	found bool        // what a process before this one had left
 	ready atomic.Bool // the configuration was in force
@@ -93,14 +94,16 @@ func (s *service) keepState(ctx context.Context) (*kept, error) {
 	}
 	k := &kept{log: s.log, lock: lock}
 	if !keeperAnswers(path) {
-		if err := startKeeper(path); err != nil {
+		if err := startKeeper(ctx, path); err != nil {
 			lock.release()
-			return nil, &exitError{exitcode.OSErr, fmt.Errorf("-k: %w", err)}
+			return nil, &exitError{exitcode.OSErr, fmt.Errorf("-k: starting a keeper: %w", err)}
 		}
+		k.own = true
 	}
 	ctx, cancel := context.WithTimeout(ctx, keeperPatience)
 	defer cancel()
 	k.keeper = keep.Open(ctx, path, s.log)
+	k.own = k.own && len(k.keeper.Names()) == 0
 	k.Keeping = keep.Keeping{
 		Store:   k.keeper,
 		Static:  true,
@@ -191,19 +194,27 @@ func (k *kept) watch(ctx context.Context) {
 			told = ""
 			continue
 		}
-		if err := startKeeper(k.lock.keeper); err != nil && told != err.Error() {
+		// The end of this process may need it.
+		if err := startKeeper(context.WithoutCancel(ctx), k.lock.keeper); err != nil && told != err.Error() {
 			told = err.Error()
 			k.log.Warn("The keeper has ended, and another one cannot be started", "error", err)
 		}
 	}
 }
 
-// close lets another daemon have the keeper.
+// close lets another daemon have the keeper. A start that failed, and leaves
+// nothing, leaves no keeper either.
 func (k *kept) close() {
 	if k == nil || k.keeper == nil {
 		return
 	}
+	useless := k.own && !k.ready.Load() && len(k.keeper.Names()) == 0
 	_ = k.keeper.Close()
+	if useless {
+		if err := stopKeeper(context.Background(), k.lock.keeper); err != nil {
+			k.log.Warn("The keeper that was started for nothing stays", "error", err)
+		}
+	}
 	k.lock.release()
 }
 

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -115,9 +117,15 @@ func TestLeaves(t *testing.T) {
 
 func TestKeeperLock(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "keeper")
+	if err := os.WriteFile(socket+".user", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	first, err := lockKeeper(t.Context(), socket, 0)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if info, err := os.Stat(socket + ".user"); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("others can lock it: %v, %v", info, err)
 	}
 	_, err = lockKeeper(t.Context(), socket, 10*time.Millisecond)
 	if exitCode(err) != exitcode.Unavailable || !strings.Contains(err.Error(), "process "+strconv.Itoa(os.Getpid())) {
@@ -148,5 +156,28 @@ func TestNoKeeper(t *testing.T) {
 	needCapabilities(t)
 	if code := d.exit(t); code != exitcode.OSErr || !strings.Contains(d.stderr.String(), "neither beside smcrouted nor in PATH") {
 		t.Errorf("exit code %d, %s", code, d.stderr)
+	}
+}
+
+// One that hangs does not hold up a start for ever, nor an end.
+func TestKeeperThatHangs(t *testing.T) {
+	dir := t.TempDir()
+	pidfile := filepath.Join(dir, "pid")
+	fake := fmt.Sprintf("#!/bin/sh\necho $$ >%s~ && mv %[1]s~ %[1]s\nexec sleep 1000\n", pidfile)
+	if err := os.WriteFile(filepath.Join(dir, keeperProgram), []byte(fake), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	ctx, end := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() { failed <- startKeeper(ctx, filepath.Join(dir, "keeper")) }()
+	await(t, "keeper", func() bool { _, err := os.Stat(pidfile); return err == nil })
+	pid := readPID(t, pidfile)
+	end()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if err := syscall.Kill(pid, 0); err == nil {
+		t.Error("what was started is there")
 	}
 }

@@ -21,21 +21,38 @@ import (
 const keeperProgram = "smcroute-keeper"
 
 // startKeeper starts a keeper for a socket, in the background, and returns when it
-// answers there.
-func startKeeper(socket string) error {
+// answers there. One that takes too long ends.
+func startKeeper(ctx context.Context, socket string) error {
+	return runKeeper(ctx, "--socket", socket, "--daemon")
+}
+
+// stopKeeper ends the keeper of a socket, unless a program is connected.
+func stopKeeper(ctx context.Context, socket string) error {
+	return runKeeper(ctx, "stop", "--socket", socket)
+}
+
+// runKeeper runs a command of the keeper's program, but not for long.
+func runKeeper(ctx context.Context, args ...string) error {
 	program, err := findKeeper()
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, keeperPatience)
+	defer cancel()
 	var said bytes.Buffer
-	cmd := exec.Command(program, "--socket", socket, "--daemon")
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	cmd.Stderr = &said
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("starting %s: %w: %s", program, err, strings.TrimSpace(said.String()))
+	cmd.WaitDelay = time.Second // whoever still has the other end of the pipe
+	err = cmd.Run()
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s has not come to an end: %w", program, ctx.Err())
 	}
-	return nil
+	return fmt.Errorf("%s %s: %w: %s", program, strings.Join(args, " "), err, strings.TrimSpace(said.String()))
 }
 
 // findKeeper finds the program beside this one, else in PATH.
@@ -82,7 +99,13 @@ type keeperLock struct {
 
 // lockKeeper waits for the right to use the keeper of a socket, but not for long.
 func lockKeeper(ctx context.Context, socket string, patience time.Duration) (*keeperLock, error) {
-	f, err := os.OpenFile(socket+".user", os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(socket+".user", os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		// Whoever can read it can lock it. It may be older.
+		if err = f.Chmod(0o600); err != nil {
+			_ = f.Close()
+		}
+	}
 	if err != nil {
 		return nil, &exitError{exitcode.OSErr, fmt.Errorf("-k: %w", err)}
 	}
@@ -92,10 +115,9 @@ func lockKeeper(ctx context.Context, socket string, patience time.Duration) (*ke
 			break
 		}
 	}
-	if err == nil {
-		if err = f.Truncate(0); err == nil {
-			_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-		}
+	if err == nil && f.Truncate(0) == nil {
+		// For a person. Where there is no room for it it is missing.
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK):
