@@ -11,7 +11,7 @@ import (
 )
 
 // documents are those that say what a test shows.
-var documents = []string{"troubleshooting.md", "cni.md", "install.md", "support.md"}
+var documents = []string{"troubleshooting.md", "cni.md", "install.md", "support.md", "hitless.md"}
 
 var (
 	citation = regexp.MustCompile(`\*[^*|]*\bTest[A-Z][^*|]*\*`) // *test/api, TestOne, TestTwo; more*
@@ -19,7 +19,7 @@ var (
 	function = regexp.MustCompile(`(?m)^func (Test[A-Z]\w*)\(`)
 	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading  = regexp.MustCompile(`(?m)^#+ +(.+)$`)
-	value    = regexp.MustCompile(`\b(?:agent|controller|image|crds|rbac|admissionPolicy|networkPolicy)(?:\.[a-zA-Z]+)+`)
+	value    = regexp.MustCompile(`\b(?:agent|keeper|controller|image|crds|rbac|admissionPolicy|networkPolicy)(?:\.[a-zA-Z]+)+`)
 	anchor   = regexp.MustCompile(`<a id="([^"]+)">`)
 )
 
