@@ -71,7 +71,10 @@ func (r *Records) Set(name string, foreign []mroute.SG) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := r.read()
+	all, err := r.change()
+	if err != nil {
+		return err
+	}
 	if before, ok := all.Tables[name]; ok && slices.Equal(before.Foreign, t.Foreign) {
 		return nil
 	}
@@ -90,7 +93,10 @@ func (r *Records) Tables() []string {
 func (r *Records) Forget(table string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := r.read()
+	all, err := r.change()
+	if err != nil {
+		return err
+	}
 	if _, ok := all.Tables[table]; !ok {
 		return nil
 	}
@@ -98,7 +104,7 @@ func (r *Records) Forget(table string) error {
 	if len(all.Tables) > 0 {
 		return r.write(all)
 	}
-	err := os.Remove(r.path)
+	err = os.Remove(r.path)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return r.write(all)
@@ -106,6 +112,15 @@ func (r *Records) Forget(table string) error {
 		return nil
 	}
 	return err
+}
+
+// change returns what the file says, to be written again with changes. What is
+// there and cannot be read just now must not be lost by that.
+func (r *Records) change() (recorded, error) {
+	if _, err := r.parse(); errors.As(err, new(*fs.PathError)) {
+		return recorded{}, err
+	}
+	return r.read(), nil
 }
 
 // read returns what the file says: nothing if it says nothing that can be trusted.
@@ -155,8 +170,11 @@ func (r *Records) write(all recorded) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return os.WriteFile(r.path, b, 0o600)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(made, r.path)
 	}
-	return os.Rename(made, r.path)
+	if err != nil {
+		_ = os.Remove(made)
+	}
+	return err
 }

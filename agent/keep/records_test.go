@@ -124,6 +124,24 @@ func TestDamagedRecords(t *testing.T) {
 	}
 }
 
+// A file that cannot be read just now is not replaced: it may tell of other tables.
+func TestRecordsThatCannotBeRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "records")
+	if err := os.Symlink(path, path); err != nil { // ELOOP
+		t.Fatal(err)
+	}
+	r := NewRecords(path)
+	if err := r.Set("one", nil); err == nil {
+		t.Error("Set replaces what it cannot read")
+	}
+	if err := r.Forget("one"); err == nil {
+		t.Error("Forget says that all is well")
+	}
+	if _, own := r.Of("one"); own {
+		t.Error("a table is its own although nobody says so")
+	}
+}
+
 // What was read can be written, and says the same.
 func FuzzRecords(f *testing.F) {
 	f.Add([]byte(`{"version":1,"tables":{"a":{"foreign":[{"source":"192.0.2.1","group":"225.1.2.3"}]},"b":{}}}`))
