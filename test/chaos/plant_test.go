@@ -27,8 +27,7 @@ type plant struct {
 
 	daemon  *process     // nil while it is away
 	keepers []*process   // the first is the active one
-	pods    []*netlab.NS // where keepers run
-	started int          // keepers so far
+	pods    []*netlab.NS // where keepers run, one in each at most
 	holds   int          // descriptors that a keeper holds when all is well
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -102,9 +103,10 @@ func (p *plant) client(args ...string) {
 // startKeeper starts a keeper and waits until it works, alone or as a mirror. Like
 // those of a cluster each has a network namespace to itself, and none of the router's.
 func (p *plant) startKeeper() *process {
-	ns := p.pods[p.started%len(p.pods)]
-	p.started++
-	x := p.start(ns, "smcroute-keeper", "--socket", p.keeperSocket())
+	free := slices.IndexFunc(p.pods, func(ns *netlab.NS) bool {
+		return !slices.ContainsFunc(p.keepers, func(x *process) bool { return x.ns == ns })
+	})
+	x := p.start(p.pods[free], "smcroute-keeper", "--socket", p.keeperSocket())
 	netlab.Await(p.t, soon, func() bool { _, ready := p.holding(x); return ready }, "a keeper to be ready")
 	return x
 }
