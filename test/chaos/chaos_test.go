@@ -144,6 +144,7 @@ func (c *chaos) change(inForce func()) {
 	}
 	f := some[c.dice.IntN(len(some))]
 	c.endAll(f)
+	defer c.rewrites()() // if it needs an interface, after one has gone
 	f.on = !f.on
 	c.write()
 	inForce()
@@ -152,6 +153,7 @@ func (c *chaos) change(inForce func()) {
 
 // flap deletes the third interface and makes one, often of another name.
 func (c *chaos) flap(between func()) {
+	defer c.rewrites()()
 	c.disconnect()
 	name := []string{"flap", "trap"}[c.dice.IntN(2)]
 	first := c.dice.IntN(2) == 0
@@ -167,6 +169,20 @@ func (c *chaos) flap(between func()) {
 			if out == name {
 				c.begin(f, out)
 			}
+		}
+	}
+}
+
+// rewrites notes a time in which entries may be written again: until the result
+// is called.
+func (c *chaos) rewrites() func() {
+	var began []uint64
+	for _, f := range c.flows {
+		began = append(began, f.stream.Sent())
+	}
+	return func() {
+		for i, f := range c.flows {
+			f.rewrites = append(f.rewrites, numbers{began[i], f.stream.Sent()})
 		}
 	}
 }

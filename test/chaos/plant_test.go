@@ -170,7 +170,7 @@ func (p *plant) finish() {
 		if err != nil {
 			p.t.Errorf("%s: the sender failed: %v", f.name, err)
 		}
-		p.log("%s: %d packets sent", f.name, sent)
+		p.log("%s: %d packets sent, %d lost to an entry being rewritten, which %d times was possible", f.name, sent, f.lost, len(f.rewrites))
 	}
 	for out, seen := range p.seen {
 		if n := seen.Dropped(); n > 0 {
