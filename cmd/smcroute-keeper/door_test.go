@@ -97,19 +97,6 @@ func TestDaemonOfKeeperThatHangs(t *testing.T) {
 	}
 }
 
-// The parent that was killed had been started by one who wants no keeper any more.
-func TestParentIsGone(t *testing.T) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = r.Close()
-	s := &startup{w}
-	if !s.pending() || s.succeed() == nil || s.pending() {
-		t.Error("nobody knows that it is gone")
-	}
-}
-
 // A keeper in the background has nothing open of who started it.
 func TestDaemonInheritsNothing(t *testing.T) {
 	path := socketPath(t)

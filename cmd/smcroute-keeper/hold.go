@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/keep/shelf"
+	"github.com/smcroute/kube-smcroute/cmd/internal/background"
 )
 
 // First and longest pause between attempts to become active or a mirror.
@@ -31,30 +32,32 @@ type keeper struct {
 
 // hold is the keeper's life.
 func hold(ctx context.Context, o *options, stderr io.Writer) error {
-	waiting := inheritStartup()
-	if o.daemon && waiting == nil {
-		return daemonize(stderr)
+	parent := background.Inherit()
+	if o.daemon && parent == nil {
+		return daemonize()
 	}
-	if waiting != nil {
+	if parent != nil {
 		_ = os.Chdir("/") // to stand in no one's way
 	}
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	ready := func() {}
-	if waiting != nil {
+	if parent != nil {
 		late := time.AfterFunc(dialTime, func() { giveUp(errNoOther) })
 		ready = func() {
 			late.Stop()
-			if err := waiting.succeed(); err != nil {
+			if err := parent.Ready(); err != nil {
 				giveUp(err) // who started it has been killed, and will not know of it
 			}
 		}
 	}
-	err := newKeeper(o, logger(waiting != nil, stderr), ready).run(ctx)
-	if err == nil && waiting.pending() {
+	err := newKeeper(o, logger(parent != nil, stderr), ready).run(ctx)
+	if err == nil && parent.Waits() {
 		err = context.Cause(ctx)
 	}
-	waiting.fail(err)
+	if err != nil {
+		parent.Fail(err.Error())
+	}
 	return err
 }
 

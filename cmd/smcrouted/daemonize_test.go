@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/smcroute/kube-smcroute/cmd/internal/background"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 )
 
@@ -140,10 +141,12 @@ func TestDaemonThatDiesIsReported(t *testing.T) {
 }
 
 func TestStartupOfForegroundIsNobodysBusiness(t *testing.T) {
-	s := inheritStartup()
-	if s != nil {
+	p := background.Inherit()
+	if p != nil {
 		t.Fatal("there is a parent that waits")
 	}
-	s.succeed()
-	s.fail(os.ErrInvalid)
+	if err := p.Ready(); err != nil {
+		t.Error(err)
+	}
+	p.Fail(os.ErrInvalid.Error())
 }

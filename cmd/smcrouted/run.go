@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/cmd/internal/background"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 )
 
@@ -45,25 +46,25 @@ func run(args []string, stdout, stderr io.Writer, p parts) int {
 		return complain(stderr, err)
 	}
 
-	var up *startup
+	var parent *background.Parent
 	if !f.foreground {
-		if up = inheritStartup(); up == nil {
+		if parent = background.Inherit(); parent == nil {
 			return daemonize(args, stderr)
 		}
 		// Not to keep a file system from being unmounted.
 		if err := os.Chdir("/"); err != nil {
-			up.fail(err)
+			parent.Fail(explain(err))
 			return exitCode(err)
 		}
 	}
 	logger, closeLog := openLog(f, stderr)
 	defer closeLog()
-	s := &service{flags: f, who: who, startup: up, parts: p, log: logger}
+	s := &service{flags: f, who: who, parent: parent, parts: p, log: logger}
 	if err := s.serve(); err != nil {
 		for _, line := range reasons(err) {
 			logger.Error(line)
 		}
-		up.fail(err)
+		parent.Fail(explain(err))
 		return exitCode(err)
 	}
 	return exitcode.OK
@@ -101,11 +102,11 @@ func openLog(f flags, stderr io.Writer) (logger *slog.Logger, closeLog func()) {
 
 // service is one run of the daemon.
 type service struct {
-	flags   flags
-	who     *account // nil: stay who we are
-	startup *startup
-	parts   parts
-	log     *slog.Logger
+	flags  flags
+	who    *account // nil: stay who we are
+	parent *background.Parent
+	parts  parts
+	log    *slog.Logger
 
 	pid     pidfile
 	notify  notifier
@@ -135,7 +136,7 @@ func (s *service) serve() error {
 	s.log.Log(ctx, levelNotice, versionLine())
 	if s.flags.delay > 0 {
 		// Whoever started us won't want to wait for it too.
-		s.startup.succeed()
+		_ = s.parent.Ready()
 		if !sleep(ctx, s.flags.delay) {
 			return nil
 		}
@@ -164,7 +165,7 @@ func (s *service) serve() error {
 		RemoveForeign:  s.flags.removeForeign,
 		Leave:          s.kept.leaves,
 		Logger:         s.log,
-		OnStarted:      s.startup.succeed,
+		OnStarted:      func() { _ = s.parent.Ready() }, // who has been killed need not know
 		OnReady:        s.ready,
 		OnReloading:    s.reloading,
 		OnReloaded:     s.reloaded,
