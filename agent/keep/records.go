@@ -117,17 +117,19 @@ func (r *Records) Forget(table string) error {
 // change returns what the file says, to be written again with changes. What is
 // there and cannot be read just now must not be lost by that.
 func (r *Records) change() (recorded, error) {
-	if _, err := r.parse(); errors.As(err, new(*fs.PathError)) {
+	all, err := r.parse()
+	if errors.As(err, new(*fs.PathError)) {
 		return recorded{}, err
 	}
-	return r.read(), nil
+	return r.trusted(all, err), nil
 }
 
 // read returns what the file says: nothing if it says nothing that can be trusted.
-func (r *Records) read() recorded {
-	all, err := r.parse()
+func (r *Records) read() recorded { return r.trusted(r.parse()) }
+
+func (r *Records) trusted(all recorded, err error) recorded {
 	if err != nil && r.Log != nil {
-		r.Log.Warn("nobody knows now which entries in the kernel are this program's: they are taken for another's", "err", err)
+		r.Log.Warn("nobody knows now which entries in the kernel are this program's: those of tables that no keeper hands over are taken for another's", "err", err)
 	}
 	if err != nil || all.Tables == nil {
 		all = recorded{Tables: map[string]table{}}

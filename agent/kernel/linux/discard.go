@@ -30,7 +30,7 @@ func Discard(keeping keep.Keeping, want func(netns string, table uint32) bool) e
 	for place := range groupPlaces(keeping.Store.Names()) {
 		if netns, table, ok := parsePlace(place); ok && !want(netns, table) {
 			for _, f := range mroute.Families {
-				dropNewestFirst(keeping.Store, familyName(place, f)+"/groups/", func(string) bool { return true })
+				dropNewestFirst(keeping.Store, groupsPrefix(place, f), func(string) bool { return true })
 			}
 		}
 	}
@@ -138,7 +138,7 @@ func groupPlaces(names []string) map[string]bool {
 	places := map[string]bool{}
 	for _, name := range names {
 		for _, f := range mroute.Families {
-			if place, _, ok := strings.Cut(name, familyName("", f)+"/groups/"); ok {
+			if place, _, ok := strings.Cut(name, groupsPrefix("", f)); ok {
 				places[place] = true
 			}
 		}

@@ -66,7 +66,9 @@ func netnsCookie(fd int) uint64 {
 
 func (p *kept) ownerName(f mroute.Family) string { return familyName(p.place, f) + keep.OwnerSuffix }
 
-func (p *kept) groupsPrefix(f mroute.Family) string { return familyName(p.place, f) + "/groups/" }
+func (p *kept) groupsPrefix(f mroute.Family) string { return groupsPrefix(p.place, f) }
+
+func groupsPrefix(place string, f mroute.Family) string { return familyName(place, f) + "/groups/" }
 
 func familyName(place string, f mroute.Family) string { return place + "/" + f.String() }
 
