@@ -65,8 +65,9 @@ const sourceEnd = report.LastReport + time.Second
 // serve works until a signal or a client ends it. The kernel's tables are empty
 // then, unless a keeper holds them for the next agent.
 func (s *service) serve() error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
+	// Never undone: a signal that comes when all has ended must not make that a
+	// death by it.
+	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	asked, end := context.WithCancel(ctx) // to end
 	defer end()
 	ctx, done := context.WithCancel(context.WithoutCancel(asked))
@@ -74,7 +75,6 @@ func (s *service) serve() error {
 	context.AfterFunc(asked, func() { time.AfterFunc(sourceEnd, done) })
 	s.hangup = make(chan os.Signal, 1)
 	signal.Notify(s.hangup, syscall.SIGHUP) // which would end one that stands by
-	defer signal.Stop(s.hangup)
 	s.knows, s.waits, s.has, s.loaded = make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
 	s.lacking = make(chan struct{})
 	s.know = sync.OnceFunc(func() { close(s.knows) })

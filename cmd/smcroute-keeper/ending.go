@@ -54,6 +54,7 @@ func (a *active) end() {
 			if err := remove(a.socket); err != nil {
 				a.log.Warn("the socket was not removed", "err", err)
 			}
+			a.part(programs)
 			return
 		}
 		if !told {
@@ -108,14 +109,20 @@ func (a *active) handOver(late bool) bool {
 // leaveTo makes sure that what programs were told is held is held by the
 // successor.
 func (a *active) leaveTo(successor *shelf.Link) {
-	a.door.close()
 	programs, _ := a.peers(wire.Program)
+	a.part(programs)
+	if err := successor.AwaitAlike(askTime); err != nil {
+		a.log.Warn("the successor may not hold all that programs have, until they connect to it", "err", err)
+	}
+}
+
+// part has programs know that this keeper holds nothing for them any more, before
+// it has ended: what they have held from now on is held by the next one.
+func (a *active) part(programs []*shelf.Link) {
+	a.door.close()
 	for _, link := range programs {
 		link.Close()
 		<-link.Done()
-	}
-	if err := successor.AwaitAlike(askTime); err != nil {
-		a.log.Warn("the successor may not hold all that programs have, until they connect to it", "err", err)
 	}
 }
 

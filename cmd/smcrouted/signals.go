@@ -12,7 +12,8 @@ import (
 const sameEnd = 200 * time.Millisecond
 
 // handleSignals calls reload for each SIGHUP, and stop for the first SIGTERM or
-// SIGINT; after sameEnd the next one kills the process. release undoes it all.
+// SIGINT; after sameEnd the next one kills the process. release ends the calls. A
+// signal that comes when all has ended doesn't make that a death by it.
 func handleSignals(reload, stop func()) (release func()) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
@@ -45,8 +46,6 @@ func handleSignals(reload, stop func()) (release func()) {
 		}
 	}()
 	return func() {
-		signal.Stop(signals)
-		signal.Stop(broken)
 		close(quit)
 		<-done
 	}

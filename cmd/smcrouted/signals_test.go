@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"os"
 	"strings"
 	"syscall"
@@ -77,6 +78,30 @@ func TestSecondTerminateKills(t *testing.T) {
 	}
 	d.code(t)
 	if ws := d.ProcessState.Sys().(syscall.WaitStatus); !ws.Signaled() || ws.Signal() != term {
+		t.Errorf("ended with %v", d.ProcessState)
+	}
+}
+
+// Who has ended by itself was not killed by a signal that came too late.
+func TestTerminateAfterTheEnd(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	d := command(t, nil, "-n", "-D", "1")
+	d.Stderr = w
+	d.start(t)
+	w.Close()
+	for s := bufio.NewScanner(r); s.Scan(); {
+		if strings.HasSuffix(s.Text(), "]: Exiting.") {
+			break
+		}
+	}
+	for !ended(d.Process.Pid) {
+		d.Process.Signal(term)
+	}
+	if code := d.code(t); code != 0 {
 		t.Errorf("ended with %v", d.ProcessState)
 	}
 }
