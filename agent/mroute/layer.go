@@ -29,7 +29,30 @@ type Route struct {
 	Scopes ScopeMask      // only with a Match of any source and group, (*,*)
 	To     []Output
 	Origin Origin
+
+	// AnySource is how packets of any source are forwarded. It says something of
+	// rules for any source of one group, (*,G), without Except: all others learn.
+	AnySource AnySource
+
+	// MaxFlows is how many entries learned by this rule there may be at a time;
+	// 0: as many as the router may have.
+	MaxFlows int
 }
+
+// AnySource is how a (*,G) rule forwards.
+type AnySource uint8
+
+const (
+	// LearnSources makes an (S,G) entry for each source when its first packet
+	// arrives, which counts apart.
+	LearnSources AnySource = iota
+	// NativeSources has one (*,G) entry in the kernel, which forwards the first
+	// packet like all others, and counts all sources together.
+	NativeSources
+	// PreferNative is NativeSources where the kernel's entry can say what the rule
+	// does, with one inbound interface, and LearnSources elsewhere.
+	PreferNative
+)
 
 // Output is an interface through which a rule's packets leave.
 type Output struct {
