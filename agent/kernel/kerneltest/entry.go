@@ -12,7 +12,6 @@ var entryFacts = []fact{
 	{"ForwardingFollowsEntry", forwardingFollowsEntry},
 	{"EntryIsKeyedBySourceAndGroup", entryIsKeyedBySourceAndGroup},
 	{"InputAmongOutputsSendsBack", inputAmongOutputsSendsBack},
-	{"AnySourceEntryForwardsByItself", anySourceEntryForwardsByItself},
 	{"Thresholds", thresholds},
 	{"LargeBatch", largeBatch},
 	{"FailureStopsNothing", failureStopsNothing},
@@ -56,27 +55,6 @@ func inputAmongOutputsSendsBack(l *lab) {
 	l.apply(l.opSet(sg, 0, 0, 1))
 	l.Send("a", sg, 64)
 	l.left(sg, map[string]int{"a": 1, "b": 1})
-}
-
-// A (*,G) whose input is among its outputs forwards all sources, without an
-// upcall, and not back. Without its input it matches nothing.
-func anySourceEntryForwardsByItself(l *lab) {
-	sg, without := l.flow(1), l.flow(2)
-	l.apply(
-		l.opSet(mroute.SG{Group: sg.Group}, 0, 0, 1),
-		l.opSet(mroute.SG{Group: without.Group}, 0, 1),
-	)
-	if e, ok := l.dump().Entries[mroute.SG{Group: sg.Group}]; !ok || e.IIF != 0 || e.OIFs != (mroute.OIFs{0: 1, 1: 1}) {
-		l.t.Errorf("the (*,G) entry is %+v, %v", e, ok)
-	}
-	l.Send("a", sg, 64)
-	l.Send("a", without, 64)
-	l.left(sg, map[string]int{"a": 0, "b": 1, "c": 0})
-	l.left(without, map[string]int{"a": 0, "b": 0, "c": 0})
-	l.Await("an upcall", func() bool { return len(l.inbox.about(without)) == 1 })
-	if us := l.inbox.about(sg); len(us) != 0 {
-		l.t.Errorf("upcalls about a flow of a (*,G) entry: %v", us)
-	}
 }
 
 // In IPv4 a packet leaves if its TTL is greater than the output's threshold. In

@@ -15,7 +15,7 @@ type fact struct {
 // Run shows every fact in a world of its own, once for IPv4 and once for IPv6.
 func Run(t *testing.T, newWorld func(t testing.TB) World) {
 	var facts []fact
-	for _, of := range [][]fact{tableFacts, vifFacts, entryFacts, staleFacts, counterFacts, upcallFacts, membershipFacts, linkFacts, keptFacts, foreignFacts} {
+	for _, of := range [][]fact{tableFacts, vifFacts, entryFacts, anySourceFacts, staleFacts, counterFacts, upcallFacts, membershipFacts, linkFacts, keptFacts, foreignFacts} {
 		facts = append(facts, of...)
 	}
 	for _, fact := range facts {

@@ -54,7 +54,7 @@ func (k *Kernel) adopt(t *table) {
 func (k *Kernel) askAgain(t *table) {
 	for sg := range t.queue {
 		if !slices.ContainsFunc(k.upcalls[slot(t.family)], func(u mroute.Upcall) bool {
-			return u.Kind == mroute.NoCache && u.SG == sg
+			return u.Kind == mroute.NoCache && keyOf(u.SG) == sg
 		}) {
 			delete(t.queue, sg)
 		}

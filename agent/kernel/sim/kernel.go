@@ -147,7 +147,7 @@ func (k *Kernel) Counters(f mroute.Family, sgs []mroute.SG, out []mroute.Counter
 	}
 	t := k.tables[slot(f)]
 	for i, sg := range sgs {
-		e := t.mfc[sg]
+		e := t.mfc[keyOf(sg)]
 		if e == nil {
 			out[i] = mroute.Counters{Idle: -1}
 			continue

@@ -37,7 +37,7 @@ func (k *Kernel) do(op mroute.Op) error {
 	case mroute.SetMFC:
 		return k.setMFC(t, op)
 	case mroute.DelMFC:
-		delete(t.mfc, op.SG)
+		delete(t.mfc, keyOf(op.SG))
 		return nil
 	case mroute.JoinGroup:
 		return k.join(op)
@@ -71,17 +71,18 @@ func (k *Kernel) setMFC(t *table, op mroute.Op) error {
 	if op.Entry.IIF >= mroute.MaxVIFs {
 		return refuse(op, syscall.ENFILE, nil)
 	}
-	e := t.mfc[op.SG]
+	key := keyOf(op.SG)
+	e := t.mfc[key]
 	fresh := e == nil
 	if fresh {
 		e = &entry{}
-		t.mfc[op.SG] = e
+		t.mfc[key] = e
 	}
 	e.IIF, e.OIFs = op.Entry.IIF, t.outputs(op.Entry.OIFs)
 	e.static = e.static || t.owner != k || k.keep.static
 	e.used = k.host.now
-	if w := t.queue[op.SG]; fresh && w != nil {
-		delete(t.queue, op.SG)
+	if w := t.queue[key]; fresh && w != nil {
+		delete(t.queue, key)
 		for _, p := range w.packets {
 			k.host.forward(t, e, p)
 		}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -99,16 +100,17 @@ func (h *Host) input(p packet) *table {
 }
 
 // neverRouted reports whether a group stays on its link: 224.0.0.0/24, and
-// scopes 1 and 2 of IPv6 (RFC 4291, section 2.7).
+// scopes 1 and 2 of IPv6 (RFC 4291, section 2.7). Of IPv4 no packet without a
+// source is routed either (ip_mc_validate_source); of IPv6 it is.
 func neverRouted(sg mroute.SG) bool {
 	g := sg.Group
-	return g.IsLinkLocalMulticast() || g.IsInterfaceLocalMulticast()
+	return g.IsLinkLocalMulticast() || g.IsInterfaceLocalMulticast() || sg.Source == netip.IPv4Unspecified()
 }
 
 // lookup finds the entry for a flow that arrives on a VIF: (S,G), else a (*,G)
 // which has that VIF among its outputs (ipmr_cache_find_any).
 func (t *table) lookup(sg mroute.SG, arrival mroute.VIF) *entry {
-	if e := t.mfc[sg]; e != nil {
+	if e := t.mfc[keyOf(sg)]; e != nil {
 		return e
 	}
 	if e := t.mfc[mroute.SG{Group: sg.Group}]; e != nil && arrival != mroute.NoVIF && e.OIFs[arrival] != 0 {
@@ -146,7 +148,7 @@ func (h *Host) forward(t *table, e *entry, p packet) []string {
 // outputs lists the links through which e lets p leave. A (*,G) entry, which
 // has its input among its outputs, does not send back.
 func (h *Host) outputs(t *table, e *entry, p packet) (links []int) {
-	anySource := t.mfc[p.sg] != e
+	anySource := t.mfc[mroute.SG{Group: p.sg.Group}] == e
 	for v, threshold := range e.OIFs {
 		if threshold == 0 || p.ttl <= uint8(threshold) || !t.has(mroute.VIF(v)) {
 			continue
@@ -164,13 +166,13 @@ func (h *Host) outputs(t *table, e *entry, p packet) (links []int) {
 // wait keeps a packet until its entry comes, and asks for that at the first
 // (ipmr_cache_unresolved).
 func (h *Host) wait(t *table, p packet, arrival mroute.VIF) {
-	w := t.queue[p.sg]
+	w := t.queue[keyOf(p.sg)]
 	if w == nil {
 		if !t.ask(mroute.Upcall{Kind: mroute.NoCache, SG: p.sg, VIF: arrival}) {
 			return
 		}
 		w = &waiting{until: h.now.Add(queueTime)}
-		t.queue[p.sg] = w
+		t.queue[keyOf(p.sg)] = w
 	}
 	if len(w.packets) < queueLength {
 		w.packets = append(w.packets, p)

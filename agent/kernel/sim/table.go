@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -14,8 +15,8 @@ type table struct {
 	id     uint32
 	owner  *Kernel // whose socket did MRT_INIT; nil: none
 	vifs   [mroute.MaxVIFs]vif
-	mfc    map[mroute.SG]*entry
-	queue  map[mroute.SG]*waiting // packets that wait for an entry
+	mfc    map[mroute.SG]*entry   // by keyOf
+	queue  map[mroute.SG]*waiting // packets that wait for an entry, by keyOf
 
 	recorded bool        // as a kept program's, but for the entries foreign
 	foreign  []mroute.SG // see keep.Records
@@ -35,6 +36,14 @@ type entry struct {
 	packets, bytes, wrongIf uint64
 	used                    time.Time
 	asserted                time.Time // last WRONGVIF; zero: never
+}
+
+// keyOf is how the kernel knows an entry: 0.0.0.0 and :: are any source.
+func keyOf(sg mroute.SG) mroute.SG {
+	if sg.Source.IsUnspecified() {
+		sg.Source = netip.Addr{}
+	}
+	return sg
 }
 
 // waiting are the packets of a flow without an entry.
