@@ -2,7 +2,6 @@ package core
 
 import (
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -34,7 +33,11 @@ func (s *State) advance() []Effect {
 			}
 		case adding:
 			s.stage = setting
-			s.enumerate()
+			if s.work.all {
+				for _, t := range s.tables {
+					t.cells.Grow(t.family, s.in.ExactRoutes(t.family))
+				}
+			}
 		case setting:
 			if s.work.finishing {
 				out = append(out, s.finish()...)
@@ -81,44 +84,57 @@ func (w *work) any() bool {
 	return w.vifs || w.all || w.joins || w.later || len(w.sgs) > 0 || len(w.some) > 0
 }
 
-// enumerate lists every (S,G) that may differ.
-func (s *State) enumerate() {
-	if !s.work.all {
-		return
-	}
-	sgs := s.work.sgs
-	for _, t := range s.tables {
-		if len(t.cells) == 0 {
-			t.cells = make(map[mroute.SG]*cell, s.in.Routes())
+// next returns the next (S,G) that may differ; ok is false after the last.
+func (s *State) next() (sg mroute.SG, ok bool) {
+	for {
+		if len(s.work.sgs) > 0 {
+			sg = s.work.sgs[0]
+			s.work.sgs = s.work.sgs[1:]
+			return sg, true
 		}
+		if !s.work.all {
+			return sg, false
+		}
+		if sg, ok = s.in.NextExact(&s.work.exact); ok {
+			return sg, true
+		}
+		s.work.all = false
+		s.work.sgs = s.rest()
 	}
-	sgs = slices.Grow(sgs, s.in.Routes())
-	s.in.Exact(func(sg mroute.SG) { sgs = append(sgs, sg) })
-	all := func(mroute.SG) bool { return true }
+}
+
+// rest lists what may differ beside what exact rules name: flows, and entries
+// that may have lost their rule.
+func (s *State) rest() (sgs []mroute.SG) {
+	cells := 0
 	for _, t := range s.tables {
-		sgs = appendSorted(sgs, maps.Keys(t.flows), all)
-		// Most cells are in the list already; the rest may have lost their rule.
-		sgs = appendSorted(sgs, maps.Keys(t.cells), func(sg mroute.SG) bool {
-			return t.flows[sg] == nil && !s.in.HasExact(sg)
+		sgs = appendSorted(sgs, maps.Keys(t.flows), func(mroute.SG) bool { return true })
+		cells += t.cells.Len()
+	}
+	if cells == s.work.compared {
+		return sgs
+	}
+	for _, t := range s.tables {
+		sgs = appendSorted(sgs, t.cells.Keys(), func(sg mroute.SG) bool {
+			return t.cells.Get(sg).round != s.round && t.flows[sg] == nil
 		})
 	}
-	s.work.sgs = sgs
+	return sgs
 }
 
 // sets returns the next entries to set, and notes those to delete at the end.
 func (s *State) sets() []mroute.Op {
 	ops := s.buffer[:0]
 	defer func() { s.buffer = ops }()
-	for i, sg := range s.work.sgs {
-		if len(ops) == maxOps {
-			s.work.sgs = s.work.sgs[i:]
-			return ops
+	for len(ops) < maxOps {
+		sg, ok := s.next()
+		if !ok {
+			break
 		}
 		if op, ok := s.compare(sg); ok {
 			ops = append(ops, op)
 		}
 	}
-	s.work.sgs = nil
 	if len(ops) == 0 && cap(ops) > smallBuffer {
 		ops = nil // the end of something big
 	}
@@ -134,15 +150,18 @@ func (s *State) compare(sg mroute.SG) (mroute.Op, bool) {
 	if t == nil {
 		return mroute.Op{}, false
 	}
-	c := t.cells[sg]
-	if c != nil && c.round == s.round {
-		return mroute.Op{}, false
+	c := t.cells.Get(sg)
+	if c != nil {
+		if c.round == s.round {
+			return mroute.Op{}, false
+		}
+		c.round = s.round
+		s.work.compared++
 	}
 	want, wanted := s.res.Entry(sg, t.arrival(sg), &t.vifs)
 	if c != nil && t.wasFound(sg) {
 		var leave bool
 		if want, leave = s.asFound(t, sg, want, wanted); leave {
-			c.round = s.round
 			return mroute.Op{}, false
 		}
 		wanted = true
@@ -153,18 +172,15 @@ func (s *State) compare(sg mroute.SG) (mroute.Op, bool) {
 	case c == nil && s.holding && want.Kind == mroute.StopFilter:
 		return mroute.Op{}, false // a rule may be yet to come
 	case c == nil:
-		c = &cell{entry: want, unknown: true}
-		t.cells[sg] = c
+		t.cells.Set(sg, &cell{entry: want, unknown: true, round: s.round})
+		s.work.compared++
 	case !wanted:
-		c.round = s.round
 		s.work.dels = append(s.work.dels, mroute.Op{Kind: mroute.DelMFC, Family: t.family, SG: sg})
 		return mroute.Op{}, false
 	case !c.unknown && c.entry.Forwards(want):
-		c.round = s.round
 		c.entry.Kind = want.Kind
 		return mroute.Op{}, false
 	}
-	c.round = s.round
 	return mroute.Op{Kind: mroute.SetMFC, Family: t.family, SG: sg, Entry: want}, true
 }
 
@@ -190,14 +206,14 @@ func (s *State) applied(errs []error, now time.Time) []Effect {
 		case mroute.DelMFC:
 			t := s.table(op.Family)
 			if err != nil {
-				if c := t.cells[op.SG]; c != nil {
+				if c := t.cells.Get(op.SG); c != nil {
 					c.unknown = true
 				}
 			} else {
-				if c := t.cells[op.SG]; c != nil {
+				if c := t.cells.Get(op.SG); c != nil {
 					t.wasSet(c)
 				}
-				delete(t.cells, op.SG)
+				t.cells.Delete(op.SG)
 				delete(t.refused, op.SG)
 				s.forget(t, op.SG)
 			}
@@ -215,7 +231,7 @@ func (s *State) applied(errs []error, now time.Time) []Effect {
 
 func (s *State) appliedSet(op *mroute.Op, err error, now time.Time) (FlowChange, bool) {
 	t := s.table(op.Family)
-	c := t.cells[op.SG]
+	c := t.cells.Get(op.SG)
 	if err != nil {
 		c.unknown = true
 		t.refused[op.SG] = err
@@ -224,9 +240,9 @@ func (s *State) appliedSet(op *mroute.Op, err error, now time.Time) (FlowChange,
 	delete(t.refused, op.SG)
 	t.wasSet(c)
 	t.unsettled = t.unsettled || t.foreign[op.SG]
-	if !c.installed() {
+	if !c.installed {
 		s.seq++
-		c.seq, c.since = s.seq, now
+		c.seq, c.since, c.installed = s.seq, now.Sub(s.epoch), true
 	}
 	c.entry, c.unknown = op.Entry, false
 	f := t.flows[op.SG]

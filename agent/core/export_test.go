@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/plan"
 )
 
 // Target is what the intent asks for, given the VIFs there are and the flows
@@ -21,11 +22,12 @@ func (s *State) Target() map[string]string {
 		slices.Sort(names)
 		fw[l.Name+" "+sg.String()] = strings.Join(names, " ")
 	}
-	s.in.Exact(func(sg mroute.SG) {
+	var c plan.Cursor
+	for sg, ok := s.in.NextExact(&c); ok; sg, ok = s.in.NextExact(&c) {
 		if t := s.table(sg.Family()); t != nil {
 			add(t, sg)
 		}
-	})
+	}
 	for _, t := range s.tables {
 		for sg := range t.flows {
 			add(t, sg)
@@ -48,7 +50,7 @@ func (s *State) target(t *table, sg mroute.SG) (mroute.Entry, bool) {
 		return e, ok
 	}
 	if !holds {
-		held = t.cells[sg].entry
+		held = t.cells.Get(sg).entry
 	}
 	if link := t.vifs.Link(held.IIF); t.arrival(sg) == 0 && link > 0 {
 		e, ok = s.res.Entry(sg, link, &t.vifs)
@@ -73,7 +75,7 @@ func (s *State) target(t *table, sg mroute.SG) (mroute.Entry, bool) {
 func (s *State) Looked() int {
 	n := 0
 	for _, t := range s.tables {
-		for _, c := range t.cells {
+		for _, c := range t.cells.All() {
 			if c.round == s.round {
 				n++
 			}

@@ -68,7 +68,7 @@ func (s *State) adopt(t *table, h mroute.Held, o *Options) {
 	t.hidden = len(t.held)
 	for _, sg := range slices.SortedFunc(maps.Keys(t.held), mroute.SG.Compare) {
 		s.seq++
-		t.cells[sg] = &cell{entry: t.held[sg], seq: s.seq, since: o.Now, adopted: true, hidden: true}
+		t.cells.Set(sg, &cell{entry: t.held[sg], seq: s.seq, installed: true, adopted: true, hidden: true})
 	}
 }
 
@@ -180,7 +180,7 @@ func (s *State) staying(t *table) (stay [mroute.MaxVIFs]bool) {
 		return stay
 	}
 	for sg := range t.foreign {
-		e := &t.cells[sg].entry
+		e := &t.cells.Get(sg).entry
 		if e.IIF < mroute.MaxVIFs {
 			stay[e.IIF] = true
 		}
@@ -255,7 +255,7 @@ func (s *State) asked(t *table, sg mroute.SG, ifindex int) bool {
 // asFound turns what is wanted of an entry that was found into what is to be set.
 // With leave, nothing is.
 func (s *State) asFound(t *table, sg mroute.SG, want mroute.Entry, wanted bool) (_ mroute.Entry, leave bool) {
-	link := t.vifs.Link(t.cells[sg].entry.IIF)
+	link := t.vifs.Link(t.cells.Get(sg).entry.IIF)
 	unseen := t.flows[sg] == nil // of packets
 	if unseen && link > 0 {
 		want, wanted = s.res.Entry(sg, link, &t.vifs)

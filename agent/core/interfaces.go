@@ -69,12 +69,12 @@ func (t *table) dropFlowsOn(going []mroute.VIF) {
 // which it is not known what they name.
 func (t *table) scrub(going []mroute.VIF, hidden bool) []mroute.Op {
 	var sets, dels []mroute.Op
-	for sg, c := range t.cells {
+	for sg, c := range t.cells.All() {
 		named := func(n mroute.VIF) bool { return t.names(c, n) }
 		if !(hidden && c.hidden) && !slices.ContainsFunc(going, named) {
 			continue
 		}
-		if slices.Contains(going, c.entry.IIF) || c.entry.IIF == mroute.NoVIF || !c.installed() {
+		if slices.Contains(going, c.entry.IIF) || c.entry.IIF == mroute.NoVIF || !c.installed {
 			dels = append(dels, mroute.Op{Kind: mroute.DelMFC, Family: t.family, SG: sg})
 			continue
 		}
@@ -165,7 +165,7 @@ func (s *State) appliedVIF(op *mroute.Op, err error) {
 		t.lacks(op.Link.Index, p)
 	case op.Kind == mroute.DelVIF:
 		named := err != nil
-		for _, c := range t.cells {
+		for _, c := range t.cells.All() {
 			named = named || t.names(c, op.VIF)
 		}
 		if named {

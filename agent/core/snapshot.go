@@ -57,7 +57,7 @@ func (s *State) Snapshot(now time.Time, read ReadFunc) *mroute.Snapshot {
 func (s *State) entries() int {
 	n := 0
 	for _, t := range s.tables {
-		n += len(t.cells)
+		n += t.cells.Len()
 	}
 	return n
 }
@@ -80,8 +80,8 @@ func (s *State) anyForeign() bool {
 func (s *State) views(now time.Time, read ReadFunc, foreign bool) (views []mroute.EntryView, at map[mroute.SG]int) {
 	rows := make([]row, 0, s.entries())
 	for _, t := range s.tables {
-		for sg, c := range t.cells {
-			if c.installed() && (!s.holding && t.foreign[sg]) == foreign {
+		for sg, c := range t.cells.All() {
+			if c.installed && (!s.holding && t.foreign[sg]) == foreign {
 				rows = append(rows, row{t, sg, c})
 			}
 		}
@@ -107,7 +107,7 @@ func (s *State) views(now time.Time, read ReadFunc, foreign bool) (views []mrout
 				oifs = s.res.Names(e.OIFs, &t.vifs)
 				names[e.OIFs] = oifs
 			}
-			views[i] = mroute.EntryView{SG: r.sg, Kind: e.Kind, IIF: l.Name, OIFs: oifs, Age: now.Sub(r.cell.since), Adopted: r.cell.adopted}
+			views[i] = mroute.EntryView{SG: r.sg, Kind: e.Kind, IIF: l.Name, OIFs: oifs, Age: now.Sub(s.epoch) - r.cell.since, Adopted: r.cell.adopted}
 			at[r.sg] = i
 			if read != nil {
 				sgs = append(sgs, r.sg)

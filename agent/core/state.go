@@ -18,7 +18,8 @@ type State struct {
 	groups memberships
 	seq    uint64 // of the last entry installed, in any table
 
-	round    uint
+	epoch    time.Time // the start
+	round    uint64
 	stage    stage
 	work     work
 	inflight []mroute.Op
@@ -54,8 +55,10 @@ type work struct {
 	vifs      bool
 	want      []mroute.Link // the links that need a VIF, once vifs is looked at
 	again     map[int]bool  // ifindexes whose VIF died with a link of the same index
-	all       bool          // every (S,G)
+	all       bool          // every (S,G): first sgs, then
+	exact     plan.Cursor   // those of exact rules, then the rest
 	sgs       []mroute.SG
+	compared  int  // cells that were compared
 	joins     bool // every membership
 	some      []plan.Membership
 	later     bool // go on with the memberships that are due
@@ -82,7 +85,7 @@ type Options struct {
 
 // New returns a router that wants nothing.
 func New(o Options) *State {
-	s := &State{in: plan.NewIntent(), groups: newMemberships(), causeOf: o.CauseOf, absent: make(map[mroute.Family]plan.Problem)}
+	s := &State{epoch: o.Now, in: plan.NewIntent(), groups: newMemberships(), causeOf: o.CauseOf, absent: make(map[mroute.Family]plan.Problem)}
 	if s.causeOf == nil {
 		s.causeOf = func(error) mroute.Cause { return mroute.CauseKernel }
 	}
@@ -123,6 +126,9 @@ func (s *State) vifs(f mroute.Family) *plan.VIFs {
 // Step takes one event and returns what should be done, in order. After an
 // [Apply] the next event must be its [Applied].
 func (s *State) Step(ev Event, now time.Time) []Effect {
+	if s.epoch.IsZero() {
+		s.epoch = now
+	}
 	var out, later []Effect
 	switch ev := ev.(type) {
 	case Applied:
@@ -272,11 +278,11 @@ func (s *State) upcall(u mroute.Upcall) (stray string) {
 	if ifindex <= 0 {
 		return ""
 	}
-	c := t.cells[u.SG]
+	c := t.cells.Get(u.SG)
 	switch u.Kind {
 	case mroute.NoCache:
 		switch {
-		case c == nil || !c.installed():
+		case c == nil || !c.installed:
 			t.addFlow(u.SG, ifindex)
 		case t.wasFound(u.SG) && !s.asked(t, u.SG, ifindex):
 			return ""

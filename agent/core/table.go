@@ -14,7 +14,7 @@ import (
 type table struct {
 	family mroute.Family
 	vifs   plan.VIFs
-	cells  map[mroute.SG]*cell
+	cells  mroute.BySG[*cell]
 	flows  map[mroute.SG]*flow
 	groups map[netip.Addr]*flow // first of the flows of each group
 
@@ -28,18 +28,19 @@ type table struct {
 
 // cell is one entry of the forwarding cache. It exists while the kernel holds
 // the entry, or may hold it.
+//
+// There is one for each of what may be very many entries, so it is small: 64
+// bytes without a pointer.
 type cell struct {
-	entry   mroute.Entry
-	seq     uint64
-	since   time.Time
-	unknown bool // not confirmed: the kernel may hold this, what was before, or nothing
-	adopted bool // it was there when the router started
-	hidden  bool // so it was, and not set since: see found
-	round   uint // of the last comparison, so that none is made twice
+	entry     mroute.Entry
+	installed bool          // the kernel confirmed it, or another, once
+	unknown   bool          // not confirmed: the kernel may hold this, what was before, or nothing
+	adopted   bool          // it was there when the router started
+	hidden    bool          // so it was, and not set since: see found
+	seq       uint64        // in order of insertion, if it is installed
+	since     time.Duration // of insertion, from the router's start
+	round     uint64        // of the last comparison, so that none is made twice
 }
-
-// installed reports whether the kernel ever confirmed the entry.
-func (c *cell) installed() bool { return !c.since.IsZero() }
 
 // names reports whether the kernel's entry may name the VIF.
 func (c *cell) names(n mroute.VIF) bool {
@@ -61,7 +62,6 @@ type flow struct {
 func newTable(f mroute.Family) *table {
 	return &table{
 		family: f,
-		cells:  make(map[mroute.SG]*cell),
 		flows:  make(map[mroute.SG]*flow),
 		groups: make(map[netip.Addr]*flow),
 

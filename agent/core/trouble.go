@@ -3,7 +3,6 @@ package core
 import (
 	"fmt"
 	"log/slog"
-	"maps"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -101,7 +100,7 @@ func (s *State) retry() {
 	s.groups.retry()
 	s.work.joins = true
 	for _, t := range s.tables {
-		s.work.sgs = appendSorted(s.work.sgs, maps.Keys(t.cells), func(sg mroute.SG) bool { return t.cells[sg].unknown })
+		s.work.sgs = appendSorted(s.work.sgs, t.cells.Keys(), func(sg mroute.SG) bool { return t.cells.Get(sg).unknown })
 	}
 }
 
@@ -115,7 +114,7 @@ func (s *State) asWanted() bool {
 		if !t.hasVIFs(want) {
 			return false
 		}
-		for _, c := range t.cells {
+		for _, c := range t.cells.All() {
 			if c.unknown {
 				return false
 			}

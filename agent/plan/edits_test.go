@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/plan"
 )
 
 func TestEdits(t *testing.T) {
@@ -235,20 +236,14 @@ func TestIntentCountsRoutes(t *testing.T) {
 	w := newWorld(t, "mroute from a0 group 225.1.1.1 to b0\nmroute from a0 source 10.0.0.1 group 225.1.1.1 to b0", "a0 b0")
 	w.ctl("add a0 10.0.0.2 225.1.1.1 b0\nadd a0 225.1.1.9 b0")
 	var exact []mroute.SG
-	w.in.Exact(func(sg mroute.SG) { exact = append(exact, sg) })
+	var c plan.Cursor
+	for sg, ok := w.in.NextExact(&c); ok; sg, ok = w.in.NextExact(&c) {
+		exact = append(exact, sg)
+	}
 	if len(exact) != 2 || exact[0] != match("10.0.0.1 225.1.1.1").SG() || exact[1] != match("10.0.0.2 225.1.1.1").SG() {
 		t.Error(exact)
 	}
-	for _, sg := range exact {
-		if !w.in.HasExact(sg) {
-			t.Errorf("%v is exact, but HasExact denies it", sg)
-		}
-	}
-	if w.in.HasExact(match("10.0.0.3 225.1.1.1").SG()) || w.in.HasExact(match("10.0.0.1 225.1.1.9").SG()) {
-		t.Error("HasExact tells of a rule that is not there")
-	}
-	w.ctl("remove a0 10.0.0.2 225.1.1.1")
-	if w.in.HasExact(exact[1]) {
-		t.Error("HasExact tells of a rule that is gone")
+	if got := w.in.ExactRoutes(mroute.IPv4); got != 1 || w.in.ExactRoutes(mroute.IPv6) != 0 {
+		t.Errorf("%d exact routes in the layers, want 1", got)
 	}
 }

@@ -240,10 +240,34 @@ func (c claim) since(i int) int {
 	return c.to[i]
 }
 
-// addOutputs adds what c forwards to. A wildcard leaves the inbound link out, and
-// so does a pinned output, which stands for whoever is behind that link; naming
-// it keeps it.
+// addOutputs adds what c forwards to. Rules of one layer often have their outputs
+// in common, which are then worked out once.
 func (r *Resolver) addOutputs(o *mroute.OIFs, c claim, in int, v *VIFs) {
+	if c.layer == client || len(c.changes) > 0 || len(c.route.To) == 0 || r.layered[c.layer].disabledUpTo != nil {
+		r.workOutOutputs(o, c, in, v)
+		return
+	}
+	k := outputsKey{&c.route.To[0], len(c.route.To), in, c.route.Match.Family(), v, v.changes}
+	own, ok := r.outputs[k]
+	if !ok {
+		r.workOutOutputs(&own, c, in, v)
+		r.outputs.put(k, own)
+	}
+	if o.Empty() {
+		*o = own
+		return
+	}
+	for vif, th := range own {
+		if th != 0 && (o[vif] == 0 || th < o[vif]) {
+			o[vif] = th
+		}
+	}
+}
+
+// workOutOutputs is addOutputs without a memory. A wildcard leaves the inbound
+// link out, and so does a pinned output, which stands for whoever is behind that
+// link; naming it keeps it.
+func (r *Resolver) workOutOutputs(o *mroute.OIFs, c claim, in int, v *VIFs) {
 	rt := c.route
 	for i, out := range rt.To {
 		for _, pos := range r.match(out.If) {

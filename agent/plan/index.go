@@ -9,8 +9,10 @@ import (
 // index finds the routes of one layer by what they match.
 type index struct {
 	layer  mroute.Layer
-	head   map[mroute.Match]int32 // masked match -> first of its routes
+	exact  mroute.BySG[int32]     // of one source and one group -> first of its routes
+	head   map[mroute.Match]int32 // masked match of templates -> first of its routes
 	next   []int32                // -> next route with that match, ascending, or none
+	count  [mroute.IPv6 + 1]int   // of routes of one source and one group, by family
 	shapes shapes                 // of templates
 	uses   []use                  // patterns in order of first mention
 }
@@ -26,24 +28,56 @@ type use struct {
 func newIndex(l mroute.Layer) *index {
 	x := &index{
 		layer: l,
-		head:  make(map[mroute.Match]int32, len(l.Routes)),
+		head:  make(map[mroute.Match]int32),
 		next:  make([]int32, len(l.Routes)),
+	}
+	for i := range l.Routes {
+		if m := &l.Routes[i].Match; m.IsExact() {
+			x.count[m.Family()]++
+		}
+	}
+	for _, f := range mroute.Families {
+		x.exact.Grow(f, x.count[f])
 	}
 	// Backwards, so that each chain ascends without a list of tails.
 	for i := len(l.Routes) - 1; i >= 0; i-- {
-		m := masked(l.Routes[i].Match)
+		m := l.Routes[i].Match
+		if m.IsExact() {
+			sg := m.SG()
+			first, ok := x.exact.Lookup(sg)
+			if !ok {
+				first = none
+			}
+			x.next[i] = first
+			x.exact.Set(sg, int32(i))
+			continue
+		}
+		m = masked(m)
 		first, ok := x.head[m]
 		if !ok {
 			first = none
-			if !m.IsExact() {
-				x.shapes.add(shapeOf(m))
-			}
+			x.shapes.add(shapeOf(m))
 		}
 		x.next[i] = first
 		x.head[m] = int32(i)
 	}
 	x.collectUses()
 	return x
+}
+
+// first is the first of the routes whose masked match is m, or none.
+func (x *index) first(m mroute.Match) int32 {
+	var i int32
+	var ok bool
+	if m.IsExact() {
+		i, ok = x.exact.Lookup(m.SG())
+	} else {
+		i, ok = x.head[m]
+	}
+	if !ok {
+		return none
+	}
+	return i
 }
 
 // collectUses merges phyints, routes and joins, each ascending by Seq, so that
@@ -57,7 +91,7 @@ func (x *index) collectUses() {
 			at[p] = i
 			x.uses = append(x.uses, use{pattern: p})
 		}
-		x.uses[i].lastSeq = seq
+		x.uses[i].lastSeq = max(x.uses[i].lastSeq, seq)
 	}
 	phyints, joins := x.layer.Phyints, x.layer.Joins
 	const never = int(^uint(0) >> 1)
@@ -84,24 +118,39 @@ func (x *index) collectUses() {
 			}
 		}
 	}
-	for i := range x.layer.Routes {
-		r := &x.layer.Routes[i]
-		before(r.Origin.Seq)
+	route := func(r *mroute.Route) {
 		mention(r.From, r.Origin.Seq)
 		for _, o := range r.To {
 			mention(o.If, r.Origin.Seq)
 		}
 	}
+	for i := range x.layer.Routes {
+		r := &x.layer.Routes[i]
+		before(r.Origin.Seq)
+		if i == 0 {
+			route(r)
+			continue
+		}
+		// Of routes in a row with the same interfaces the first and the last count.
+		if last := &x.layer.Routes[i-1]; last.From != r.From || !sameSlice(last.To, r.To) {
+			route(last)
+			route(r)
+		}
+	}
+	if n := len(x.layer.Routes); n > 0 {
+		route(&x.layer.Routes[n-1])
+	}
 	before(never)
+}
+
+// sameSlice reports whether a and b are one slice, not only equal.
+func sameSlice(a, b []mroute.Output) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 // chain calls f for each route whose masked match is m, in order.
 func (x *index) chain(m mroute.Match, f func(i int32, r *mroute.Route) bool) {
-	i, ok := x.head[m]
-	if !ok {
-		return
-	}
-	for ; i != none; i = x.next[i] {
+	for i := x.first(m); i != none; i = x.next[i] {
 		if !f(i, &x.layer.Routes[i]) {
 			return
 		}

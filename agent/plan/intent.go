@@ -42,33 +42,46 @@ func (in *Intent) Routes() int {
 	return n
 }
 
-// Exact calls f for every (S,G) that an exact rule names, in order; for some
-// perhaps more than once.
-func (in *Intent) Exact(f func(mroute.SG)) {
+// ExactRoutes is the number of routes of one source and one group of a family in
+// the layers.
+func (in *Intent) ExactRoutes(f mroute.Family) int {
+	n := 0
 	for _, x := range in.layers {
-		for i := range x.layer.Routes {
-			if m := x.layer.Routes[i].Match; m.IsExact() {
-				f(m.SG())
+		n += x.count[f]
+	}
+	return n
+}
+
+// Cursor is a place in an intent, between two of its rules. The zero Cursor is
+// before the first. It is good for as long as the intent does not change.
+type Cursor struct {
+	layer, route int
+	edits        []*routeEdit // what is left of them, when the layers are done
+}
+
+// NextExact goes over every (S,G) that an exact rule names, in order; it may
+// come to some more than once. ok is false at the end.
+func (in *Intent) NextExact(c *Cursor) (sg mroute.SG, ok bool) {
+	for ; c.layer < len(in.layers); c.layer, c.route = c.layer+1, 0 {
+		routes := in.layers[c.layer].layer.Routes
+		for c.route < len(routes) {
+			m := &routes[c.route].Match
+			c.route++
+			if m.IsExact() {
+				return m.SG(), true
 			}
 		}
 	}
-	for _, c := range in.edits.inOrder() {
-		if c.added > 0 && c.route.Match.IsExact() {
-			f(c.route.Match.SG())
+	if c.layer == len(in.layers) {
+		c.layer++
+		c.edits = in.edits.inOrder()
+	}
+	for len(c.edits) > 0 {
+		e := c.edits[0]
+		c.edits = c.edits[1:]
+		if e.added > 0 && e.route.Match.IsExact() {
+			return e.route.Match.SG(), true
 		}
 	}
-}
-
-// HasExact reports whether Exact calls its function for sg.
-func (in *Intent) HasExact(sg mroute.SG) bool {
-	m := mroute.MatchSG(sg)
-	if !m.IsExact() {
-		return false // it is for any source
-	}
-	for _, x := range in.layers {
-		if _, ok := x.head[m]; ok {
-			return true
-		}
-	}
-	return slices.ContainsFunc(in.edits.routes[m], func(c *routeEdit) bool { return c.added > 0 })
+	return sg, false
 }

@@ -19,6 +19,8 @@ type Resolver struct {
 	lacking map[mroute.IfPattern]Problem
 	phys    []phy       // by position
 	layered []layerPhys // by layer
+
+	outputs outputsCache
 }
 
 // phy is what phyint lines say of a link.

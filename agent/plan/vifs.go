@@ -7,6 +7,8 @@ import "github.com/smcroute/kube-smcroute/agent/mroute"
 type VIFs struct {
 	link [mroute.MaxVIFs]int // ifindex, 0 = free, or reserved
 	of   map[int]mroute.VIF
+
+	changes int // how often a number was given or taken
 }
 
 // Of returns the number of the link with that ifindex.
@@ -31,12 +33,14 @@ func (v *VIFs) Set(n mroute.VIF, ifindex int) {
 	}
 	v.link[n] = ifindex
 	v.of[ifindex] = n
+	v.changes++
 }
 
 // Clear notes that number n is free.
 func (v *VIFs) Clear(n mroute.VIF) {
 	delete(v.of, v.link[n])
 	v.link[n] = 0
+	v.changes++
 }
 
 // Reserve keeps number n from being given out, though no link has it.
