@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/smcroute/kube-smcroute/agent/conf"
 	"github.com/smcroute/kube-smcroute/agent/core"
@@ -45,22 +47,22 @@ func readConf(path string, defaultDisable bool) (r reading) {
 	}
 	defer func() { r.sum = sum.Sum64() }()
 	r.files = []string{path}
-	text, err := os.ReadFile(path)
+	text, err := readText(path)
 	if err != nil {
 		add("error", err.Error())
 		r.err = err
 		return r
 	}
-	add("file", string(text))
+	add("file", text)
 	r.layer, r.diags = conf.Parse(conf.Source{Name: path, Text: text}, conf.Options{
 		DefaultDisable: defaultDisable,
 		Include: func(pattern string) ([]conf.Source, error) {
 			sources, err := include(pattern)
 			add("include", pattern)
-			r.patterns = append(r.patterns, pattern)
+			r.patterns = append(r.patterns, strings.Clone(pattern)) // not to keep the whole text
 			for _, s := range sources {
 				add("name", s.Name)
-				add("file", string(s.Text))
+				add("file", s.Text)
 				r.files = append(r.files, s.Name)
 			}
 			if err != nil {
@@ -130,15 +132,39 @@ func include(pattern string) ([]conf.Source, error) {
 
 // readRegular reads a file that a pattern caught. A FIFO or a device among them
 // would hold up the daemon for good.
-func readRegular(path string) ([]byte, error) {
+func readRegular(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
+		return "", fmt.Errorf("%s is not a regular file", path)
 	}
-	return os.ReadFile(path)
+	return readText(path)
+}
+
+// readText reads a file into a string, without a second copy of a large one.
+func readText(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	var text strings.Builder
+	if info, err := f.Stat(); err == nil {
+		text.Grow(int(info.Size()))
+	}
+	part := make([]byte, 64<<10)
+	for {
+		n, err := f.Read(part)
+		text.Write(part[:n])
+		switch {
+		case err == io.EOF:
+			return text.String(), nil
+		case err != nil:
+			return "", err
+		}
+	}
 }
 
 func level(s conf.Severity) slog.Level {

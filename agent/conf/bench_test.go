@@ -9,12 +9,12 @@ import (
 )
 
 // lines makes n lines by their number.
-func lines(n int, line func(i int) string) []byte {
+func lines(n int, line func(i int) string) string {
 	var b []byte
 	for i := range n {
 		b = append(append(b, line(i)...), '\n')
 	}
-	return b
+	return string(b)
 }
 
 var lineKinds = []struct {
@@ -41,7 +41,7 @@ func BenchmarkParse(b *testing.B) {
 	for _, kind := range lineKinds {
 		for _, n := range []int{10_000, 100_000} {
 			text := lines(n, kind.line)
-			b.Run(kind.name+"/"+strconv.Itoa(n), func(b *testing.B) {
+			b.Run(kind.name+"/routes="+strconv.Itoa(n), func(b *testing.B) {
 				b.SetBytes(int64(len(text)))
 				b.ReportAllocs()
 				for b.Loop() {

@@ -29,7 +29,7 @@ type Options struct {
 // Source is a file.
 type Source struct {
 	Name string // for messages and [mroute.Origin]
-	Text []byte // not kept
+	Text string // not kept, nor any part of it
 }
 
 // Parse reads src and the files that it includes. The Layer is called

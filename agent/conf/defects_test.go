@@ -50,7 +50,7 @@ func TestDefect8MixedFamilies(t *testing.T) {
 // TestDefect8SelfInclude: a file that included itself was read until the stack
 // was full.
 func TestDefect8SelfInclude(t *testing.T) {
-	files := []conf.Source{{Name: "a", Text: []byte("phyint a1\ninclude a\nphyint a2\n")}}
+	files := []conf.Source{{Name: "a", Text: "phyint a1\ninclude a\nphyint a2\n"}}
 	layer, diagnostics := conf.Parse(files[0], conf.Options{Include: includeFrom(files)})
 	if len(diagnostics) != 1 || diagnostics[0].Severity != conf.Error ||
 		diagnostics[0].String() != `a:2:9: include "a" names a file that is being read already: a includes a` {

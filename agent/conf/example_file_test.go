@@ -23,7 +23,7 @@ func TestExampleFile(t *testing.T) {
 		"as it is":    {text, 0},
 		"uncommented": {commented.ReplaceAll(text, []byte("$1 ")), len(commented.FindAll(text, -1))},
 	} {
-		layer, diagnostics := conf.Parse(conf.Source{Name: "example", Text: test.text}, conf.Options{Include: includeFrom(nil)})
+		layer, diagnostics := conf.Parse(conf.Source{Name: "example", Text: string(test.text)}, conf.Options{Include: includeFrom(nil)})
 		for _, d := range diagnostics {
 			if d.Severity != conf.Info {
 				t.Errorf("%s: %v", name, d)
@@ -46,7 +46,7 @@ func TestManualExamples(t *testing.T) {
 		t.Fatal("no examples found")
 	}
 	for _, e := range examples {
-		_, diagnostics := conf.Parse(conf.Source{Name: "manual", Text: e[1]}, conf.Options{Include: includeFrom(nil)})
+		_, diagnostics := conf.Parse(conf.Source{Name: "manual", Text: string(e[1])}, conf.Options{Include: includeFrom(nil)})
 		for _, d := range diagnostics {
 			if d.Severity != conf.Info {
 				t.Errorf("%v in\n%s", d, e[1])

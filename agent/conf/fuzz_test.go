@@ -25,13 +25,13 @@ func FuzzParse(f *testing.F) {
 			f.Fatal(err)
 		}
 		for _, file := range sources(ar) {
-			f.Add(file.Text, false)
-			f.Add(file.Text, true)
+			f.Add([]byte(file.Text), false)
+			f.Add([]byte(file.Text), true)
 		}
 	}
 	f.Fuzz(func(t *testing.T, text []byte, disable bool) {
-		src := conf.Source{Name: "fuzz", Text: text}
-		opt := conf.Options{DefaultDisable: disable, Include: includeFrom([]conf.Source{src, {Name: "other", Text: text}})}
+		src := conf.Source{Name: "fuzz", Text: string(text)}
+		opt := conf.Options{DefaultDisable: disable, Include: includeFrom([]conf.Source{src, {Name: "other", Text: string(text)}})}
 		layer, diagnostics := conf.Parse(src, opt)
 		lines := 1 + strings.Count(string(text), "\n")
 		for _, d := range diagnostics {

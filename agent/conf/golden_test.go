@@ -36,7 +36,7 @@ func TestGolden(t *testing.T) {
 func sources(ar *txtar.Archive) (files []conf.Source) {
 	for _, f := range ar.Files {
 		if f.Name != "layer" && f.Name != "diagnostics" {
-			files = append(files, conf.Source{Name: f.Name, Text: f.Data})
+			files = append(files, conf.Source{Name: f.Name, Text: string(f.Data)})
 		}
 	}
 	return files

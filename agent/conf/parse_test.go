@@ -12,7 +12,7 @@ import (
 )
 
 func parse(text string) (mroute.Layer, []conf.Diagnostic) {
-	return conf.Parse(conf.Source{Name: "test.conf", Text: []byte(text)}, conf.Options{})
+	return conf.Parse(conf.Source{Name: "test.conf", Text: text}, conf.Options{})
 }
 
 // TestNoPins: "a1/3" in a file would be a pinned pattern, which is not for files.
@@ -138,9 +138,9 @@ func TestIncludeRefused(t *testing.T) {
 // TestIncludeError: an error is reported at the include line, and what could be
 // read counts.
 func TestIncludeError(t *testing.T) {
-	layer, diagnostics := conf.Parse(conf.Source{Name: "test.conf", Text: []byte("include x\n")}, conf.Options{
+	layer, diagnostics := conf.Parse(conf.Source{Name: "test.conf", Text: "include x\n"}, conf.Options{
 		Include: func(string) ([]conf.Source, error) {
-			return []conf.Source{{Name: "a", Text: []byte("phyint a1")}}, errors.New("b: permission denied")
+			return []conf.Source{{Name: "a", Text: "phyint a1"}}, errors.New("b: permission denied")
 		},
 	})
 	if len(diagnostics) != 1 || diagnostics[0].String() != `test.conf:1:9: include "x": b: permission denied` || len(layer.Phyints) != 1 {
@@ -151,10 +151,10 @@ func TestIncludeError(t *testing.T) {
 // TestIncludeDepth: files without end, each new, stop at the limit.
 func TestIncludeDepth(t *testing.T) {
 	n := 0
-	layer, diagnostics := conf.Parse(conf.Source{Name: "0", Text: []byte("include x")}, conf.Options{
+	layer, diagnostics := conf.Parse(conf.Source{Name: "0", Text: "include x"}, conf.Options{
 		Include: func(string) ([]conf.Source, error) {
 			n++
-			return []conf.Source{{Name: fmt.Sprint(n), Text: []byte("phyint a1\ninclude x")}}, nil
+			return []conf.Source{{Name: fmt.Sprint(n), Text: "phyint a1\ninclude x"}}, nil
 		},
 	})
 	if n != conf.MaxIncludeDepth || len(layer.Phyints) != n || len(diagnostics) != 1 || diagnostics[0].Severity != conf.Error {
@@ -166,7 +166,7 @@ func TestIncludeDepth(t *testing.T) {
 func TestIncludeAllOfMany(t *testing.T) {
 	var files []conf.Source
 	for i := range 50 {
-		files = append(files, conf.Source{Name: fmt.Sprintf("%d.conf", i), Text: fmt.Appendf(nil, "phyint a%d\ninclude *.conf\n", i)})
+		files = append(files, conf.Source{Name: fmt.Sprintf("%d.conf", i), Text: fmt.Sprintf("phyint a%d\ninclude *.conf\n", i)})
 	}
 	layer, _ := conf.Parse(files[0], conf.Options{Include: includeFrom(files)})
 	if len(layer.Phyints) != len(files) {

@@ -1,7 +1,6 @@
 package conf
 
 import (
-	"bytes"
 	"net/netip"
 	"slices"
 	"strings"
@@ -27,9 +26,8 @@ type parser struct {
 	lists map[string]outputList // by the text behind "to"
 	list  int32                 // number of the list of outputs being read
 
-	exact   map[sgKey]int32   // first route of each exact (S,G), by index
-	joined  map[joinKey]int32 // joins, by index
-	sources int               // about how many exact routes there are
+	exact  mroute.BySG[int32] // first route of each exact (S,G), by index
+	joined map[joinKey]int32  // joins, by index
 }
 
 type position struct {
@@ -58,7 +56,7 @@ func (p *parser) file(src Source) {
 	if len(p.open) == 1 {
 		p.reserve(src.Text)
 	}
-	for text := string(src.Text); text != ""; {
+	for text := src.Text; text != ""; {
 		var l line
 		l.text, text, _ = strings.Cut(text, "\n")
 		p.line++
@@ -70,14 +68,23 @@ func (p *parser) file(src Source) {
 }
 
 // reserve makes room for about what text holds, to spare the copying of large
-// slices that grow.
-func (p *parser) reserve(text []byte) {
-	lines := bytes.Count(text, []byte{'\n'}) + 1
-	count := func(word string) int { return min(bytes.Count(text, []byte(word)), lines) }
-	p.layer.Phyints = slices.Grow(p.layer.Phyints, count(kwPhyint))
-	p.layer.Routes = slices.Grow(p.layer.Routes, count(kwMRoute))
-	p.layer.Joins = slices.Grow(p.layer.Joins, count(kwMGroup))
-	p.sources = min(count(kwSource), cap(p.layer.Routes))
+// slices that grow: lines that begin with a blank are not counted.
+func (p *parser) reserve(text string) {
+	var phyints, routes, joins int
+	for text != "" {
+		switch {
+		case is(text, kwMRoute):
+			routes++
+		case is(text, kwMGroup):
+			joins++
+		case is(text, kwPhyint):
+			phyints++
+		}
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	p.layer.Phyints = slices.Grow(p.layer.Phyints, phyints)
+	p.layer.Routes = slices.Grow(p.layer.Routes, routes)
+	p.layer.Joins = slices.Grow(p.layer.Joins, joins)
 }
 
 // directive reads one line.

@@ -96,13 +96,10 @@ func (p *parser) noteExact(r *rule) {
 	last := len(p.layer.Routes) - 1
 	route := &p.layer.Routes[last]
 	sg := route.Match.SG()
-	key := keyOf(sg.Source, sg.Group)
-	other, ok := p.exact[key]
+	other, ok := p.exact.Lookup(sg)
 	if !ok {
-		if p.exact == nil {
-			p.exact = make(map[sgKey]int32, p.sources)
-		}
-		p.exact[key] = int32(last)
+		p.exact.Grow(sg.Family(), cap(p.layer.Routes)-last)
+		p.exact.Set(sg, int32(last))
 		return
 	}
 	if first := &p.layer.Routes[other]; first.From != route.From {

@@ -21,7 +21,7 @@ func (r *router) conf(lines ...string) {
 // parse is what the text says, as the layer "file".
 func (r *router) parse(lines ...string) mroute.Layer {
 	r.t.Helper()
-	l, diags := conf.Parse(conf.Source{Name: "conf", Text: []byte(strings.Join(lines, "\n"))}, conf.Options{})
+	l, diags := conf.Parse(conf.Source{Name: "conf", Text: strings.Join(lines, "\n")}, conf.Options{})
 	for _, d := range diags {
 		if d.Severity == conf.Error {
 			r.t.Fatalf("%v", d)

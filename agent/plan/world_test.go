@@ -34,7 +34,7 @@ func newWorld(t *testing.T, text, links string) *world {
 
 func layer(t *testing.T, text string) mroute.Layer {
 	t.Helper()
-	l, diags := conf.Parse(conf.Source{Name: "conf", Text: []byte(text)}, conf.Options{})
+	l, diags := conf.Parse(conf.Source{Name: "conf", Text: text}, conf.Options{})
 	for _, d := range diags {
 		if d.Severity == conf.Error {
 			t.Fatal(d)

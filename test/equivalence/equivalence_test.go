@@ -145,7 +145,7 @@ func differences(file, objects []answer) string {
 
 func parseConf(t failer, text string) mroute.Layer {
 	t.Helper()
-	l, diags := conf.Parse(conf.Source{Name: "smcroute.conf", Text: []byte(text)}, conf.Options{})
+	l, diags := conf.Parse(conf.Source{Name: "smcroute.conf", Text: text}, conf.Options{})
 	for _, d := range diags {
 		if d.Severity == conf.Error {
 			t.Fatalf("%v in\n%s", d, text)
