@@ -148,9 +148,19 @@ fuzz: go ## every fuzz target for a short time (FUZZTIME=10s)
 	hack/fuzz
 
 .PHONY: bench
-bench: go ## against SMCRoute and a bare loop, in one table (BENCH="-only start")
+bench: go ## against SMCRoute, other routers and a bare loop, in one table (BENCH="-only start")
 	@hack/smcroute
-	$(GO) run ./test/bench $(BENCH)
+	$(GO) run ./test/bench -rivals "$$(hack/rivals)" $(BENCH)
+
+# What a part costs, for benchstat: docs/performance.md has an example.
+BENCH_GO = ./agent/conf ./agent/plan ./agent/core ./agent/engine ./agent/kernel/linux
+.PHONY: bench-go
+bench-go: go ## Go benchmarks of the parts, with allocations (BENCH="-bench Learn -count=10")
+	$(GO) test -run '^$$' -bench . -benchmem $(BENCH_GO) $(BENCH)
+
+.PHONY: benchstat
+benchstat: go ## compare what "make bench-go" printed of two commits (BENCH="old.txt new.txt")
+	$(TOOL) benchstat $(BENCH)
 
 ##@ Try
 

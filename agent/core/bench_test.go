@@ -8,6 +8,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent/core"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/cputime"
 )
 
 // run carries out effects on a kernel that agrees to everything at once.
@@ -74,11 +75,13 @@ func BenchmarkReloadUnchanged(b *testing.B) {
 		s, layer := started(b, n)
 		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
+			used := cputime.Used()
 			for b.Loop() {
 				if got := run(s, s.Step(core.SetLayer{Layer: layer}, time.Now()), time.Now()); got != 0 {
 					b.Fatalf("%d ops", got)
 				}
 			}
+			cputime.Report(b, used, b.N)
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/route")
 		})
 	}

@@ -10,30 +10,46 @@ import (
 	"strings"
 	"time"
 
+	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/test/interop/program"
 	"github.com/smcroute/kube-smcroute/test/netlab"
-)
-
-// Sizes of tables.
-const (
-	small = 10_000
-	large = 100_000
 )
 
 // patience is how long anything may take. It bounds the C daemon, which is
 // never given the large table: 400 s are not enough for it to start with that.
 const patience = time.Minute
 
+// cDaemon is the original's name in the table, bareLoop that of the bare loop.
+const (
+	cDaemon  = "C daemon"
+	bareLoop = "bare loop"
+)
+
 // bench is one run.
 type bench struct {
+	sizes
 	dir       string // of the programs, and of what is written
 	ours      program.Programs
 	debian    program.Programs
 	hasDebian bool
-	bareloop  string
+	rivals    string // directory of other routers
 
-	rows  []row
-	notes []string
+	rows   []row
+	notes  []string
+	failed []string // measurements
+}
+
+// build builds what is measured, and what it is measured with. The daemon can be
+// made to write profiles.
+func build(root, dir string, profiles bool) error {
+	what := []string{"./cmd/smcrouted", "./cmd/smcroutectl", "./test/bench/bareloop"}
+	if profiles {
+		return program.Build(root, dir, append([]string{"-tags=profile", "-ldflags="}, what...)...)
+	}
+	if err := program.Build(root, dir, what...); err != nil {
+		return err
+	}
+	return buildBenchmarks(root, dir)
 }
 
 // router is a namespace with two links, and the namespace at the other ends.
@@ -60,13 +76,17 @@ func (b *bench) router(tb netlab.TB, conf string) *router {
 	return r
 }
 
-// conf is a configuration with n exact routes, those of bareloop, and more.
-func conf(n int, more string) string {
+// conf is a configuration with n exact routes of a family, those of bareloop, and
+// more.
+func conf(f mroute.Family, n int, more string) string {
 	var b bytes.Buffer
 	b.WriteString("phyint in enable\nphyint out enable\n")
 	for i := range n {
-		x, y, z := byte(i>>16), byte(i>>8), byte(i)
-		fmt.Fprintf(&b, "mroute from in source 10.%d.%d.%d group 232.%d.%d.%d to out\n", x, y, z, x, y, z)
+		if x, y, z := byte(i>>16), byte(i>>8), byte(i); f == mroute.IPv4 {
+			fmt.Fprintf(&b, "mroute from in source 10.%d.%d.%d group 232.%d.%d.%d to out\n", x, y, z, x, y, z)
+		} else {
+			fmt.Fprintf(&b, "mroute from in source 2001:db8::%x:%x group ff3e::%x:%x to out\n", x, i&0xffff, x, i&0xffff)
+		}
 	}
 	b.WriteString(more)
 	return b.String()
@@ -84,9 +104,9 @@ func (r *router) daemon(tb netlab.TB, p program.Programs, args ...string) *progr
 }
 
 // bare starts the bare loop with n entries.
-func (r *router) bare(tb netlab.TB, b *bench, n int) *program.Daemon {
+func (r *router) bare(tb netlab.TB, b *bench, f mroute.Family, n int) *program.Daemon {
 	tb.Helper()
-	cmd := exec.Command(b.bareloop, strconv.Itoa(r.Index("in")), strconv.Itoa(r.Index("out")), strconv.Itoa(n))
+	cmd := exec.Command(filepath.Join(b.dir, "bareloop"), f.String(), strconv.Itoa(r.Index("in")), strconv.Itoa(r.Index("out")), strconv.Itoa(n))
 	d, err := program.Start(r.NS, r.dir, patience, cmd)
 	if err != nil {
 		tb.Fatalf("bareloop: %v", err)
@@ -95,34 +115,43 @@ func (r *router) bare(tb netlab.TB, b *bench, n int) *program.Daemon {
 	return d
 }
 
+func stop(tb netlab.TB, d *program.Daemon) {
+	tb.Helper()
+	if err := d.Stop(patience); err != nil {
+		tb.Fatalf("%v", err)
+	}
+}
+
 // resident is the resident memory of a process in bytes, once it has stayed the
 // same for a while: a daemon may give memory back when it is ready.
-func resident(tb netlab.TB, d *program.Daemon) int {
+func resident(tb netlab.TB, d *program.Daemon) float64 {
+	tb.Helper()
 	const still, limit = 500 * time.Millisecond, 10 * time.Second
-	rss, since := 0, time.Now()
+	rss, since := 0.0, time.Now()
 	for start := time.Now(); time.Since(start) < limit && time.Since(since) < still; time.Sleep(20 * time.Millisecond) {
-		if now := vmRSS(tb, d.PID()); now != rss {
+		if now := vm(tb, d, "VmRSS"); now != rss {
 			rss, since = now, time.Now()
 		}
 	}
 	return rss
 }
 
-// vmRSS reads VmRSS of proc_pid_status(5).
-func vmRSS(tb netlab.TB, pid int) int {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+// vm reads a line of proc_pid_status(5), in bytes.
+func vm(tb netlab.TB, d *program.Daemon, key string) float64 {
+	tb.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.PID()))
 	if err != nil {
 		tb.Fatalf("%v", err)
 	}
 	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); f[0] == "VmRSS:" {
+		if f := strings.Fields(line); f[0] == key+":" {
 			kib, err := strconv.Atoi(f[1])
 			if err != nil {
 				tb.Fatalf("%s: %v", line, err)
 			}
-			return kib << 10
+			return float64(kib << 10)
 		}
 	}
-	tb.Fatalf("/proc/%d/status: no VmRSS", pid)
+	tb.Fatalf("/proc/%d/status: no %s", d.PID(), key)
 	return 0
 }

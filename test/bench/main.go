@@ -1,11 +1,14 @@
-// Command bench measures smcrouted against the original, Debian's, and against
-// a bare loop of system calls, and prints one table. What the rows mean is in
-// docs/performance.md.
+// Command bench measures smcrouted against the original, Debian's, against a bare
+// loop of system calls, and against other multicast routers where they do the same
+// job, and prints one table. What the rows mean is in docs/performance.md.
 //
 //	bench                           print the table
 //	bench -write docs/performance.md   and put it into that file
-//	bench -only learn               only rows whose name has that word
+//	bench -only learn               only measurements whose name has that word
 //	bench -ours DIR                 binaries to measure, else they are built
+//	bench -rivals DIR               where igmpproxy and pimd are, beside PATH
+//	bench -profile DIR              no table: profiles of the daemon at work, into DIR
+//	bench -tiny                     small sizes and few rounds: whether all of it works
 package main
 
 import (
@@ -23,27 +26,36 @@ import (
 // envDir is the directory with the programs that were built.
 const envDir = "BENCH_DIR"
 
+// options are the flags.
+type options struct {
+	write, only, ours, rivals, profile string
+	tiny                               bool
+}
+
 func main() {
-	write := flag.String("write", "", "file to put the table into")
-	only := flag.String("only", "", "measure only what has that word in its name")
-	ours := flag.String("ours", "", "directory with the binaries to measure")
+	var o options
+	flag.StringVar(&o.write, "write", "", "`file` to put the table into")
+	flag.StringVar(&o.only, "only", "", "measure only what has that `word` in its name")
+	flag.StringVar(&o.ours, "ours", "", "`directory` with the binaries to measure")
+	flag.StringVar(&o.rivals, "rivals", "", "`directory` with igmpproxy and pimd")
+	flag.StringVar(&o.profile, "profile", "", "`directory` for profiles of the daemon, instead of a table")
+	flag.BoolVar(&o.tiny, "tiny", false, "small sizes and few rounds")
 	flag.Parse()
-	if err := run(*write, *only, *ours); err != nil {
+	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(write, only, ours string) error {
-	dir := os.Getenv(envDir)
-	if dir == "" {
+func run(o options) error {
+	if os.Getenv(envDir) == "" {
 		// Before this program is started again inside a network namespace,
 		// which has no way to a module proxy.
-		var err error
-		if dir, err = os.MkdirTemp("", "bench-"); err != nil {
+		dir, err := os.MkdirTemp("", "bench-")
+		if err != nil {
 			return err
 		}
-		if err := program.Build(".", dir, "./cmd/smcrouted", "./cmd/smcroutectl", "./test/bench/bareloop"); err != nil {
+		if err := build(".", dir, o.profile != ""); err != nil {
 			return err
 		}
 		if err := os.Setenv(envDir, dir); err != nil {
@@ -53,11 +65,34 @@ func run(write, only, ours string) error {
 	if err := netlab.Isolate(); err != nil {
 		return fmt.Errorf("needs network namespaces: run as root, or allow user namespaces: %w", err)
 	}
+	dir := os.Getenv(envDir)
 	defer os.RemoveAll(dir)
 
-	b := &bench{dir: dir, ours: program.In(dir), bareloop: dir + "/bareloop"}
-	if ours != "" {
-		b.ours = program.In(ours)
+	b, err := newBench(dir, o)
+	if err != nil {
+		return err
+	}
+	if o.profile != "" {
+		return b.profiles(o.profile, o.only)
+	}
+	m, start := thisMachine(), time.Now()
+	b.measure(o.only)
+	text := b.table(m, time.Since(start))
+	fmt.Print(text)
+	if o.write == "" {
+		return nil
+	}
+	return insert(o.write, text)
+}
+
+// newBench is a run with the programs in dir, and those that are installed.
+func newBench(dir string, o options) (*bench, error) {
+	b := &bench{sizes: full, dir: dir, ours: program.In(dir), rivals: o.rivals}
+	if o.tiny {
+		b.sizes = tiny
+	}
+	if o.ours != "" {
+		b.ours = program.In(o.ours)
 	}
 	var err error
 	b.debian, err = program.Debian()
@@ -67,24 +102,25 @@ func run(write, only, ours string) error {
 	case errors.Is(err, program.ErrMissing):
 		b.notes = append(b.notes, "No figures of the C daemon: "+err.Error()+".")
 	default:
-		return err
+		return nil, err
 	}
-	start := time.Now()
+	return b, nil
+}
+
+// measure makes the rows of all measurements with a word in their names. One that
+// fails is noted, and the others go on.
+func (b *bench) measure(only string) {
 	for _, m := range measurements {
 		if !strings.Contains(m.name, only) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "measuring: %s\n", m.name)
-		if err := netlab.Run(func(tb netlab.TB) { b.rows = append(b.rows, m.measure(b, tb)...) }); err != nil {
-			b.notes = append(b.notes, m.name+" failed: "+err.Error())
+		err := netlab.Run(func(tb netlab.TB) { b.rows = append(b.rows, m.measure(b, tb)...) })
+		if err != nil {
+			b.failed = append(b.failed, m.name)
+			b.notes = append(b.notes, fmt.Sprintf("**%s** could not be measured: %s.", m.name, strings.TrimRight(err.Error(), ".\n")))
 		}
 	}
-	text := b.table(time.Since(start))
-	fmt.Print(text)
-	if write == "" {
-		return nil
-	}
-	return insert(write, text)
 }
 
 // measurements in the order of the table.
@@ -92,8 +128,12 @@ var measurements = []struct {
 	name    string
 	measure func(*bench, netlab.TB) []row
 }{
-	{"start and memory", (*bench).start},
+	{"start", (*bench).start},
+	{"memory", (*bench).memory},
 	{"reload", (*bench).reload},
-	{"add", (*bench).add},
+	{"change", (*bench).change},
+	{"first", (*bench).first},
 	{"learn", (*bench).learn},
+	{"path", (*bench).path},
+	{"counters", (*bench).counters},
 }

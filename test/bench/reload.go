@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -14,53 +13,51 @@ import (
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
-const (
-	reloadRounds = 7 // of ours; the C daemon has one
-	streamRate   = 2000
-)
+// streamRate is packets a second.
+const streamRate = 2000
 
 // reloads is what reloads of an unchanged file cost.
 type reloads struct {
-	took      series
-	cut       bool // the last took longer than we have time
-	rewritten int  // entries
+	took      side
+	rewritten int // entries
 	sent      uint64
 	lost      uint64 // packets
 }
 
 // reload measures reloads of the small table, unchanged, with a stream of
-// packets passing through it.
+// packets passing through it, and what a reload of the large one computes.
 func (b *bench) reload(tb netlab.TB) []row {
-	ours := b.reloads(tb, b.ours, reloadRounds)
-	r := row{
-		what: "reload of 10,000 unchanged lines", debian: none, bare: none, ours: short(ours.took.median()),
-		ratio: none, goal: "under 1/50 of the C daemon", met: ours.took.median().Seconds() < 14.0/50,
-	}
-	rewritten := row{what: "entries rewritten by a reload", debian: none, bare: none,
-		ours: fmt.Sprint(ours.rewritten), ratio: none, goal: "0", met: ours.rewritten == 0}
-	lost := row{what: "packets lost at 2,000/s while reloading", debian: none, bare: none,
-		ours: fmt.Sprintf("%d of %d", ours.lost, ours.sent), ratio: none, goal: "0", met: ours.lost == 0}
+	ours, debian := b.reloads(tb, b.ours, b.reloadRounds), &reloads{}
+	lines := count(float64(b.small))
+	rewritten, lost := &side{}, &side{}
 	if b.hasDebian {
-		debian := b.reloads(tb, b.debian, 1)
-		times := debian.took.median().Seconds() / ours.took.median().Seconds()
-		over := ""
-		if debian.cut {
-			over = "over "
-		}
-		r.debian, r.ratio, r.met = over+short(debian.took.median()), fmt.Sprintf("1/%.0f of C", times), times > 50
-		rewritten.debian = fmt.Sprint(debian.rewritten)
-		lost.debian = fmt.Sprintf("%d of %d", debian.lost, debian.sent)
+		debian = b.reloads(tb, b.debian, 1)
+		rewritten.add(float64(debian.rewritten))
+		lost.add(float64(debian.lost))
+		lost.note = "of " + count(float64(debian.sent))
 	}
-	return []row{r, rewritten, lost}
+	debian.took.name, rewritten.name, lost.name = cDaemon, cDaemon, cDaemon
+	zero := func(what string, n float64, note string, debian *side) row {
+		r := alone(what, count, &side{figures: []float64{n}, note: note}, atMost(0))
+		r.against = debian.cell(count)
+		return r
+	}
+	rows := []row{
+		compare("reload of "+lines+" unchanged lines", seconds, &ours.took, &debian.took, atMost(1.0/50)),
+		zero("entries rewritten by a reload", float64(ours.rewritten), "", rewritten),
+		zero("packets lost at 2,000/s while reloading", float64(ours.lost), "of "+count(float64(ours.sent)), lost),
+	}
+	return append(rows, b.unchanged(tb)...)
 }
 
-func (b *bench) reloads(tb netlab.TB, p program.Programs, rounds int) (rs reloads) {
-	r := b.router(tb, conf(small, ""))
+func (b *bench) reloads(tb netlab.TB, p program.Programs, rounds int) *reloads {
+	rs := &reloads{}
+	r := b.router(tb, conf(mroute.IPv4, b.small, ""))
 	d := r.daemon(tb, p)
 	defer d.Kill()
 
 	capture := r.hosts.Capture("b")
-	flow := netlab.Packet{Src: netip.MustParseAddr("10.0.1.1"), Group: netip.MustParseAddr("232.0.1.1")}
+	flow := netlab.Packet{Src: netip.MustParseAddr("10.0.0.1"), Group: netip.MustParseAddr("232.0.0.1")}
 	stream := r.hosts.Stream(context.Background(), "a", flow, streamRate)
 	sg := mroute.SG{Source: flow.Src, Group: flow.Group}
 	capture.Await(sg, streamRate/10, patience)
@@ -68,13 +65,13 @@ func (b *bench) reloads(tb netlab.TB, p program.Programs, rounds int) (rs reload
 	notices := r.notices(tb)
 	for range rounds {
 		took, err := d.Reload(patience)
-		if rs.cut = errors.Is(err, program.ErrLate); rs.cut {
-			took, err = patience, nil
+		if errors.Is(err, program.ErrLate) {
+			took, err, rs.took.note = patience, nil, "and more"
 		}
 		if err != nil {
 			tb.Fatalf("%s smcrouted: %v", p.Name, err)
 		}
-		rs.took = append(rs.took, took)
+		rs.took.add(took.Seconds())
 	}
 	rs.rewritten = notices.count(tb) / rounds
 	capture.Await(sg, capture.Count(sg)+streamRate/10, patience)
@@ -84,7 +81,7 @@ func (b *bench) reloads(tb netlab.TB, p program.Programs, rounds int) (rs reload
 		tb.Fatalf("stream: %v", err)
 	}
 	// A packet behind all others tells when the last of them has arrived.
-	last := netlab.Packet{Src: netip.MustParseAddr("10.0.1.2"), Group: netip.MustParseAddr("232.0.1.2")}
+	last := netlab.Packet{Src: netip.MustParseAddr("10.0.0.2"), Group: netip.MustParseAddr("232.0.0.2")}
 	r.hosts.Send("a", last)
 	capture.Await(mroute.SG{Source: last.Src, Group: last.Group}, 1, patience)
 	if n := capture.Dropped(); n > 0 {

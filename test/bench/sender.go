@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"fmt"
 	"syscall"
 	"time"
 	"unsafe"
@@ -28,9 +29,20 @@ type mmsghdr struct {
 	len uint32
 }
 
-// newSender makes the packets in advance.
-func (r *router) newSender(tb netlab.TB, n int) *sender {
+// newSender makes the packets of n flows, from that with number first, in advance.
+func (r *router) newSender(tb netlab.TB, first, n int) *sender {
 	tb.Helper()
+	frames := make([][]byte, n)
+	for i := range frames {
+		frames[i] = frame(flow(first + i))
+	}
+	return r.sender(tb, frames)
+}
+
+// sender makes one for these frames, which can be one and the same.
+func (r *router) sender(tb netlab.TB, frames [][]byte) *sender {
+	tb.Helper()
+	n := len(frames)
 	s := &sender{hdrs: make([]mmsghdr, n)}
 	index := r.hosts.Index("a")
 	err := r.hosts.Do(func() (err error) {
@@ -44,8 +56,7 @@ func (r *router) newSender(tb netlab.TB, n int) *sender {
 	}
 	tb.Cleanup(func() { _ = unix.Close(s.fd) })
 	iovs := make([]unix.Iovec, n)
-	for i := range s.hdrs {
-		f := frame(flow(i))
+	for i, f := range frames {
 		iovs[i].Base = &f[0]
 		iovs[i].SetLen(len(f))
 		s.hdrs[i].hdr.Iov = &iovs[i]
@@ -79,15 +90,24 @@ func (s *sender) run(tb netlab.TB, rate int) {
 			_ = unix.Nanosleep(&pause, nil)
 			continue
 		}
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.hdrs[sent])),
-			uintptr(min(due-sent, burst)), 0, 0, 0)
-		if errno != 0 && errno != unix.EINTR {
-			tb.Fatalf("sendmmsg: %v", errno)
+		n, err := s.send(sent, min(due-sent, burst))
+		if err != nil {
+			tb.Fatalf("%v", err)
 		}
-		if errno == 0 {
-			sent += int(n)
-		}
+		sent += n
 	}
+}
+
+// send sends n packets from the i-th, and returns how many were sent.
+func (s *sender) send(i, n int) (sent int, err error) {
+	r, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.hdrs[i])), uintptr(n), 0, 0, 0)
+	switch errno {
+	case 0:
+		return int(r), nil
+	case unix.EINTR:
+		return 0, nil
+	}
+	return 0, fmt.Errorf("sendmmsg: %w", errno)
 }
 
 // ioctl passes value, which the kernel may write to.

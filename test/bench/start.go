@@ -6,91 +6,80 @@ import (
 	"strings"
 	"time"
 
-	"github.com/smcroute/kube-smcroute/test/interop/program"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
-// Rounds of starts, in which all sides take turns.
-const (
-	startRounds  = 21
-	debianRounds = 3 // in the first of them
-	largeEvery   = 4 // in every fourth the large table, too
-)
-
-// starts are the times from start to ready, and the memory then.
+// starts are the times from start to ready with one configuration.
 type starts struct {
 	*router
-	routes                   int
-	debian, bare, loop, ours series
-	debianRSS, oursRSS       int
+	family             mroute.Family
+	routes             int
+	debian, bare, ours side
+	loop               side // of the bare loop, without its process
 }
 
-// start measures starts with the small and the large table.
+func (b *bench) starts(tb netlab.TB, f mroute.Family, routes int) *starts {
+	return &starts{
+		router: b.router(tb, conf(f, routes, "")), family: f, routes: routes,
+		debian: side{name: cDaemon}, bare: side{name: bareLoop},
+	}
+}
+
+// start measures starts with small and large tables.
 func (b *bench) start(tb netlab.TB) []row {
-	s := &starts{router: b.router(tb, conf(small, "")), routes: small}
-	l := &starts{router: b.router(tb, conf(large, "")), routes: large}
-	for i := range startRounds {
-		s.round(tb, b, b.hasDebian && i < debianRounds)
-		if i%largeEvery == 0 {
+	s, l := b.starts(tb, mroute.IPv4, b.small), b.starts(tb, mroute.IPv4, b.large)
+	s6, l6 := b.starts(tb, mroute.IPv6, b.small), b.starts(tb, mroute.IPv6, b.large)
+	for i := range b.startRounds {
+		s.round(tb, b, b.hasDebian && i < b.debianRounds)
+		s6.round(tb, b, false)
+		if i%b.largeEvery == 0 {
 			l.round(tb, b, false)
+			l6.round(tb, b, false)
 		}
 	}
-	ratio := float64(s.ours.median()) / float64(s.bare.median())
-	growth := float64(l.ours.median()) / float64(s.ours.median())
-	ofBare := float64(l.ours.median()) / float64(l.bare.median())
-	rows := []row{{
-		what: "start to installed, 10,000 (S,G) lines", debian: short(s.debian.median()),
-		bare: fmt.Sprintf("%s (loop %s)", short(s.bare.median()), short(s.loop.median())), ours: short(s.ours.median()),
-		ratio: fmt.Sprintf("%.2f of bare", ratio), goal: "at most 1.5 of bare", met: ratio <= 1.5,
-	}, {
-		what: "the same, 100,000 lines", debian: "over 400 s: not run",
-		bare: fmt.Sprintf("%s (loop %s)", short(l.bare.median()), short(l.loop.median())), ours: short(l.ours.median()),
-		ratio: fmt.Sprintf("%.1f of 10,000 (%.2f of bare)", growth, ofBare), goal: "linear: at most 12 of 10,000", met: growth <= 12,
-	}}
-	memory := row{
-		what: "resident memory, 10,000 routes", debian: mib(s.debianRSS), bare: none, ours: mib(s.oursRSS),
-		ratio: none, goal: "at most 3 of the C daemon", met: s.oursRSS <= 3*(19<<19), // 9.5 MiB, what it has elsewhere
+	what := func(s *starts) string {
+		return fmt.Sprintf("start to installed, %s %v lines", count(float64(s.routes)), s.family)
 	}
-	if s.debianRSS > 0 {
-		ratio := float64(s.oursRSS) / float64(s.debianRSS)
-		memory.ratio, memory.met = fmt.Sprintf("%.1f of C", ratio), ratio <= 3
+	smaller := side{name: count(float64(b.small)) + " lines", figures: s.ours.figures}
+	linear := 1.2 * float64(b.large) / float64(b.small)
+	return []row{
+		compare(what(s), seconds, &s.ours, &s.debian, goal{}),
+		compare("the same", seconds, &s.ours, s.bareSide(), atMost(1.5)),
+		compare(what(l), seconds, &l.ours, l.bareSide(), atMost(0.6)),
+		compare("the same", seconds, &l.ours, &smaller, atMost(linear).as("linear")),
+		compare(what(s6), seconds, &s6.ours, s6.bareSide(), atMost(1.5)),
+		compare(what(l6), seconds, &l6.ours, l6.bareSide(), atMost(1.5)),
 	}
-	return append(rows, memory, row{
-		what: "resident memory, 100,000 routes", debian: none, bare: none, ours: mib(l.oursRSS),
-		ratio: none, goal: "under 150 MiB", met: l.oursRSS < 150<<20,
-	})
+}
+
+// bareSide is the bare loop as the table has it.
+func (s *starts) bareSide() *side {
+	if len(s.loop.figures) > 0 {
+		s.bare.note = "loop alone " + s.loop.cell(seconds)
+	}
+	return &s.bare
 }
 
 // round starts each side once.
 func (s *starts) round(tb netlab.TB, b *bench, debian bool) {
 	tb.Helper()
-	d := s.router.bare(tb, b, s.routes)
-	s.bare = append(s.bare, d.Started)
+	d := s.router.bare(tb, b, s.family, s.routes)
+	s.bare.add(d.Started.Seconds())
 	d.Kill() // and all that it printed is there
 	ns, err := strconv.ParseInt(strings.TrimSpace(d.Log()), 10, 64)
 	if err != nil {
 		tb.Fatalf("bareloop: %v", err)
 	}
-	s.loop = append(s.loop, time.Duration(ns))
+	s.loop.add(time.Duration(ns).Seconds())
 
 	d = s.daemon(tb, b.ours)
-	s.ours = append(s.ours, d.Started)
-	if s.oursRSS == 0 {
-		s.oursRSS = resident(tb, d)
-	}
+	s.ours.add(d.Started.Seconds())
 	stop(tb, d)
 
 	if debian {
 		d := s.daemon(tb, b.debian)
-		s.debian = append(s.debian, d.Started)
-		s.debianRSS = resident(tb, d)
+		s.debian.add(d.Started.Seconds())
 		stop(tb, d)
-	}
-}
-
-func stop(tb netlab.TB, d *program.Daemon) {
-	tb.Helper()
-	if err := d.Stop(patience); err != nil {
-		tb.Fatalf("%v", err)
 	}
 }

@@ -3,33 +3,123 @@ package main
 import (
 	"fmt"
 	"os"
-	"runtime"
-	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// row is a line of the table.
+// row is a line of the table: what was measured on our side, what it is compared
+// with, and what the goal says to the ratio, or to the figure if it is compared
+// with nothing.
 type row struct {
-	what, debian, bare, ours, ratio, goal string
-	met                                   bool
+	what, ours, against, ratio, goal, met string
 }
 
-// none stands where there is nothing to measure.
+// none stands where there is nothing to tell.
 const none = "-"
+
+// unit prints a figure.
+type unit func(float64) string
+
+// side has the figures of one side, one for each round, all in one unit.
+type side struct {
+	name    string
+	figures []float64
+	note    string // for the table, behind the figure; or why there is none
+}
+
+func (s *side) add(figure float64) { s.figures = append(s.figures, figure) }
+
+// cell is the side in the table.
+func (s *side) cell(u unit) string {
+	text := none
+	if len(s.figures) > 0 {
+		text = u(median(s.figures))
+	}
+	if s.name != "" {
+		text = s.name + " " + text
+	}
+	if s.note != "" {
+		text += " (" + s.note + ")"
+	}
+	return text
+}
+
+// than is the ratio of s to another side. Where both have the same rounds it is
+// the median of the ratios of each: what else goes on in the machine is about the
+// same for both sides of a round.
+func (s *side) than(other *side) float64 {
+	if len(s.figures) != len(other.figures) {
+		return median(s.figures) / median(other.figures)
+	}
+	ratios := make([]float64, len(s.figures))
+	for i := range ratios {
+		ratios[i] = s.figures[i] / other.figures[i]
+	}
+	return median(ratios)
+}
+
+// compare makes a row of the ratio of ours to another side.
+func compare(what string, u unit, ours, other *side, g goal) row {
+	r := row{what: what, ours: ours.cell(u), against: other.cell(u), ratio: none, goal: g.text(times), met: none}
+	if len(ours.figures) == 0 || len(other.figures) == 0 {
+		return r
+	}
+	ratio := ours.than(other)
+	r.ratio, r.met = times(ratio), g.verdict(ratio)
+	return r
+}
+
+// alone makes a row of a figure that has to be good by itself.
+func alone(what string, u unit, ours *side, g goal) row {
+	r := row{what: what, ours: ours.cell(u), against: none, ratio: none, goal: g.text(u), met: none}
+	if len(ours.figures) > 0 {
+		r.met = g.verdict(median(ours.figures))
+	}
+	return r
+}
+
+// goal is a bound for a ratio or a figure. The zero goal is none.
+type goal struct {
+	bound float64
+	sense string // "at most" or "at least"
+	why   string // where the bound comes from, if that has to be said
+}
+
+func atMost(bound float64) goal  { return goal{bound: bound, sense: "at most"} }
+func atLeast(bound float64) goal { return goal{bound: bound, sense: "at least"} }
+
+// as says in words what the bound means.
+func (g goal) as(why string) goal {
+	g.why = why
+	return g
+}
+
+func (g goal) text(u unit) string {
+	switch {
+	case g.sense == "":
+		return none
+	case g.why != "":
+		return g.why + ": " + g.sense + " " + u(g.bound)
+	}
+	return g.sense + " " + u(g.bound)
+}
+
+func (g goal) verdict(x float64) string {
+	switch {
+	case g.sense == "":
+		return none
+	case g.sense == "at most" && x <= g.bound, g.sense == "at least" && x >= g.bound:
+		return "yes"
+	}
+	return "**no**"
+}
 
 // table is the table in Markdown, whose columns are aligned for a terminal, with
 // what was noted below it.
-func (b *bench) table(took time.Duration) string {
-	lines := [][]string{{"what", "C daemon", "bare loop", "ours", "ratio", "goal", "met"}, nil}
+func (b *bench) table(m machine, took time.Duration) string {
+	lines := [][]string{{"what", "ours", "compared with", "ratio", "goal", "met"}, nil}
 	for _, r := range b.rows {
-		met := "**no**"
-		if r.met {
-			met = "yes"
-		}
-		lines = append(lines, []string{r.what, r.debian, r.bare, r.ours, r.ratio, r.goal, met})
+		lines = append(lines, []string{r.what, r.ours, r.against, r.ratio, r.goal, r.met})
 	}
 	widths := make([]int, len(lines[0]))
 	for _, l := range lines {
@@ -51,27 +141,8 @@ func (b *bench) table(took time.Duration) string {
 	for _, n := range b.notes {
 		fmt.Fprintf(&t, "\n%s\n", n)
 	}
-	fmt.Fprintf(&t, "\n%s, %d CPUs, %s, load before %s; took %s.\n", kernel(), runtime.NumCPU(), runtime.Version(), loadAtStart, took.Round(time.Second))
+	fmt.Fprintf(&t, "\n%s; took %s.\n", m, took.Round(time.Second))
 	return t.String()
-}
-
-// loadAtStart is the load average over a minute: how busy the machine was with
-// other things.
-var loadAtStart = func() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	first, _, _ := strings.Cut(string(b), " ")
-	return first
-}()
-
-func kernel() string {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return runtime.GOOS
-	}
-	return fmt.Sprintf("%s %s, %s", unix.ByteSliceToString(u.Sysname[:]), unix.ByteSliceToString(u.Release[:]), unix.ByteSliceToString(u.Machine[:]))
 }
 
 // Marks around the table in a file.
@@ -92,39 +163,4 @@ func insert(file, text string) error {
 		return fmt.Errorf("%s: expected the lines %q and %q", file, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
 	}
 	return os.WriteFile(file, []byte(before+tableBegin+text+tableEnd+after), 0o666)
-}
-
-// series are measurements of one thing.
-type series []time.Duration
-
-func (s series) median() time.Duration {
-	if len(s) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(s))
-	return sorted[len(sorted)/2]
-}
-
-// short prints a duration with three digits or so.
-func short(d time.Duration) string {
-	switch {
-	case d == 0:
-		return none
-	case d >= 10*time.Second:
-		return fmt.Sprintf("%.0f s", d.Seconds())
-	case d >= time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d >= 10*time.Millisecond:
-		return fmt.Sprintf("%.0f ms", d.Seconds()*1e3)
-	case d >= time.Millisecond:
-		return fmt.Sprintf("%.1f ms", d.Seconds()*1e3)
-	}
-	return fmt.Sprintf("%.0f µs", d.Seconds()*1e6)
-}
-
-func mib(bytes int) string {
-	if bytes == 0 {
-		return none
-	}
-	return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
 }

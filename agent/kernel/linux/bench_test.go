@@ -7,6 +7,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/cputime"
 )
 
 // BenchmarkSetMFC adds 10,000 entries with Apply, and with a loop of bare
@@ -85,19 +86,24 @@ func BenchmarkSmallBatch(b *testing.B) {
 func BenchmarkCounters(b *testing.B) {
 	for _, f := range mroute.Families {
 		for _, n := range []int{1_000, 10_000, 100_000} {
-			b.Run(fmt.Sprintf("%v/%d", f, n), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%v/routes=%d", f, n), func(b *testing.B) {
 				k := newRouter(b).Kernel
 				mustApply(b, k, flowOps(f, mroute.SetMFC, n)...)
 				sgs, out := make([]mroute.SG, n), make([]mroute.Counters, n)
 				for i := range sgs {
 					sgs[i] = flow(f, i)
 				}
+				if err := k.Counters(f, sgs, out); err != nil { // makes its buffers
+					b.Fatal(err)
+				}
 				b.ReportAllocs()
+				used := cputime.Used()
 				for b.Loop() {
 					if err := k.Counters(f, sgs, out); err != nil {
 						b.Fatal(err)
 					}
 				}
+				cputime.Report(b, used, b.N)
 				if out[n-1].Idle < 0 {
 					b.Fatal("the last entry is missing")
 				}

@@ -2,15 +2,14 @@
 // that a process can do to own a multicast routing table and fill it. It knows
 // no configuration, keeps no state and checks nothing but errors.
 //
-//	bareloop IIF OIF N     IIF and OIF are indexes of interfaces
+//	bareloop FAMILY IIF OIF N     IPv4 or IPv6; IIF and OIF are indexes of interfaces
 //
 // It makes the two VIFs, adds N entries with a setsockopt each, tells that it is
 // ready as sd_notify(3) describes, and from then on answers every upcall with a
-// setsockopt.
+// setsockopt, of IPv4.
 package main
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net"
 	"os"
@@ -20,7 +19,7 @@ import (
 	"unsafe"
 )
 
-// Of linux/mroute.h.
+// Of linux/mroute.h, and the same numbers in linux/mroute6.h.
 const (
 	mrtInit   = 200
 	mrtAddVIF = 202
@@ -28,39 +27,36 @@ const (
 )
 
 func main() {
-	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: bareloop IIF OIF N")
+	if len(os.Args) != 5 {
+		fmt.Fprintln(os.Stderr, "usage: bareloop FAMILY IIF OIF N")
 		os.Exit(64)
 	}
 	var args [3]int
 	for i := range args {
-		n, err := strconv.Atoi(os.Args[i+1])
-		check(os.Args[i+1], err)
+		n, err := strconv.Atoi(os.Args[i+2])
+		check(os.Args[i+2], err)
 		args[i] = n
 	}
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC, syscall.IPPROTO_IGMP)
-	check("raw socket", err)
-	check("MRT_INIT", setsockopt(fd, mrtInit, []byte{1, 0, 0, 0}))
-	for vif, ifindex := range args[:2] {
-		// struct vifctl: vif, flags (VIFF_USE_IFINDEX), threshold, rate, ifindex, remote
-		v := binary.NativeEndian.AppendUint16(nil, uint16(vif))
-		v = append(v, 8, 1, 0, 0, 0, 0)
-		v = binary.NativeEndian.AppendUint32(v, uint32(ifindex))
-		check("MRT_ADD_VIF", setsockopt(fd, mrtAddVIF, append(v, 0, 0, 0, 0)))
+	var t table = &table4{}
+	if os.Args[1] == "IPv6" {
+		t = &table6{}
 	}
-
-	// struct mfcctl: origin, group, parent, ttls, counters
-	var mfc [60]byte
-	mfc[10+1] = 1 // leaves through VIF 1
+	o, err := open(t)
+	check("raw socket", err)
+	check("MRT_INIT", o.setsockopt(mrtInit, []byte{1, 0, 0, 0}))
+	for vif, ifindex := range args[:2] {
+		check("MRT_ADD_VIF", o.setsockopt(mrtAddVIF, t.vif(vif, ifindex)))
+	}
 	start := time.Now()
 	for i := range args[2] {
-		a, b, c := byte(i>>16), byte(i>>8), byte(i)
-		copy(mfc[:], []byte{10, a, b, c, 232, a, b, c})
-		check("MRT_ADD_MFC", setsockopt(fd, mrtAddMFC, mfc[:]))
+		check("MRT_ADD_MFC", o.setsockopt(mrtAddMFC, t.mfc(byte(i>>16), byte(i>>8), byte(i))))
 	}
 	fmt.Println(time.Since(start).Nanoseconds())
 	check("sd_notify", ready())
-	check("upcalls", answer(fd, &mfc))
+	if t4, ok := t.(*table4); ok {
+		check("upcalls", o.answer(t4))
+	}
+	check("waiting to be killed", syscall.Pause())
 }
 
 func check(what string, err error) {
@@ -70,8 +66,20 @@ func check(what string, err error) {
 	}
 }
 
-func setsockopt(fd, opt int, value []byte) error {
-	_, _, errno := syscall.Syscall6(syscall.SYS_SETSOCKOPT, uintptr(fd), syscall.IPPROTO_IP, uintptr(opt),
+// owner is the socket that owns the table.
+type owner struct {
+	fd    int
+	level int
+}
+
+func open(t table) (owner, error) {
+	domain, protocol, level := t.socket()
+	fd, err := syscall.Socket(domain, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC, protocol)
+	return owner{fd, level}, err
+}
+
+func (o owner) setsockopt(opt int, value []byte) error {
+	_, _, errno := syscall.Syscall6(syscall.SYS_SETSOCKOPT, uintptr(o.fd), uintptr(o.level), uintptr(opt),
 		uintptr(unsafe.Pointer(&value[0])), uintptr(len(value)), 0)
 	if errno != 0 {
 		return errno
@@ -90,7 +98,7 @@ func ready() error {
 }
 
 // answer answers upcalls, as many at a time as there are.
-func answer(fd int, mfc *[60]byte) error {
+func (o owner) answer(t *table4) error {
 	const batch, size = 256, 64
 	type mmsghdr struct {
 		hdr syscall.Msghdr
@@ -106,7 +114,7 @@ func answer(fd int, mfc *[60]byte) error {
 		hdrs[i].hdr.Iovlen = 1
 	}
 	for {
-		n, _, errno := syscall.Syscall6(syscall.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&hdrs[0])), batch, msgWaitForOne, 0, 0)
+		n, _, errno := syscall.Syscall6(syscall.SYS_RECVMMSG, uintptr(o.fd), uintptr(unsafe.Pointer(&hdrs[0])), batch, msgWaitForOne, 0, 0)
 		switch errno {
 		case 0:
 		case syscall.EINTR, syscall.ENOBUFS:
@@ -117,8 +125,7 @@ func answer(fd int, mfc *[60]byte) error {
 		for i := range int(n) {
 			// struct igmpmsg: type at 8 (IGMPMSG_NOCACHE), mbz at 9, source at 12, group at 16
 			if m := &data[i]; m[8] == 1 && m[9] == 0 {
-				copy(mfc[:8], m[12:20])
-				if err := setsockopt(fd, mrtAddMFC, mfc[:]); err != nil {
+				if err := o.setsockopt(mrtAddMFC, t.flow(m[12:16], m[16:20])); err != nil {
 					return err
 				}
 			}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+// counters measures reading the counters of all entries of a large table.
+func (b *bench) counters(tb netlab.TB) (rows []row) {
+	n := b.counted
+	for _, f := range mroute.Families {
+		r := b.benchmark(tb, kernelPackage, fmt.Sprintf("BenchmarkCounters/%v/routes=%d", f, n))
+		what := fmt.Sprintf("counters of %s %v entries: CPU", count(float64(n)), f)
+		rows = append(rows,
+			alone(what, seconds, r.side("cpu-ms/op", 1e-3), atMost(0.150)),
+			alone("the same: allocations", count, r.side("allocs/op", 1), atMost(0)))
+	}
+	return rows
+}
+
+// unchanged measures what a reload of a large, unchanged file computes.
+func (b *bench) unchanged(tb netlab.TB) []row {
+	r := b.benchmark(tb, corePackage, fmt.Sprintf("BenchmarkReloadUnchanged/routes=%d", full.large))
+	return []row{alone(fmt.Sprintf("difference of %s unchanged routes: CPU", count(float64(full.large))), seconds, r.side("cpu-ms/op", 1e-3), atMost(0.050))}
+}
+
+// layerChange measures a change of one route of a layer that is handed over whole.
+func (b *bench) layerChange(tb netlab.TB) []row {
+	side := func(routes int) *side {
+		s := b.benchmark(tb, corePackage, fmt.Sprintf("BenchmarkOneChange/routes=%d", routes)).side("ns/op", 1e-9)
+		s.name = count(float64(routes)) + " routes"
+		return s
+	}
+	most, few := side(full.large), side(full.hundred)
+	most.name = ""
+	return []row{compare("one route of a layer changed", seconds, most, few, atMost(1.2).as("the same"))}
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/interop/program"
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+// firstGroup is the group that all flows go to, whose sources are in the network
+// of the router's input, as some routers want it.
+var (
+	firstGroup  = [4]byte{239, 1, 1, 1}
+	inNetwork   = netip.MustParsePrefix("10.77.0.1/16")
+	outNetwork  = netip.MustParsePrefix("10.78.0.1/16")
+	hostAddress = netip.MustParsePrefix("10.78.0.2/16") // where outNetwork ends
+)
+
+// firstSource is the i-th source.
+func firstSource(i int) [4]byte { return [4]byte{10, 77, byte(1 + i>>8), byte(i)} }
+
+// firstPause lets a program go to sleep again before the next packet of a new flow.
+const firstPause = time.Millisecond
+
+// forwarder is a router that forwards firstGroup from any source.
+type forwarder struct {
+	*router
+	*probe
+	side
+	before int // its own sources, for seeing that it works
+}
+
+// first measures how long the first packet of a new flow takes through a router, by
+// who runs it.
+func (b *bench) first(tb netlab.TB) []row {
+	const line = "mroute from in group 239.1.1.1 to out"
+	const nativeLine = "mroute from in group 239.1.1.1 native to out"
+	smcroute := func(name string, p program.Programs, line string) *forwarder {
+		r := b.addressed(tb, conf(mroute.IPv4, 0, line+"\n"))
+		r.daemon(tb, p)
+		return r.forwarder(tb, name)
+	}
+	var all []*forwarder
+	start := func(f *forwarder) *side {
+		all = append(all, f)
+		return &f.side
+	}
+	missing := func(name, why string) *side { return &side{name: name, note: why} }
+
+	learned := smcroute("", b.ours, line)
+	known := &side{name: "known flow"}
+	ours := start(learned)
+	bare := start(b.bareForwarder(tb))
+	debian, native := missing(cDaemon, "not installed"), missing("", "not there yet")
+	if b.hasDebian {
+		debian = start(smcroute(cDaemon, b.debian, line))
+	}
+	if b.understands(tb, nativeLine) {
+		f := smcroute("", b.ours, nativeLine)
+		native = start(f)
+		defer f.checkNative(tb)
+	}
+	igmpproxy, pimd := b.igmpproxy(tb, start, missing), b.pimd(tb, start, missing)
+
+	for _, f := range all {
+		f.await(tb)
+	}
+	for i := range b.firstRounds {
+		for _, f := range all {
+			f.add(f.latency(tb, firstSource(i)))
+			if f == learned {
+				known.add(f.latency(tb, firstSource(i)))
+			}
+			time.Sleep(firstPause)
+		}
+	}
+	for _, s := range []*side{ours, bare, debian, native, igmpproxy, pimd, known} {
+		if len(s.figures) > 0 {
+			s.note = "p99 " + seconds(quantile(s.figures, 0.99))
+		}
+	}
+	const what = "first packet of a new flow"
+	slower := atMost(1.2).as("no slower")
+	return []row{
+		compare(what+", learned", seconds, ours, bare, goal{}),
+		compare("the same", seconds, ours, debian, slower),
+		compare("the same", seconds, ours, igmpproxy, slower),
+		compare("the same", seconds, ours, pimd, slower),
+		compare(what+", native (*,G)", seconds, native, known, slower.as("no delay")),
+	}
+}
+
+// addressed is a router whose links have addresses, with a member of firstGroup
+// behind it.
+func (b *bench) addressed(tb netlab.TB, conf string) *router {
+	tb.Helper()
+	r := b.router(tb, conf)
+	r.AddAddr("in", inNetwork)
+	r.AddAddr("out", outNetwork)
+	r.hosts.AddAddr("b", hostAddress)
+	r.hosts.AddRoute(inNetwork.Masked(), "b", outNetwork.Addr())
+	return r
+}
+
+// bareForwarder is the bare loop, which answers any question.
+func (b *bench) bareForwarder(tb netlab.TB) *forwarder {
+	r := b.addressed(tb, "")
+	r.bare(tb, b, mroute.IPv4, 0)
+	return r.forwarder(tb, bareLoop)
+}
+
+// understands reports whether our daemon knows a line.
+func (b *bench) understands(tb netlab.TB, line string) bool {
+	r := b.router(tb, conf(mroute.IPv4, 0, line))
+	result, err := program.Run("", b.ours.Smcrouted, "-F", r.dir+"/"+program.ConfFile)
+	if err != nil {
+		tb.Fatalf("smcrouted -F: %v", err)
+	}
+	return result.Code == 0
+}
+
+func (r *router) forwarder(tb netlab.TB, name string) *forwarder {
+	return &forwarder{router: r, probe: r.newProbe(tb), side: side{name: name}}
+}
+
+// checkNative fails if a flow has an entry of its own.
+func (f *forwarder) checkNative(tb netlab.TB) {
+	tb.Helper()
+	err := f.router.counters(func(get func(source, group [4]byte) (uint64, error)) error {
+		_, err := get(firstSource(0), firstGroup)
+		return err
+	})
+	if !errors.Is(err, unix.EADDRNOTAVAIL) {
+		tb.Fatalf("a (*,G) entry has learned flows beside it: %v", err)
+	}
+}
+
+// await sends packets of new flows until one arrives.
+func (f *forwarder) await(tb netlab.TB) {
+	tb.Helper()
+	for start := time.Now(); ; {
+		source := [4]byte{10, 77, 200 + byte(f.before>>8), byte(f.before)}
+		f.before++
+		if _, ok := f.send(tb, source, 100*time.Millisecond); ok {
+			return
+		}
+		if time.Since(start) > patience {
+			tb.Fatalf("%s forwards nothing within %v", f.name, patience)
+		}
+	}
+}
+
+// latency sends one packet and returns how many seconds later it arrived behind
+// the router.
+func (f *forwarder) latency(tb netlab.TB, source [4]byte) float64 {
+	tb.Helper()
+	took, ok := f.send(tb, source, patience)
+	if !ok {
+		tb.Fatalf("%s has lost a packet of %v", f.name, netip.AddrFrom4(source))
+	}
+	return took.Seconds()
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+// path measures what a packet of a known flow costs, and whether all of them arrive,
+// while new flows are learned and when it is quiet.
+func (b *bench) path(tb netlab.TB) []row {
+	if runtime.NumCPU() < 2 {
+		tb.Skipf("needs two processors: one for the known flow, one for the flood")
+	}
+	r := b.router(tb, conf(mroute.IPv4, 0, template+"mroute from in source 10.1.1.1 group 232.1.1.1 to out\n"))
+	r.daemon(tb, b.ours)
+	source, group := [4]byte{10, 1, 1, 1}, [4]byte{232, 1, 1, 1}
+	frames := make([][]byte, burst)
+	for i := range frames {
+		frames[i] = frame(source, group)
+	}
+	known := r.sender(tb, frames)
+	flows := int(float64(b.fast) * b.pathTime.Seconds())
+
+	quiet, flooded := &side{name: "when it is quiet"}, &side{}
+	sent := 0
+	measure := func(s *side) {
+		packets, cost, err := known.hammer(b.pathTime)
+		if err != nil {
+			tb.Fatalf("known flow: %v", err)
+		}
+		s.add(cost.Seconds() / float64(packets))
+		sent += packets
+	}
+	for i := range b.pathRounds {
+		measure(quiet)
+		flood := r.newSender(tb, i*flows, flows)
+		done := make(chan error)
+		go func() {
+			defer close(done)
+			done <- onProcessor(0, func() error {
+				// Its end is none of this goroutine's business, so no tb.
+				return netlab.Run(func(tb netlab.TB) { flood.run(tb, b.fast) })
+			})
+		}()
+		measure(flooded)
+		if err := <-done; err != nil {
+			tb.Fatalf("flood: %v", err)
+		}
+	}
+	arrived := uint64(0)
+	err := r.counters(func(get func(source, group [4]byte) (uint64, error)) (err error) {
+		arrived, err = get(source, group)
+		return err
+	})
+	if err != nil {
+		tb.Fatalf("SIOCGETSGCNT: %v", err)
+	}
+	lost := &side{figures: []float64{float64(sent) - float64(arrived)}, note: "of " + count(float64(sent))}
+	what := fmt.Sprintf("a known flow's packet while %s new flows come", perSecond(float64(b.fast)))
+	return []row{
+		compare(what+": CPU", seconds, flooded, quiet, atMost(1.2).as("not slowed")),
+		alone("the same: packets lost", count, lost, atMost(0)),
+	}
+}
+
+// hammer sends its packets again and again, on a processor of its own, and returns
+// how many, and the time of the processor that it took: the kernel forwards them
+// within the call that sends them.
+func (s *sender) hammer(d time.Duration) (packets int, cost time.Duration, err error) {
+	err = onProcessor(1, func() error {
+		before, err := threadTime()
+		if err != nil {
+			return err
+		}
+		for start := time.Now(); time.Since(start) < d; {
+			n, err := s.send(0, len(s.hdrs))
+			if err != nil {
+				return err
+			}
+			packets += n
+		}
+		after, err := threadTime()
+		cost = after - before
+		return err
+	})
+	return packets, cost, err
+}
+
+// threadTime is the time of a processor that the thread has used.
+func threadTime() (time.Duration, error) {
+	var ts unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts)
+	return time.Duration(ts.Nano()), err
+}
+
+// onProcessor calls f on a thread that stays on one of the processors that this
+// program may use, the n-th of them.
+func onProcessor(n int, f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with this
+		done <- func() error {
+			var all, one unix.CPUSet
+			if err := unix.SchedGetaffinity(0, &all); err != nil {
+				return err
+			}
+			for cpu := range 64 * len(all) {
+				if !all.IsSet(cpu) {
+					continue
+				}
+				if n--; n < 0 {
+					one.Set(cpu)
+					return errors.Join(unix.SchedSetaffinity(0, &one), f())
+				}
+			}
+			return errors.New("too few processors")
+		}()
+	}()
+	return <-done
+}
