@@ -43,9 +43,9 @@ func profileTime(dir string) (begin, end func()) {
 	}
 	begin = func() {
 		cpu = file("cpu.tmp")
-		// Ten times the usual rate, for what takes a fraction of a second. StartCPUProfile
-		// complains that there is one already, and goes on with it.
-		runtime.SetCPUProfileRate(1000)
+		// More than the usual rate, for what takes a fraction of a second, and as often as most
+		// kernels look. StartCPUProfile complains that there is one already, and goes on with it.
+		runtime.SetCPUProfileRate(250)
 		checkProfile(pprof.StartCPUProfile(cpu))
 	}
 	end = func() {
