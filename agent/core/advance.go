@@ -46,6 +46,8 @@ func (s *State) advance() []Effect {
 			ops = s.sets()
 			if len(ops) == 0 {
 				s.work.finishing = true
+				s.dropCovered()
+				anySourceFirst(s.work.dels)
 				ops = append(s.groupOps(), s.work.dels...)
 			}
 		}
@@ -131,6 +133,15 @@ func (s *State) sets() []mroute.Op {
 		if !ok {
 			break
 		}
+		if !sg.Source.IsValid() {
+			s.work.anySource = append(s.work.anySource, sg)
+		} else if op, ok := s.compare(sg); ok {
+			ops = append(ops, op)
+		}
+	}
+	for len(ops) < maxOps && len(s.work.anySource) > 0 {
+		sg := s.work.anySource[0]
+		s.work.anySource = s.work.anySource[1:]
 		if op, ok := s.compare(sg); ok {
 			ops = append(ops, op)
 		}
@@ -159,6 +170,9 @@ func (s *State) compare(sg mroute.SG) (mroute.Op, bool) {
 		s.work.compared++
 	}
 	want, wanted := s.res.Entry(sg, t.arrival(sg), &t.vifs)
+	if wanted && want.Kind == mroute.Learned {
+		s.noteCovered(t, sg)
+	}
 	if c != nil && t.wasFound(sg) {
 		var leave bool
 		if want, leave = s.asFound(t, sg, want, wanted); leave {
@@ -251,5 +265,5 @@ func (s *State) appliedSet(op *mroute.Op, err error, now time.Time) (FlowChange,
 	}
 	f.news = false
 	l, _ := s.res.Link(f.ifindex)
-	return FlowChange{SG: op.SG, Kind: op.Entry.Kind, Link: l.Name, Moved: f.moved}, true
+	return FlowChange{SG: seen(op.SG, op.Entry.Kind), Kind: op.Entry.Kind, Link: l.Name, Moved: f.moved}, true
 }

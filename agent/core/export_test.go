@@ -14,6 +14,9 @@ func (s *State) Target() map[string]string {
 	fw := make(map[string]string)
 	add := func(t *table, sg mroute.SG) {
 		e, ok := s.target(t, sg)
+		if !sg.Source.IsValid() && ok {
+			e.OIFs[e.IIF] = 0
+		}
 		if !ok || e.OIFs.Empty() {
 			return
 		}
@@ -105,4 +108,13 @@ func (s *State) Held(link string) (sgs []mroute.SG) {
 	}
 	slices.SortFunc(sgs, mroute.SG.Compare)
 	return sgs
+}
+
+// AnySource reports whether rules for native forwarding let sg go from one link
+// to another when it arrives there, though an exact rule may expect it elsewhere.
+func (s *State) AnySource(sg mroute.SG, in, out int) bool {
+	t := s.table(sg.Family())
+	e, ok := s.res.Entry(sg, in, &t.vifs)
+	vif, known := t.vifs.Of(out)
+	return ok && known && s.in.AsksForNative(sg.Group) && t.vifs.Link(e.IIF) == in && e.OIFs[vif] != 0
 }

@@ -303,6 +303,7 @@ func (s *State) arrives(t *table, sg mroute.SG, e mroute.Entry, link int) bool {
 func (t *table) noteFlow(sg mroute.SG, ifindex int) {
 	t.addFlow(sg, ifindex)
 	t.flows[sg].news = false
+	_, t.flows[sg].apart = t.held[mroute.SG{Group: sg.Group}] // which the process before left beside it
 }
 
 // release ends the holding: from now on what is wanted counts alone.

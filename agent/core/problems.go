@@ -25,6 +25,7 @@ func (s *State) problems() plan.Problems {
 			return nil
 		},
 		Rules: s.refusedRules(),
+		VIFs:  s.vifs,
 	}
 	if g := &s.groups; g.failed > 0 || g.over || g.due() > 0 {
 		ps.Join = s.joinProblem

@@ -30,11 +30,11 @@ func (s *State) Snapshot(now time.Time, read ReadFunc) *mroute.Snapshot {
 	}
 	for i := range snap.Rules {
 		r := &snap.Rules[i]
-		if !r.Match.IsExact() {
+		if !r.Match.IsExact() && (r.Match.Source.IsValid() || !r.Match.Group.IsSingleIP()) {
 			continue
 		}
 		row, ok := rows[r.Match.SG()]
-		if !ok {
+		if !ok || snap.Entries[row].Kind != mroute.Static {
 			continue
 		}
 		if e := &snap.Entries[row]; e.IIF == r.IIF && iifs[i] != 0 {
@@ -100,14 +100,18 @@ func (s *State) views(now time.Time, read ReadFunc, foreign bool) (views []mrout
 			if r.table != t {
 				continue
 			}
-			e := &r.cell.entry
+			e := r.cell.entry
+			if !foreign && !r.sg.Source.IsValid() && e.IIF < mroute.MaxVIFs {
+				e = plan.OfSource(e)
+				e.Kind = r.cell.entry.Kind
+			}
 			l, _ := s.res.Link(t.vifs.Link(e.IIF))
 			oifs, ok := names[e.OIFs]
 			if !ok {
 				oifs = s.res.Names(e.OIFs, &t.vifs)
 				names[e.OIFs] = oifs
 			}
-			views[i] = mroute.EntryView{SG: r.sg, Kind: e.Kind, IIF: l.Name, OIFs: oifs, Age: now.Sub(s.epoch) - r.cell.since, Adopted: r.cell.adopted}
+			views[i] = mroute.EntryView{SG: seen(r.sg, e.Kind), Kind: e.Kind, IIF: l.Name, OIFs: oifs, Age: now.Sub(s.epoch) - r.cell.since, Adopted: r.cell.adopted}
 			at[r.sg] = i
 			if read != nil {
 				sgs = append(sgs, r.sg)

@@ -3,6 +3,7 @@ package core
 import (
 	"iter"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -63,6 +64,8 @@ type work struct {
 	some      []plan.Membership
 	later     bool // go on with the memberships that are due
 	dels      []mroute.Op
+	anySource []mroute.SG // (*,G) to compare when those are
+	covered   []mroute.SG // learned entries that a (*,G) entry may make needless
 	finishing bool // the last ops of the round are out
 }
 
@@ -189,6 +192,7 @@ func (s *State) touch(m mroute.Match) {
 	case m.IsExact():
 		s.work.sgs = append(s.work.sgs, m.SG())
 	default:
+		s.touchNative(t, m)
 		flows := maps.Keys(t.flows)
 		if m.Group.IsSingleIP() {
 			flows = t.flowsOf(m.Group.Addr())
@@ -278,9 +282,13 @@ func (s *State) upcall(u mroute.Upcall) (stray string) {
 	if ifindex <= 0 {
 		return ""
 	}
+	if u.SG.Source.IsUnspecified() {
+		u.SG.Source = netip.Addr{} // to the kernel it is the same
+	}
 	c := t.cells.Get(u.SG)
 	switch u.Kind {
 	case mroute.NoCache:
+		s.doubtNative(t, u)
 		switch {
 		case c == nil || !c.installed:
 			t.addFlow(u.SG, ifindex)
@@ -292,6 +300,9 @@ func (s *State) upcall(u mroute.Upcall) (stray string) {
 			c.unknown = true
 		}
 	case mroute.WrongVIF, mroute.WrVIFWhole:
+		if c == nil {
+			c = t.anySource(u.SG) // which it matched
+		}
 		if c == nil || c.entry.IIF == u.VIF {
 			return ""
 		}
@@ -303,7 +314,7 @@ func (s *State) upcall(u mroute.Upcall) (stray string) {
 			return l.Name
 		}
 		t.addFlow(u.SG, ifindex)
-		t.flows[u.SG].moved = true
+		t.flows[u.SG].moved, t.flows[u.SG].apart = true, true
 	default:
 		return ""
 	}

@@ -54,6 +54,7 @@ type flow struct {
 	ifindex    int
 	news       bool // not yet reported in a FlowsChanged
 	moved      bool // the entry was somewhere else before
+	apart      bool // it keeps an entry of its own beside a (*,G) one
 	noted      bool // count and notedAt are set
 	count      uint64
 	notedAt    time.Time

@@ -25,6 +25,7 @@ type edits struct {
 	routes map[mroute.Match]changes // by masked match
 	joins  map[joinRule]*joinEdit
 	shapes shapes
+	groups groups[*routeEdit]
 	uses   map[mroute.IfPattern]*patternUse
 	seq    int
 }
@@ -172,6 +173,8 @@ func (e *edits) drop(m mroute.Match) {
 func (e *edits) addRoute(r mroute.Route) {
 	e.seq++
 	c := e.find(r)
+	e.groups.remove(&c.route, c)
+	defer e.groups.add(&c.route, c)
 	if c.added == 0 {
 		e.mention(r.From)
 		if !r.Match.IsExact() {
@@ -184,6 +187,12 @@ func (e *edits) addRoute(r mroute.Route) {
 	}
 	if len(r.Except) > 0 {
 		c.route.Except = r.Except
+	}
+	if r.AnySource != mroute.LearnSources {
+		c.route.AnySource = r.AnySource
+	}
+	if r.MaxFlows != 0 {
+		c.route.MaxFlows = r.MaxFlows
 	}
 	for _, o := range r.To {
 		i := slices.IndexFunc(c.route.To, func(have mroute.Output) bool { return have.If == o.If })
@@ -203,6 +212,7 @@ func (e *edits) unadd(c *routeEdit) {
 		return
 	}
 	c.added = 0
+	e.groups.remove(&c.route, c)
 	e.forget(c.route.From)
 	for _, o := range c.route.To {
 		e.forget(o.If)
@@ -210,6 +220,7 @@ func (e *edits) unadd(c *routeEdit) {
 	c.route.To, c.to = nil, nil
 	c.route.Scopes = mroute.ScopeMask{}
 	c.route.Except = nil
+	c.route.AnySource, c.route.MaxFlows = mroute.LearnSources, 0
 	if !c.route.Match.IsExact() {
 		e.shapes.remove(shapeOf(masked(c.route.Match)))
 	}

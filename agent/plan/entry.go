@@ -13,13 +13,17 @@ import (
 //  1. An exact rule from the arrival link.
 //  2. The templates that cover the flow on the arrival link.
 //  3. An exact rule from another link; of several the last.
-//  4. With an arrival, a stop filter. Without, nothing.
+//  4. With an arrival, a stop filter; or if the group is forwarded natively from
+//     another link the same for this flow, so that its packets from there are not
+//     stopped. Without an arrival, nothing.
+//
+// Of a zero source it is the (*,G) entry of a group that is forwarded natively.
 //
 // Within a layer with FirstMatch the first template in order decides, with all
 // that share its very match; otherwise, and between layers, outputs are united.
 func (r *Resolver) Entry(sg mroute.SG, arrival int, v *VIFs) (mroute.Entry, bool) {
 	if !sg.Source.IsValid() {
-		return mroute.Entry{}, false // rules for any source are templates
+		return r.withoutSource(sg.Group, arrival, v)
 	}
 	pos, arrived := r.at[arrival]
 	vif, ok := v.Of(arrival)
@@ -36,16 +40,19 @@ func (r *Resolver) Entry(sg mroute.SG, arrival int, v *VIFs) (mroute.Entry, bool
 		vif, _ := v.Of(r.links[pos].Index)
 		return mroute.Entry{IIF: vif, OIFs: o, Kind: mroute.Static}, true
 	}
-	if arrived {
-		return mroute.Entry{IIF: vif, Kind: mroute.StopFilter}, true
+	if !arrived {
+		return mroute.Entry{}, false
 	}
-	return mroute.Entry{}, false
+	if e, ok := r.anySource(sg.Group, v); ok {
+		return OfSource(e), true
+	}
+	return mroute.Entry{IIF: vif, Kind: mroute.StopFilter}, true
 }
 
 // Covers reports whether a rule covers sg on the link.
 func (r *Resolver) Covers(sg mroute.SG, ifindex int, v *VIFs) bool {
 	pos, ok := r.at[ifindex]
-	if !ok || !r.links[pos].Multicast {
+	if !ok || !r.links[pos].Multicast || !sg.Source.IsValid() {
 		return false
 	}
 	if _, ok := r.exact(sg, pos, v); ok {
@@ -64,6 +71,10 @@ func (r *Resolver) Feeding(rules []*mroute.Route, sg mroute.SG, ifindex int) []*
 		return rules
 	}
 	u := union{rules: rules}
+	if !sg.Source.IsValid() {
+		r.decide(sg.Group, pos, &u)
+		return u.rules
+	}
 	if !r.uniteExact(sg, pos, &u) {
 		r.uniteTemplates(sg, pos, &u)
 	}

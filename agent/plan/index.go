@@ -14,6 +14,7 @@ type index struct {
 	next   []int32                // -> next route with that match, ascending, or none
 	count  [mroute.IPv6 + 1]int   // of routes of one source and one group, by family
 	shapes shapes                 // of templates
+	groups groups[int32]
 	uses   []use                  // patterns in order of first mention
 }
 
@@ -53,6 +54,7 @@ func newIndex(l mroute.Layer) *index {
 			continue
 		}
 		m = masked(m)
+		x.groups.add(&l.Routes[i], int32(i))
 		first, ok := x.head[m]
 		if !ok {
 			first = none

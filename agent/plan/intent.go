@@ -59,16 +59,17 @@ type Cursor struct {
 	edits        []*routeEdit // what is left of them, when the layers are done
 }
 
-// NextExact goes over every (S,G) that an exact rule names, in order; it may
-// come to some more than once. ok is false at the end.
+// NextExact goes over every (S,G) that an exact rule names, and the (*,G) of every
+// rule that asks for native forwarding, in order; it may come to some more than
+// once. ok is false at the end.
 func (in *Intent) NextExact(c *Cursor) (sg mroute.SG, ok bool) {
 	for ; c.layer < len(in.layers); c.layer, c.route = c.layer+1, 0 {
 		routes := in.layers[c.layer].layer.Routes
 		for c.route < len(routes) {
-			m := &routes[c.route].Match
+			rt := &routes[c.route]
 			c.route++
-			if m.IsExact() {
-				return m.SG(), true
+			if rt.Match.IsExact() || asksForNative(rt) {
+				return rt.Match.SG(), true
 			}
 		}
 	}
@@ -79,7 +80,7 @@ func (in *Intent) NextExact(c *Cursor) (sg mroute.SG, ok bool) {
 	for len(c.edits) > 0 {
 		e := c.edits[0]
 		c.edits = c.edits[1:]
-		if e.added > 0 && e.route.Match.IsExact() {
+		if e.added > 0 && (e.route.Match.IsExact() || asksForNative(&e.route)) {
 			return e.route.Match.SG(), true
 		}
 	}

@@ -23,6 +23,10 @@ type Problems struct {
 	NoVIF  func(mroute.Family) map[int]Problem // why links lack a VIF that they need, by ifindex; nil: none does
 	Rules  map[*mroute.Route]Problem           // of rules with an entry that was refused
 
+	// VIFs are the interface lists, to tell which rules learn sources though they
+	// should not; nil: none is looked at.
+	VIFs func(mroute.Family) *VIFs
+
 	// Join tells of the memberships that a line stands for; nil: all are joined.
 	Join func(iter.Seq[Membership]) Problem
 }
@@ -164,6 +168,9 @@ func (r *Resolver) missing(c claim, ps *Problems) Problem {
 		}
 	}
 	why.add(ps.Rules[c.route])
+	if ps.VIFs != nil && len(why.said) == 0 {
+		why.add(r.notNative(c.route, ps.VIFs(family)))
+	}
 	return why.problem()
 }
 

@@ -1,0 +1,115 @@
+package core
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/plan"
+)
+
+// A (*,G) entry must not get hold of packets that an (S,G) entry is there to
+// handle: it is set after those, and deleted before them.
+
+// anySourceFirst orders deletions.
+func anySourceFirst(dels []mroute.Op) {
+	rank := func(op *mroute.Op) int {
+		if op.SG.Source.IsValid() {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(dels, func(a, b mroute.Op) int { return rank(&a) - rank(&b) })
+}
+
+// A (*,G) entry that forwards natively is a cell like any other, with a zero
+// source. What a flow needs beside it is told here: until the kernel has that
+// entry, and while packets wait that it does not release, the flow is learned as
+// if there were none. Then its own entry goes.
+
+// anySource is the cell of the (*,G) entry that forwards sg's group, or nil.
+func (t *table) anySource(sg mroute.SG) *cell {
+	c := t.cells.Get(mroute.SG{Group: sg.Group})
+	if c == nil || !c.installed || c.entry.Kind != mroute.Static {
+		return nil
+	}
+	return c
+}
+
+// seen is sg as it is told to others. A (*,G) entry that stops packets is for
+// those without a source, which asked for it.
+func seen(sg mroute.SG, kind mroute.EntryKind) mroute.SG {
+	if sg.Source.IsValid() || kind != mroute.StopFilter {
+		return sg
+	}
+	sg.Source = netip.IPv4Unspecified()
+	if sg.Family() == mroute.IPv6 {
+		sg.Source = netip.IPv6Unspecified()
+	}
+	return sg
+}
+
+// doubtNative is for a question about a flow for which there should be a (*,G)
+// entry. It is older than that, or the entry is gone behind our back: without
+// setting it again the next packet would ask as well.
+func (s *State) doubtNative(t *table, u mroute.Upcall) {
+	if c := t.anySource(u.SG); c != nil && c.entry.IIF == u.VIF && !t.wasFound(mroute.SG{Group: u.SG.Group}) {
+		c.unknown = true
+		s.work.sgs = append(s.work.sgs, mroute.SG{Group: u.SG.Group})
+	}
+}
+
+// touchNative marks what a change to templates with match m may concern beside
+// the flows that they cover: (*,G) entries, and all flows to their groups.
+func (s *State) touchNative(t *table, m mroute.Match) {
+	concerned := make(map[mroute.SG]bool)
+	note := func(sg mroute.SG) { concerned[sg] = true }
+	s.in.NativeGroups(m.Group, note)
+	if m.Group.IsSingleIP() {
+		if sg := (mroute.SG{Group: m.Group.Addr()}); t.cells.Get(sg) != nil {
+			note(sg)
+		}
+	} else {
+		for sg := range t.cells.Keys() {
+			if !sg.Source.IsValid() && m.Group.Contains(sg.Group) {
+				note(sg)
+			}
+		}
+	}
+	all := func(mroute.SG) bool { return true }
+	n := len(s.work.sgs)
+	s.work.sgs = appendSorted(s.work.sgs, maps.Keys(concerned), all)
+	for _, sg := range s.work.sgs[n:] {
+		s.work.sgs = appendSorted(s.work.sgs, t.flowsOf(sg.Group), all)
+	}
+}
+
+// noteCovered notes that sg is wanted as a learned entry, which a (*,G) entry may
+// make needless. One of a flow that was seen on several links stays: without it
+// the kernel would ask at each change, and lose packets meanwhile.
+func (s *State) noteCovered(t *table, sg mroute.SG) {
+	f := t.flows[sg]
+	if f != nil && !f.apart && !s.holding && s.in.AsksForNative(sg.Group) {
+		s.work.covered = append(s.work.covered, sg)
+	}
+}
+
+// dropCovered has learned entries go for which a (*,G) entry is in the kernel
+// that does the same with packets from where the flow's arrive.
+func (s *State) dropCovered() {
+	for _, sg := range s.work.covered {
+		t := s.table(sg.Family())
+		c, any, f := t.cells.Get(sg), t.anySource(sg), t.flows[sg]
+		if t.wasFound(sg) || c == nil || c.unknown || any == nil || any.unknown || f == nil || t.vifs.Link(any.entry.IIF) != f.ifindex {
+			continue
+		}
+		want, ok := s.res.Entry(mroute.SG{Group: sg.Group}, 0, &t.vifs)
+		if !ok || !any.entry.Forwards(want) || !c.entry.Forwards(plan.OfSource(want)) {
+			continue
+		}
+		t.dropFlow(sg)
+		s.work.dels = append(s.work.dels, mroute.Op{Kind: mroute.DelMFC, Family: t.family, SG: sg})
+	}
+	s.work.covered = nil
+}
