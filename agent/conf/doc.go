@@ -6,8 +6,9 @@
 //	phyint  IFPATTERN [enable|disable] [mrdisc] [ttl-threshold 1..255]
 //	mgroup  from IFPATTERN [source ADDR[/LEN]] group GROUP[/LEN]
 //	mroute  from IFPATTERN [source ADDR[/LEN]] group GROUP[/LEN]
-//	        [except ADDR[/LEN][,ADDR[/LEN]...]] [to IFPATTERN...]
-//	mroute  from IFPATTERN [source ::] group :: [except ...] to SCOPEMASK [IFPATTERN...]
+//	        [except ADDR[/LEN][,ADDR[/LEN]...]] [native|learn] [flows 1..1000000]
+//	        [to IFPATTERN...]
+//	mroute  from IFPATTERN [source ::] group :: [except ...] [learn] [flows N] to SCOPEMASK [IFPATTERN...]
 //	include GLOB
 //
 // ssmgroup is an old spelling of mgroup. A word is a keyword if it begins with

@@ -9,7 +9,7 @@ import (
 
 // Format writes l as a configuration file, a line for each phyint, route and
 // join in the order of Origin.Seq. [Parse] reads it back as the same layer, but
-// for what a file cannot say: thresholds of single outputs, overlap other than
+// for what a file cannot say: thresholds of single outputs, a native that is only preferred, overlap other than
 // by first match, and origins.
 func Format(l mroute.Layer) string {
 	type item struct {
@@ -72,6 +72,7 @@ func appendRoute(b []byte, route *mroute.Route) []byte {
 		}
 	}
 	b = appendMatch(b, route.Match)
+	b = appendAnySource(b, route)
 	if route.Scopes.Set || len(route.To) > 0 {
 		b = append(b, " "+kwTo...)
 	}

@@ -91,6 +91,12 @@ func drawRoute(t *rapid.T, origin mroute.Origin) mroute.Route {
 			r.Except = append(r.Except, drawSource(t, r.Match.Family(), 128))
 		}
 	}
+	if !r.Match.IsExact() && rapid.Bool().Draw(t, "flows") {
+		r.MaxFlows = rapid.IntRange(1, 1_000_000).Draw(t, "at most")
+	}
+	if !r.Match.Source.IsValid() && r.Match.Group.IsSingleIP() && len(r.Except) == 0 && rapid.Bool().Draw(t, "native") {
+		r.AnySource = mroute.NativeSources
+	}
 	seen := map[mroute.IfPattern]bool{}
 	for range rapid.IntRange(0, 40).Draw(t, "outputs") {
 		if name := drawName(t); !seen[name] {

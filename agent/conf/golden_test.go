@@ -74,7 +74,14 @@ func dump(l mroute.Layer) string {
 		add(p.Origin, "phyint %s %s mrdisc=%t threshold=%d", p.If, state, p.MRDisc, p.Threshold)
 	}
 	for _, r := range l.Routes {
-		add(r.Origin, "route %s %v%v except=%v to=%v", r.From, r.Match, r.Scopes, r.Except, r.To)
+		learn := ""
+		if r.AnySource == mroute.NativeSources {
+			learn = " native"
+		}
+		if r.MaxFlows != 0 {
+			learn += fmt.Sprintf(" flows=%d", r.MaxFlows)
+		}
+		add(r.Origin, "route %s %v%v except=%v%s to=%v", r.From, r.Match, r.Scopes, r.Except, learn, r.To)
 	}
 	for _, j := range l.Joins {
 		add(j.Origin, "join %s %v", j.If, j.Match)

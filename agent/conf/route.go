@@ -6,13 +6,14 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
-const routeKeywords = "from, source, group, except or to"
+const routeKeywords = "from, source, group, except, native, learn, flows or to"
 
 // mroute reads the line behind the word mroute, which stands at column.
 func (p *parser) mroute(l *line, column int) {
 	var (
 		r      rule
 		except clause
+		learn  anySource
 		to     clause // its word is "to" itself
 		good   = true
 	)
@@ -31,6 +32,10 @@ words:
 			break words
 		case is(word, kwExcept):
 			good = p.value(l, &except, kwExcept, "the sources to leave out") && good
+		case is(word, kwNative), is(word, kwLearn):
+			p.flag(&learn.how, clause{word, column})
+		case is(word, kwFlows):
+			good = p.value(l, &learn.flows, kwFlows, expectedFlows) && good
 		default:
 			p.unknown(word, column, routeKeywords)
 		}
@@ -53,6 +58,9 @@ words:
 			p.error(except.column, err.Error())
 			return
 		}
+	}
+	if !p.anySource(&route, &learn) {
+		return
 	}
 	tail := *l
 	if match.Group.Bits() == 0 {

@@ -48,6 +48,9 @@ const (
 	kwSource  = "source"
 	kwGroup   = "group"
 	kwExcept  = "except"
+	kwNative  = "native"
+	kwLearn   = "learn"
+	kwFlows   = "flows"
 	kwTo      = "to"
 	kwEnable  = "enable"
 	kwDisable = "disable"
@@ -71,7 +74,7 @@ func is(word, keyword string) bool { return strings.HasPrefix(word, keyword) }
 // probably meant as a keyword.
 func looksMisplaced(word string) bool {
 	switch word {
-	case kwFrom, kwSource, kwGroup, kwExcept, kwTo, kwEnable, kwDisable, kwMRDisc, kwTTL:
+	case kwFrom, kwSource, kwGroup, kwExcept, kwNative, kwLearn, kwFlows, kwTo, kwEnable, kwDisable, kwMRDisc, kwTTL:
 		return true
 	}
 	return false

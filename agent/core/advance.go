@@ -259,6 +259,9 @@ func (s *State) appliedSet(op *mroute.Op, err error, now time.Time) (FlowChange,
 		c.seq, c.since, c.installed = s.seq, now.Sub(s.epoch), true
 	}
 	c.entry, c.unknown = op.Entry, false
+	if !op.SG.Source.IsValid() {
+		s.noteAllCovered(t, op.SG)
+	}
 	f := t.flows[op.SG]
 	if f == nil || !f.news {
 		return FlowChange{}, false

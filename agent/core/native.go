@@ -95,17 +95,28 @@ func (s *State) noteCovered(t *table, sg mroute.SG) {
 	}
 }
 
+// noteAllCovered is noteCovered for all flows of a group whose (*,G) entry was
+// set.
+func (s *State) noteAllCovered(t *table, sg mroute.SG) {
+	for flow := range t.flowsOf(sg.Group) {
+		if flow.Source.IsValid() {
+			s.noteCovered(t, flow)
+		}
+	}
+}
+
 // dropCovered has learned entries go for which a (*,G) entry is in the kernel
 // that does the same with packets from where the flow's arrive.
 func (s *State) dropCovered() {
-	for _, sg := range s.work.covered {
+	slices.SortFunc(s.work.covered, mroute.SG.Compare)
+	for _, sg := range slices.Compact(s.work.covered) {
 		t := s.table(sg.Family())
-		c, any, f := t.cells.Get(sg), t.anySource(sg), t.flows[sg]
-		if t.wasFound(sg) || c == nil || c.unknown || any == nil || any.unknown || f == nil || t.vifs.Link(any.entry.IIF) != f.ifindex {
+		c, star, f := t.cells.Get(sg), t.anySource(sg), t.flows[sg]
+		if t.wasFound(sg) || c == nil || c.unknown || star == nil || star.unknown || f == nil || t.vifs.Link(star.entry.IIF) != f.ifindex {
 			continue
 		}
 		want, ok := s.res.Entry(mroute.SG{Group: sg.Group}, 0, &t.vifs)
-		if !ok || !any.entry.Forwards(want) || !c.entry.Forwards(plan.OfSource(want)) {
+		if !ok || !star.entry.Forwards(want) || !c.entry.Forwards(plan.OfSource(want)) {
 			continue
 		}
 		t.dropFlow(sg)

@@ -66,7 +66,7 @@ type work struct {
 	dels      []mroute.Op
 	anySource []mroute.SG // (*,G) to compare when those are
 	covered   []mroute.SG // learned entries that a (*,G) entry may make needless
-	finishing bool // the last ops of the round are out
+	finishing bool        // the last ops of the round are out
 }
 
 // Options tell what a router is made for.

@@ -15,7 +15,7 @@ type index struct {
 	count  [mroute.IPv6 + 1]int   // of routes of one source and one group, by family
 	shapes shapes                 // of templates
 	groups groups[int32]
-	uses   []use                  // patterns in order of first mention
+	uses   []use // patterns in order of first mention
 }
 
 const none int32 = -1

@@ -20,6 +20,7 @@ type model struct {
 	links  []mroute.Link  // by index
 	vifs   map[int]mroute.VIF
 	fed    func(mroute.Route) // told of each rule that is united; may be nil
+	native func(netip.Addr) (mroute.Entry, bool)
 }
 
 // names reports whether a pattern names the link, and the link may have a VIF.
@@ -190,6 +191,10 @@ func (m model) Entry(sg mroute.SG, arrival int) (mroute.Entry, bool) {
 		o, _ := m.exact(sg, *from)
 		return mroute.Entry{IIF: m.vifs[from.Index], OIFs: o, Kind: mroute.Static}, true
 	}
+	if e, ok := m.native(sg.Group); ok && known {
+		e.OIFs[e.IIF], e.Kind = 0, mroute.Learned
+		return e, true
+	}
 	return mroute.Entry{IIF: vif, Kind: mroute.StopFilter}, known
 }
 
@@ -262,9 +267,10 @@ func drawLayer(t *rapid.T, name string) mroute.Layer {
 			continue
 		}
 		r := mroute.Route{
-			From:   pattern.Draw(t, "from"),
-			Match:  match(rapid.SampledFrom(modelMatches).Draw(t, "match")),
-			Origin: origin,
+			From:      pattern.Draw(t, "from"),
+			Match:     match(rapid.SampledFrom(modelMatches).Draw(t, "match")),
+			AnySource: rapid.SampledFrom([]mroute.AnySource{mroute.LearnSources, mroute.NativeSources, mroute.PreferNative}).Draw(t, "any source"),
+			Origin:    origin,
 		}
 		if r.Match.Group.Bits() == 0 {
 			r.Scopes = mroute.ScopeMask{Set: true, Bits: rapid.SampledFrom([]uint16{0xfff0, 0xffe0, 0x0010, 0}).Draw(t, "mask")}
@@ -311,7 +317,7 @@ func (m model) String() string {
 			lines[p.Origin.Seq] = fmt.Sprintf("phyint %s disabled=%d threshold %d", p.If, p.State, p.Threshold)
 		}
 		for _, r := range l.Routes {
-			lines[r.Origin.Seq] = fmt.Sprintf("mroute from %s %v%v except %v to %v", r.From, r.Match, r.Scopes, r.Except, r.To)
+			lines[r.Origin.Seq] = fmt.Sprintf("mroute from %s %v%v except %v any source %v to %v", r.From, r.Match, r.Scopes, r.Except, r.AnySource, r.To)
 		}
 		for seq := range len(lines) {
 			fmt.Fprintf(&b, "%3d %s\n", seq+1, lines[seq+1])
@@ -326,6 +332,7 @@ func TestEntryAgreesWithAModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawModel(t)
 		_, res, vifs := m.resolver()
+		m.native = func(group netip.Addr) (mroute.Entry, bool) { return res.Entry(mroute.SG{Group: group}, 0, vifs) }
 		for _, sg := range modelFlows {
 			for _, l := range append([]mroute.Link{{}, {Index: 99}}, m.links...) {
 				got, ok := res.Entry(sg, l.Index, vifs)

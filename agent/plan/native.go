@@ -198,6 +198,7 @@ func (r *Resolver) nativeInputs(group netip.Addr) []int {
 			}
 		}
 	}
+	slices.Sort(ins)
 	return ins
 }
 
@@ -245,7 +246,7 @@ func (r *Resolver) decide(group netip.Addr, pos int, u *union) decision {
 func (r *Resolver) decideLayer(li int, group netip.Addr, pos int, d *decision) {
 	x := r.in.layers[li]
 	first := none
-	any := func(m mroute.Match, stop bool, f func(i int32, rt *mroute.Route, cs changes)) {
+	each := func(m mroute.Match, stop bool, f func(i int32, rt *mroute.Route, cs changes)) {
 		x.chain(m, func(i int32, rt *mroute.Route) bool {
 			cs, ok := r.coversGroup(li, rt, group, pos)
 			if ok {
@@ -260,9 +261,9 @@ func (r *Resolver) decideLayer(li int, group netip.Addr, pos int, d *decision) {
 		switch {
 		case !ok:
 		case !x.layer.FirstMatch:
-			any(m, false, take)
+			each(m, false, take)
 		default:
-			any(m, true, func(i int32, _ *mroute.Route, _ changes) {
+			each(m, true, func(i int32, _ *mroute.Route, _ changes) {
 				if first == none || i < first {
 					first = i
 				}
@@ -270,7 +271,7 @@ func (r *Resolver) decideLayer(li int, group netip.Addr, pos int, d *decision) {
 		}
 	}
 	if first != none {
-		any(masked(x.layer.Routes[first].Match), false, take)
+		each(masked(x.layer.Routes[first].Match), false, take)
 	}
 	for i := range partials(&x.groups, x.shapes, group) {
 		if x.layer.FirstMatch && first != none && i > first || d.partial != nil {
