@@ -7,8 +7,8 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
-// maxOps bounds one Apply, and with it the memory for it.
-const maxOps = 2048
+// maxOps bounds one Apply that sets entries, and with it the memory for it.
+const maxOps = 1024
 
 // advance goes on with the round of changes until something must be applied,
 // or nothing is left to do.
@@ -16,6 +16,8 @@ func (s *State) advance() []Effect {
 	var out []Effect
 	for {
 		var ops []mroute.Op
+		var cells []*cell
+		more := false
 		switch s.stage {
 		case idle:
 			if !s.work.any() {
@@ -43,17 +45,22 @@ func (s *State) advance() []Effect {
 				out = append(out, s.finish()...)
 				continue
 			}
-			ops = s.sets()
-			if len(ops) == 0 {
+			sets := s.prepared
+			if sets == nil {
+				sets = s.sets()
+			}
+			s.prepared = nil
+			if ops, cells = sets.ops, sets.cells; len(ops) == 0 {
 				s.work.finishing = true
 				s.dropCovered()
 				anySourceFirst(s.work.dels)
 				ops = append(s.groupOps(), s.work.dels...)
 			}
+			more = len(ops) == s.most && !s.work.finishing
 		}
 		if len(ops) > 0 {
-			s.inflight = ops
-			return append(out, Apply{ops})
+			s.inflight = batch{ops, cells}
+			return append(out, Apply{ops, more})
 		}
 	}
 }
@@ -124,47 +131,47 @@ func (s *State) rest() (sgs []mroute.SG) {
 	return sgs
 }
 
-// sets returns the next entries to set, and notes those to delete at the end.
-func (s *State) sets() []mroute.Op {
-	ops := s.buffer[:0]
-	defer func() { s.buffer = ops }()
-	for len(ops) < maxOps {
+// sets returns the next entries to set, and notes those to delete at the end. It
+// is good until the call after the next.
+func (s *State) sets() *batch {
+	s.buffers[0], s.buffers[1] = s.buffers[1], s.buffers[0]
+	b := &s.buffers[0]
+	b.ops, b.cells = b.ops[:0], b.cells[:0]
+	for len(b.ops) < s.most {
 		sg, ok := s.next()
 		if !ok {
 			break
 		}
 		if !sg.Source.IsValid() {
 			s.work.anySource = append(s.work.anySource, sg)
-		} else if op, ok := s.compare(sg); ok {
-			ops = append(ops, op)
+		} else {
+			s.compare(sg, b)
 		}
 	}
-	for len(ops) < maxOps && len(s.work.anySource) > 0 {
+	for len(b.ops) < s.most && len(s.work.anySource) > 0 {
 		sg := s.work.anySource[0]
 		s.work.anySource = s.work.anySource[1:]
-		if op, ok := s.compare(sg); ok {
-			ops = append(ops, op)
-		}
+		s.compare(sg, b)
 	}
-	if len(ops) == 0 && cap(ops) > smallBuffer {
-		ops = nil // the end of something big
+	if len(b.ops) == 0 && cap(b.ops) > smallBuffer {
+		*b = batch{} // the end of something big
 	}
-	return ops
+	return b
 }
 
 // smallBuffer is how many ops' room is kept between rounds.
 const smallBuffer = 64
 
-// compare returns the SetMFC that sg needs, if any.
-func (s *State) compare(sg mroute.SG) (mroute.Op, bool) {
+// compare adds the SetMFC that sg needs, if any, to b.
+func (s *State) compare(sg mroute.SG, b *batch) {
 	t := s.table(sg.Family())
 	if t == nil {
-		return mroute.Op{}, false
+		return
 	}
 	c := t.cells.Get(sg)
 	if c != nil {
 		if c.round == s.round {
-			return mroute.Op{}, false
+			return
 		}
 		c.round = s.round
 		s.work.compared++
@@ -176,33 +183,36 @@ func (s *State) compare(sg mroute.SG) (mroute.Op, bool) {
 	if c != nil && t.wasFound(sg) {
 		var leave bool
 		if want, leave = s.asFound(t, sg, want, wanted); leave {
-			return mroute.Op{}, false
+			return
 		}
 		wanted = true
 	}
 	switch {
 	case c == nil && !wanted:
-		return mroute.Op{}, false
+		return
 	case c == nil && s.holding && want.Kind == mroute.StopFilter:
-		return mroute.Op{}, false // a rule may be yet to come
+		return // a rule may be yet to come
 	case c == nil:
-		t.cells.Set(sg, &cell{entry: want, unknown: true, round: s.round})
+		c = &cell{entry: want, unknown: true, round: s.round}
+		t.cells.Set(sg, c)
 		s.work.compared++
 	case !wanted:
 		s.work.dels = append(s.work.dels, mroute.Op{Kind: mroute.DelMFC, Family: t.family, SG: sg})
-		return mroute.Op{}, false
+		return
 	case !c.unknown && c.entry.Forwards(want):
 		c.entry.Kind = want.Kind
-		return mroute.Op{}, false
+		return
 	}
-	return mroute.Op{Kind: mroute.SetMFC, Family: t.family, SG: sg, Entry: want}, true
+	b.ops = append(b.ops, mroute.Op{Kind: mroute.SetMFC, Family: t.family, SG: sg, Entry: want})
+	b.cells = append(b.cells, c)
 }
 
 // applied takes over into the belief what the kernel did.
 func (s *State) applied(errs []error, now time.Time) []Effect {
 	var news FlowsChanged
-	for i := range s.inflight {
-		op := &s.inflight[i]
+	sets := len(s.inflight.cells) > 0
+	for i := range s.inflight.ops {
+		op := &s.inflight.ops[i]
 		var err error
 		if errs != nil {
 			err = errs[i]
@@ -214,7 +224,13 @@ func (s *State) applied(errs []error, now time.Time) []Effect {
 		case mroute.AddVIF, mroute.DelVIF:
 			s.appliedVIF(op, err)
 		case mroute.SetMFC:
-			if ch, ok := s.appliedSet(op, err, now); ok {
+			var c *cell
+			if sets {
+				c = s.inflight.cells[i]
+			} else {
+				c = s.table(op.Family).cells.Get(op.SG)
+			}
+			if ch, ok := s.appliedSet(op, c, err, now); ok {
 				news = append(news, ch)
 			}
 		case mroute.DelMFC:
@@ -235,7 +251,7 @@ func (s *State) applied(errs []error, now time.Time) []Effect {
 			s.groups.applied(op, err)
 		}
 	}
-	s.inflight = nil
+	s.inflight = batch{}
 	s.changed = true
 	if len(news) > 0 {
 		return []Effect{news}
@@ -243,9 +259,8 @@ func (s *State) applied(errs []error, now time.Time) []Effect {
 	return nil
 }
 
-func (s *State) appliedSet(op *mroute.Op, err error, now time.Time) (FlowChange, bool) {
+func (s *State) appliedSet(op *mroute.Op, c *cell, err error, now time.Time) (FlowChange, bool) {
 	t := s.table(op.Family)
-	c := t.cells.Get(op.SG)
 	if err != nil {
 		c.unknown = true
 		t.refused[op.SG] = err

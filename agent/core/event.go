@@ -70,8 +70,12 @@ type Effect interface{ isEffect() }
 
 type (
 	// Apply wants ops carried out in order, and an [Applied] as the very next
-	// event. Ops is valid until then.
-	Apply struct{ Ops []mroute.Op }
+	// event. Ops is valid until then. More says that others follow which
+	// [State.Prepare] can work out meanwhile.
+	Apply struct {
+		Ops  []mroute.Op
+		More bool
+	}
 
 	// ReadCounters wants a [CountersRead].
 	ReadCounters struct {

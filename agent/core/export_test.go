@@ -99,6 +99,9 @@ func (s *State) FlowGroups() int {
 // Limits makes few memberships many.
 func (s *State) Limits(memberships, chunk int) { s.groups.limit, s.groups.chunk = memberships, chunk }
 
+// Chunk has few entries set at a time.
+func (s *State) Chunk(ops int) { s.most = ops }
+
 // Held are the memberships on a link that the kernel is believed to have.
 func (s *State) Held(link string) (sgs []mroute.SG) {
 	for m, mb := range s.groups.state {

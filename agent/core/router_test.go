@@ -39,6 +39,7 @@ type router struct {
 	logs    []string
 	wake    time.Duration
 	mrdisc  []mroute.Link
+	late    bool // nothing is prepared while ops are applied
 	busy    bool // too much else to do for a Continue
 	later   bool // which is wanted
 	changes int  // how often the state told that it changed
@@ -69,6 +70,7 @@ func (r *router) begin(o core.Options) {
 	r.state = core.New(o)
 	if _, random := r.t.(*rapid.T); random {
 		r.state.Limits(12, 3)
+		r.state.Chunk(2)
 	}
 	r.later, r.gone, r.settled = false, nil, nil
 	r.readLinks()
@@ -139,7 +141,7 @@ func (r *router) perform(effects []core.Effect) {
 	for _, eff := range effects {
 		switch eff := eff.(type) {
 		case core.Apply:
-			r.apply(eff.Ops)
+			r.apply(eff)
 		case core.ReadCounters:
 			cs := make([]mroute.Counters, len(eff.SGs))
 			err := r.kernel.Counters(eff.Family, eff.SGs, cs)
@@ -169,8 +171,12 @@ func (r *router) perform(effects []core.Effect) {
 	}
 }
 
-func (r *router) apply(ops []mroute.Op) {
+func (r *router) apply(a core.Apply) {
+	ops := a.Ops
 	var errs []error
+	if a.More && !r.late {
+		r.state.Prepare()
+	}
 	if r.before != nil {
 		r.before()
 	}

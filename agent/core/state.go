@@ -23,8 +23,10 @@ type State struct {
 	round    uint64
 	stage    stage
 	work     work
-	inflight []mroute.Op
-	buffer   []mroute.Op // for inflight
+	inflight batch
+	prepared *batch   // to come next
+	buffers  [2]batch // for both, in turn
+	most     int      // ops of a batch that sets entries
 
 	expiry  expiry
 	trouble trouble
@@ -69,6 +71,12 @@ type work struct {
 	finishing bool        // the last ops of the round are out
 }
 
+// batch is ops that are carried out together.
+type batch struct {
+	ops   []mroute.Op
+	cells []*cell // of each, if all are to set entries
+}
+
 // Options tell what a router is made for.
 type Options struct {
 	// FamilyErr says why a family has no table; nil: both have one.
@@ -88,7 +96,7 @@ type Options struct {
 
 // New returns a router that wants nothing.
 func New(o Options) *State {
-	s := &State{epoch: o.Now, in: plan.NewIntent(), groups: newMemberships(), causeOf: o.CauseOf, absent: make(map[mroute.Family]plan.Problem)}
+	s := &State{epoch: o.Now, most: maxOps, in: plan.NewIntent(), groups: newMemberships(), causeOf: o.CauseOf, absent: make(map[mroute.Family]plan.Problem)}
 	if s.causeOf == nil {
 		s.causeOf = func(error) mroute.Cause { return mroute.CauseKernel }
 	}
@@ -167,6 +175,15 @@ func (s *State) Step(ev Event, now time.Time) []Effect {
 		s.work.later = s.groups.due() > 0
 	}
 	return append(append(out, s.advance()...), later...)
+}
+
+// Prepare does in advance what the step after the next [Applied] would have to
+// do. It may be called while the ops of an [Apply] with More are being carried
+// out; nothing comes out differently.
+func (s *State) Prepare() {
+	if s.stage == setting && !s.work.finishing && s.prepared == nil {
+		s.prepared = s.sets()
+	}
 }
 
 // Edit applies one change of a client. On an error nothing is changed.

@@ -190,7 +190,7 @@ func (e *Engine) perform(effects []core.Effect) {
 	for _, eff := range effects {
 		switch eff := eff.(type) {
 		case core.Apply:
-			e.step(core.Applied{Errs: e.o.Kernel.Apply(eff.Ops)})
+			e.step(core.Applied{Errs: e.apply(eff)})
 		case core.ReadCounters:
 			e.deferred = append(e.deferred, func() { e.readCounters(eff) })
 		case core.FlowsChanged:
@@ -219,6 +219,22 @@ func (e *Engine) perform(effects []core.Effect) {
 			}
 		}
 	}
+}
+
+// apply carries out ops. While the kernel is at many, the next ones are worked
+// out.
+func (e *Engine) apply(a core.Apply) (errs []error) {
+	if !a.More {
+		return e.o.Kernel.Apply(a.Ops)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		errs = e.o.Kernel.Apply(a.Ops)
+	}()
+	e.state.Prepare()
+	<-done
+	return errs
 }
 
 func (e *Engine) readCounters(r core.ReadCounters) {

@@ -16,7 +16,8 @@ import (
 )
 
 // Table is one multicast routing table in one network namespace, in those
-// families that could be claimed. Only the engine's goroutine calls it.
+// families that could be claimed. Only the engine calls it, one method at a time,
+// from whatever goroutine.
 type Table interface {
 	// FamilyErr is nil if the family's table is this program's own, else the
 	// *Error with which claiming it failed.
