@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -114,14 +115,14 @@ func (b *bench) bareForwarder(tb netlab.TB) *forwarder {
 	return r.forwarder(tb, bareLoop)
 }
 
-// understands reports whether our daemon knows a line.
+// understands reports whether our daemon knows the words of a line.
 func (b *bench) understands(tb netlab.TB, line string) bool {
 	r := b.router(tb, conf(mroute.IPv4, 0, line))
 	result, err := program.Run("", b.ours.Smcrouted, "-F", r.dir+"/"+program.ConfFile)
 	if err != nil {
 		tb.Fatalf("smcrouted -F: %v", err)
 	}
-	return result.Code == 0
+	return result.Code == 0 && !strings.Contains(result.Stdout+result.Stderr, "unknown word")
 }
 
 func (r *router) forwarder(tb netlab.TB, name string) *forwarder {

@@ -103,8 +103,12 @@ func (r *router) notices(tb netlab.TB) *notices {
 		if n.fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE); err != nil {
 			return err
 		}
-		if err := unix.SetsockoptInt(n.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20); err != nil {
-			return err
+		// Only root may go beyond net.core.rmem_max. Too small a buffer shows: as ENOBUFS.
+		const buffer = 64 << 20
+		if unix.SetsockoptInt(n.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, buffer) != nil {
+			if err := unix.SetsockoptInt(n.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, buffer); err != nil {
+				return err
+			}
 		}
 		return unix.Bind(n.fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (unix.RTNLGRP_IPV4_MROUTE - 1)})
 	})
