@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -41,6 +42,7 @@ type forwarder struct {
 func (b *bench) first(tb netlab.TB) []row {
 	const line = "mroute from in group 239.1.1.1 to out"
 	const nativeLine = "mroute from in group 239.1.1.1 native to out"
+
 	smcroute := func(name string, p program.Programs, line string) *forwarder {
 		r := b.addressed(tb, conf(mroute.IPv4, 0, line+"\n"))
 		r.daemon(tb, p)
@@ -53,19 +55,15 @@ func (b *bench) first(tb netlab.TB) []row {
 	}
 	missing := func(name, why string) *side { return &side{name: name, note: why} }
 
-	learned := smcroute("", b.ours, line)
-	known := &side{name: "known flow"}
-	ours := start(learned)
+	ours := start(smcroute("", b.ours, line))
+	known := start(smcroute("known flow", b.ours, line+"\n"+b.firstRoutes()))
 	bare := start(b.bareForwarder(tb))
-	debian, native := missing(cDaemon, "not installed"), missing("", "not there yet")
+	debian := missing(cDaemon, "not installed")
 	if b.hasDebian {
 		debian = start(smcroute(cDaemon, b.debian, line))
 	}
-	if b.understands(tb, nativeLine) {
-		f := smcroute("", b.ours, nativeLine)
-		native = start(f)
-		defer f.checkNative(tb)
-	}
+	anySource := smcroute("", b.ours, nativeLine)
+	native := start(anySource)
 	igmpproxy, pimd := b.igmpproxy(tb, start, missing), b.pimd(tb, start, missing)
 
 	for _, f := range all {
@@ -74,12 +72,10 @@ func (b *bench) first(tb netlab.TB) []row {
 	for i := range b.firstRounds {
 		for _, f := range all {
 			f.add(f.latency(tb, firstSource(i)))
-			if f == learned {
-				known.add(f.latency(tb, firstSource(i)))
-			}
 			time.Sleep(firstPause)
 		}
 	}
+	anySource.checkNative(tb)
 	for _, s := range []*side{ours, bare, debian, native, igmpproxy, pimd, known} {
 		if len(s.figures) > 0 {
 			s.note = "p99 " + seconds(quantile(s.figures, 0.99))
@@ -94,6 +90,15 @@ func (b *bench) first(tb netlab.TB) []row {
 		compare("the same", seconds, ours, pimd, slower),
 		compare(what+", native (*,G)", seconds, native, known, slower.as("no delay")),
 	}
+}
+
+// firstRoutes are lines for all flows of the measurement, which are known then.
+func (b *bench) firstRoutes() string {
+	var lines strings.Builder
+	for i := range b.firstRounds {
+		fmt.Fprintf(&lines, "mroute from in source %v group 239.1.1.1 to out\n", netip.AddrFrom4(firstSource(i)))
+	}
+	return lines.String()
 }
 
 // addressed is a router whose links have addresses, with a member of firstGroup
@@ -113,16 +118,6 @@ func (b *bench) bareForwarder(tb netlab.TB) *forwarder {
 	r := b.addressed(tb, "")
 	r.bare(tb, b, mroute.IPv4, 0)
 	return r.forwarder(tb, bareLoop)
-}
-
-// understands reports whether our daemon knows the words of a line.
-func (b *bench) understands(tb netlab.TB, line string) bool {
-	r := b.router(tb, conf(mroute.IPv4, 0, line))
-	result, err := program.Run("", b.ours.Smcrouted, "-F", r.dir+"/"+program.ConfFile)
-	if err != nil {
-		tb.Fatalf("smcrouted -F: %v", err)
-	}
-	return result.Code == 0 && !strings.Contains(result.Stdout+result.Stderr, "unknown word")
 }
 
 func (r *router) forwarder(tb netlab.TB, name string) *forwarder {
