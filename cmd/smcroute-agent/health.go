@@ -6,16 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sys/unix"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/smcroute/kube-smcroute/agent/ipc"
 )
@@ -66,10 +60,18 @@ func (s *service) serveProbes(ctx context.Context, l net.Listener) error {
 		mux.Handle(path, h)
 		mux.Handle(path+"/", h)
 	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: answerTime, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 16}
-	context.AfterFunc(ctx, func() { _ = server.Close() })
-	if err := server.Serve(l); err != nil && ctx.Err() == nil {
+	if err := serveHTTP(ctx, l, mux); err != nil {
 		return fmt.Errorf("health probes: %w", err)
+	}
+	return nil
+}
+
+// serveHTTP serves until ctx is done, and returns nil then.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: answerTime, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 16}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	if err := server.Serve(l); ctx.Err() == nil {
+		return err
 	}
 	return nil
 }
@@ -115,36 +117,4 @@ func (s *service) programmed(*http.Request) error {
 		return errNoObjects
 	}
 	return nil
-}
-
-// serveMetrics serves controller-runtime's metrics, and those of the collectors,
-// which must be new ones.
-func (s *service) serveMetrics(ctx context.Context, collectors ...prometheus.Collector) error {
-	for _, c := range collectors {
-		if err := metrics.Registry.Register(c); err != nil {
-			return fmt.Errorf("metrics: %w", err)
-		}
-	}
-	server, err := metricsserver.NewServer(metricsserver.Options{
-		BindAddress:  s.metrics,
-		ListenConfig: net.ListenConfig{Control: reusePort},
-	}, nil, nil)
-	if err != nil || server == nil {
-		return err
-	}
-	if err := server.Start(ctx); err != nil {
-		return fmt.Errorf("--metrics-bind-address: %w", err)
-	}
-	return nil
-}
-
-// reusePort lets an agent listen while the one before it has not ended its last
-// connections. The kernel gives the port to programs of one user alone.
-func reusePort(_, _ string, c syscall.RawConn) (err error) {
-	if cerr := c.Control(func(fd uintptr) {
-		err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
-	}); cerr != nil {
-		return cerr
-	}
-	return err
 }

@@ -1,63 +1,125 @@
 package node
 
 import (
-	"net/http"
+	"context"
+	"errors"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/rest"
-	toolscache "k8s.io/client-go/tools/cache"
-	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 )
 
-// NewScheme returns the scheme of an agent: what it reads and writes, no more.
-func NewScheme() *runtime.Scheme {
-	s := runtime.NewScheme()
-	metav1.AddToGroupVersion(s, schema.GroupVersion{Version: "v1"})
-	s.AddKnownTypes(corev1.SchemeGroupVersion, &corev1.Node{}, &corev1.NodeList{}, &corev1.Pod{}, &corev1.PodList{})
-	metav1.AddToGroupVersion(s, corev1.SchemeGroupVersion)
-	_ = v1alpha1.AddToScheme(s) // which does not fail
-	return s
+// stores have what an agent knows of the API server: the node, the node's pods,
+// and all routes and groups. Their objects are shared and must not be changed.
+type stores struct {
+	node, pods, routes, groups cache.Store
 }
 
-// NewMapper is a manager's MapperProvider. What is there is known, so that an
-// agent can start without the API server, and never asks it for its resources.
-func NewMapper(*rest.Config, *http.Client) (meta.RESTMapper, error) {
-	m := meta.NewDefaultRESTMapper(nil)
-	m.Add(corev1.SchemeGroupVersion.WithKind("Node"), meta.RESTScopeRoot)
-	m.Add(corev1.SchemeGroupVersion.WithKind("Pod"), meta.RESTScopeNamespace)
-	m.Add(v1alpha1.GroupVersion.WithKind("MulticastRoute"), meta.RESTScopeNamespace)
-	m.Add(v1alpha1.GroupVersion.WithKind("MulticastGroup"), meta.RESTScopeNamespace)
-	m.Add(v1alpha1.GroupVersion.WithKind("MulticastNodeState"), meta.RESTScopeRoot)
-	return m, nil
-}
-
-// CacheOptions are those of the cache of a node's manager. It holds the node,
-// the node's pods, and all routes and groups, without what does not matter here:
-// with a hundred pods on a node that is most of their size.
-//
-// What the cache returns is shared and must not be changed.
-func CacheOptions(node string) cache.Options {
-	keep := func(transform toolscache.TransformFunc, field fields.Selector) cache.ByObject {
-		return cache.ByObject{Transform: transform, Field: field, UnsafeDisableDeepCopy: ptr.To(true)}
+// world is what they have now, without links of pods. It reports whether there is
+// a Node of that name; if there is none, there is no telling what is for it.
+func (s *stores) world(node string) (World, bool) {
+	o, ok, _ := s.node.GetByKey(node) // which does not fail
+	n, isNode := o.(*corev1.Node)
+	if !ok || !isNode {
+		return World{}, false
 	}
-	return cache.Options{
-		ReaderFailOnMissingInformer: true,
-		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Node{}:             keep(slimNode, fields.OneTermEqualSelector("metadata.name", node)),
-			&corev1.Pod{}:              keep(slimPod, fields.OneTermEqualSelector("spec.nodeName", node)),
-			&v1alpha1.MulticastRoute{}: keep(slimRoute, nil),
-			&v1alpha1.MulticastGroup{}: keep(slimGroup, nil),
+	return World{
+		Node:   n,
+		Routes: all[v1alpha1.MulticastRoute](s.routes),
+		Groups: all[v1alpha1.MulticastGroup](s.groups),
+		Pods:   LivePods(all[corev1.Pod](s.pods)),
+	}, true
+}
+
+// all are the objects of a store.
+func all[T any](s cache.Store) []T {
+	items := s.List()
+	out := make([]T, 0, len(items))
+	for _, item := range items {
+		if o, ok := item.(*T); ok {
+			out = append(out, *o)
+		}
+	}
+	return out
+}
+
+// uid is that of the Node of that name.
+func (s *stores) uid(node string) (types.UID, error) {
+	o, ok, _ := s.node.GetByKey(node)
+	if n, isNode := o.(*corev1.Node); ok && isNode {
+		return n.UID, nil
+	}
+	return "", apierrors.NewNotFound(corev1.Resource("nodes"), node)
+}
+
+// object is a pointer to one of the kinds that are watched.
+type object interface {
+	runtime.Object
+	metav1.Object
+}
+
+// source lists and watches objects of a kind.
+type source[L runtime.Object] interface {
+	List(context.Context, metav1.ListOptions) (L, error)
+	Watch(context.Context, metav1.ListOptions) (watch.Interface, error)
+}
+
+// watching says what is watched of a kind, and how.
+type watching[T object] struct {
+	field fields.Selector // nil: all objects
+	slim  func(T) T       // what is kept of an object
+	same  func(a, b T) bool
+	wake  func() // called when there is another object, or one that is not the same
+	fails cache.WatchErrorHandlerWithContext
+}
+
+// informer returns an informer that fills a store with what matters here of the
+// objects: with a hundred pods on a node that is a small part of their size.
+func informer[T object, L runtime.Object](from source[L], w watching[T]) (cache.SharedIndexInformer, error) {
+	only := func(o metav1.ListOptions) metav1.ListOptions {
+		if w.field != nil {
+			o.FieldSelector = w.field.String()
+		}
+		return o
+	}
+	var example T
+	i := cache.NewSharedIndexInformer(cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			return from.List(ctx, only(o))
 		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return from.Watch(ctx, only(o))
+		},
+	}, from), example, 0, cache.Indexers{})
+	transform := i.SetTransform(func(in any) (any, error) {
+		if o, ok := in.(T); ok {
+			return w.slim(o), nil
+		}
+		return in, nil
+	})
+	var fails error
+	if w.fails != nil {
+		fails = i.SetWatchErrorHandlerWithContext(w.fails)
 	}
+	_, err := i.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(any) { w.wake() },
+		DeleteFunc: func(any) { w.wake() },
+		UpdateFunc: func(old, now any) {
+			a, ok := old.(T)
+			b, also := now.(T)
+			if !ok || !also || differ(a, b, w.same) {
+				w.wake()
+			}
+		},
+	})
+	return i, errors.Join(transform, fails, err)
 }
 
 // slim keeps what tells an object from others, and its labels.
@@ -70,34 +132,22 @@ func slim(m metav1.ObjectMeta) metav1.ObjectMeta {
 	}
 }
 
-func slimNode(in any) (any, error) {
-	if n, ok := in.(*corev1.Node); ok {
-		return &corev1.Node{TypeMeta: n.TypeMeta, ObjectMeta: slim(n.ObjectMeta)}, nil
-	}
-	return in, nil
+func slimNode(n *corev1.Node) *corev1.Node {
+	return &corev1.Node{TypeMeta: n.TypeMeta, ObjectMeta: slim(n.ObjectMeta)}
 }
 
-func slimPod(in any) (any, error) {
-	if p, ok := in.(*corev1.Pod); ok {
-		return &corev1.Pod{
-			TypeMeta: p.TypeMeta, ObjectMeta: slim(p.ObjectMeta),
-			Spec:   corev1.PodSpec{NodeName: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork},
-			Status: corev1.PodStatus{Phase: p.Status.Phase, PodIP: p.Status.PodIP, PodIPs: p.Status.PodIPs},
-		}, nil
+func slimPod(p *corev1.Pod) *corev1.Pod {
+	return &corev1.Pod{
+		TypeMeta: p.TypeMeta, ObjectMeta: slim(p.ObjectMeta),
+		Spec:   corev1.PodSpec{NodeName: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork},
+		Status: corev1.PodStatus{Phase: p.Status.Phase, PodIP: p.Status.PodIP, PodIPs: p.Status.PodIPs},
 	}
-	return in, nil
 }
 
-func slimRoute(in any) (any, error) {
-	if r, ok := in.(*v1alpha1.MulticastRoute); ok {
-		return &v1alpha1.MulticastRoute{TypeMeta: r.TypeMeta, ObjectMeta: slim(r.ObjectMeta), Spec: r.Spec}, nil
-	}
-	return in, nil
+func slimRoute(r *v1alpha1.MulticastRoute) *v1alpha1.MulticastRoute {
+	return &v1alpha1.MulticastRoute{TypeMeta: r.TypeMeta, ObjectMeta: slim(r.ObjectMeta), Spec: r.Spec}
 }
 
-func slimGroup(in any) (any, error) {
-	if g, ok := in.(*v1alpha1.MulticastGroup); ok {
-		return &v1alpha1.MulticastGroup{TypeMeta: g.TypeMeta, ObjectMeta: slim(g.ObjectMeta), Spec: g.Spec}, nil
-	}
-	return in, nil
+func slimGroup(g *v1alpha1.MulticastGroup) *v1alpha1.MulticastGroup {
+	return &v1alpha1.MulticastGroup{TypeMeta: g.TypeMeta, ObjectMeta: slim(g.ObjectMeta), Spec: g.Spec}
 }

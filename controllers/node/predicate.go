@@ -5,23 +5,17 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// unless is a predicate for updates that matter: those between objects which
-// are not the same in some respect.
-func unless[T client.Object](same func(a, b T) bool) predicate.TypedPredicate[T] {
-	return predicate.TypedFuncs[T]{
-		UpdateFunc: func(e event.TypedUpdateEvent[T]) bool {
-			return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() || !same(e.ObjectOld, e.ObjectNew)
-		},
-	}
+// differ reports whether an update matters: it is another object, or one that is
+// not the same in some respect.
+func differ[T metav1.Object](a, b T, same func(a, b T) bool) bool {
+	return a.GetUID() != b.GetUID() || !same(a, b)
 }
 
 // sameSpec is for our own kinds: the controller writes their status often.
-func sameSpec[T client.Object](a, b T) bool {
+func sameSpec[T metav1.Object](a, b T) bool {
 	return a.GetGeneration() == b.GetGeneration() && (a.GetDeletionTimestamp() == nil) == (b.GetDeletionTimestamp() == nil)
 }
 

@@ -3,23 +3,15 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"runtime/debug"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 )
@@ -28,17 +20,14 @@ import (
 // +kubebuilder:rbac:groups="",resources=nodes;pods,verbs=get;list;watch
 // +kubebuilder:rbac:groups=multicast.smcroute.io,resources=multicastnodestates,verbs=get;create;update
 
-const (
-	// forever is how long the caches may take to be filled: as long as there is
-	// no API server.
-	forever = 10 * 365 * 24 * time.Hour
+// Times after which pods' network namespaces are looked for again: soon after
+// they were not found, twice as long after the next time and so on, and now
+// and then in any case, since a sandbox may be made anew without a word to the
+// API server.
+const retryPods, recheckPods = 2 * time.Second, 15 * time.Second
 
-	// Times after which pods' network namespaces are looked for again: soon after
-	// they were not found, twice as long after the next time and so on, and now
-	// and then in any case, since a sandbox may be made anew without a word to the
-	// API server.
-	retryPods, recheckPods = 2 * time.Second, 15 * time.Second
-)
+// Times after which a round that broke off is tried again, doubling.
+const retryBroken, retryBrokenLast = time.Second, time.Minute
 
 // ReconcilerOptions configure the reconciler of a node.
 type ReconcilerOptions struct {
@@ -57,85 +46,111 @@ type ReconcilerOptions struct {
 	// Programmed is called after each round. It may be nil.
 	Programmed func()
 
+	// Fails is told when the API server refuses to list or watch a kind, which is
+	// tried again for ever. It may be nil.
+	Fails cache.WatchErrorHandlerWithContext
+
 	Logger *slog.Logger
 }
 
-// reconciler makes a World of all that it watches.
-type reconciler struct {
-	o     ReconcilerOptions
-	read  client.Reader
-	alone bool // the last round found no Node
+// Reconciler makes a World of all that it watches, and has it programmed for every
+// change that matters.
+type Reconciler struct {
+	o         ReconcilerOptions
+	stores    stores
+	informers []cache.SharedIndexInformer
+	wake      chan struct{} // has room for one
+	alone     bool          // the last round found no Node
 
 	linker linker
 	missed int // rounds one after the other that did not find all pods' namespaces
+	broke  int // rounds one after the other that broke off
 }
 
-// Setup adds a controller to a manager whose cache has [CacheOptions]. It knows
-// one request, the node, and carries it out for every change that matters, and
-// not before all caches are filled.
-func Setup(mgr manager.Manager, o ReconcilerOptions) error {
-	r := &reconciler{o: o, read: mgr.GetCache(), linker: linker{links: o.Links}}
-	c, err := controller.New("node", mgr, controller.Options{
-		Reconciler:         r,
-		CacheSyncTimeout:   forever,
-		NeedLeaderElection: ptr.To(false),
-		SkipNameValidation: ptr.To(true), // a manager that failed is replaced
-		RateLimiter:        workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, time.Minute),
-	})
-	if err != nil {
-		return err
+// NewReconciler returns a reconciler that does nothing before Run.
+func NewReconciler(c *Client, o ReconcilerOptions) (*Reconciler, error) {
+	r := &Reconciler{o: o, linker: linker{links: o.Links}, wake: make(chan struct{}, 1)}
+	var errs []error
+	add := func(i cache.SharedIndexInformer, err error) cache.Store {
+		errs = append(errs, err)
+		r.informers = append(r.informers, i)
+		return i.GetStore()
 	}
-	for _, src := range []source.Source{
-		watch(mgr.GetCache(), o.Node, &corev1.Node{}, unless(sameNode)),
-		watch(mgr.GetCache(), o.Node, &corev1.Pod{}, unless(samePod)),
-		watch(mgr.GetCache(), o.Node, &v1alpha1.MulticastRoute{}, unless(sameSpec[*v1alpha1.MulticastRoute])),
-		watch(mgr.GetCache(), o.Node, &v1alpha1.MulticastGroup{}, unless(sameSpec[*v1alpha1.MulticastGroup])),
-		source.Func(r.watchLinks),
-	} {
-		if err := c.Watch(src); err != nil {
-			return err
-		}
+	named := func(field string) fields.Selector { return fields.OneTermEqualSelector(field, o.Node) }
+	r.stores = stores{
+		node:   add(informer(c.nodes, watching[*corev1.Node]{named("metadata.name"), slimNode, sameNode, r.ring, o.Fails})),
+		pods:   add(informer(c.pods, watching[*corev1.Pod]{named("spec.nodeName"), slimPod, samePod, r.ring, o.Fails})),
+		routes: add(informer(c.routes, watching[*v1alpha1.MulticastRoute]{nil, slimRoute, sameSpec[*v1alpha1.MulticastRoute], r.ring, o.Fails})),
+		groups: add(informer(c.groups, watching[*v1alpha1.MulticastGroup]{nil, slimGroup, sameSpec[*v1alpha1.MulticastGroup], r.ring, o.Fails})),
 	}
-	return nil
+	return r, errors.Join(errs...)
 }
 
-// request is the only one.
-func request(node string) reconcile.Request {
-	return reconcile.Request{NamespacedName: types.NamespacedName{Name: node}}
-}
-
-func watch[T client.Object](c cache.Cache, node string, of T, matters predicate.TypedPredicate[T]) source.Source {
-	all := func(context.Context, T) []reconcile.Request { return []reconcile.Request{request(node)} }
-	return source.Kind(c, of, handler.TypedEnqueueRequestsFromMapFunc(all), matters)
-}
-
-// watchLinks is for changes of the node's routes and links.
-func (r *reconciler) watchLinks(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	if r.o.Links == nil {
-		return nil
+// ring asks for a round. It never blocks.
+func (r *Reconciler) ring() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
 	}
-	go func() {
-		for {
-			select {
-			case <-r.o.Links.Changes():
-				queue.Add(request(r.o.Node))
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return nil
 }
 
 // UID is that of the node's Node.
-func UID(ctx context.Context, read client.Reader, node string) (types.UID, error) {
-	var n corev1.Node
-	err := read.Get(ctx, types.NamespacedName{Name: node}, &n)
-	return n.UID, err
+func (r *Reconciler) UID(context.Context) (types.UID, error) { return r.stores.uid(r.o.Node) }
+
+// Run works until ctx is done. No round is done before all caches are filled,
+// however long there is no API server.
+func (r *Reconciler) Run(ctx context.Context) {
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	for _, i := range r.informers {
+		watching.Go(func() { i.RunWithContext(ctx) })
+	}
+	for _, i := range r.informers {
+		if !cache.WaitForCacheSync(ctx.Done(), i.HasSynced) {
+			return
+		}
+	}
+	r.ring() // there may be nothing at all, which is worth knowing, too
+	var links <-chan struct{}
+	if r.o.Links != nil {
+		links = r.o.Links.Changes()
+	}
+	again := time.NewTimer(0)
+	again.Stop()
+	for {
+		select {
+		case <-r.wake:
+		case <-links:
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+		again.Stop()
+		if after := r.round(ctx); after > 0 {
+			again.Reset(after)
+		}
+	}
 }
 
-// Reconcile carries out all there is.
-func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+// round is reconcile. A round that panics, as for an object that nobody thought
+// of, leaves what is programmed as it is.
+func (r *Reconciler) round(ctx context.Context) (again time.Duration) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			r.broke = 0
+			return
+		}
+		r.o.Logger.Error("A round broke off, which is a mistake in the program; what is programmed stays", "panic", p, "stack", string(debug.Stack()))
+		again = min(retryBroken<<min(r.broke, 8), retryBrokenLast)
+		r.broke++
+	}()
+	return r.reconcile(ctx)
+}
+
+// reconcile carries out all there is. It returns after how long it has to be done
+// again without a change, or 0.
+func (r *Reconciler) reconcile(ctx context.Context) (again time.Duration) {
 	if r.o.Filled != nil {
 		r.o.Filled()
 	}
@@ -143,58 +158,32 @@ func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 		select {
 		case <-r.o.Begin:
 		case <-ctx.Done():
-			return reconcile.Result{}, ctx.Err()
+			return 0
 		}
 	}
-	w, err := r.world(ctx) // as it is now
-	switch {
-	case apierrors.IsNotFound(err):
-		// Without the node's labels there is no telling what is for it. Or it
-		// is being replaced: what is programmed stays.
+	w, ok := r.stores.world(r.o.Node) // as it is now
+	if !ok {
+		// Or it is being replaced: what is programmed stays.
 		if !r.alone {
 			r.o.Logger.Warn("There is no such Node: nothing changes until there is. Expected its name in --node-name", "node", r.o.Node)
 		}
 		r.alone = true
-		return reconcile.Result{}, nil
-	case err != nil:
-		return reconcile.Result{}, err
+		return 0
 	}
 	r.alone = false
-	err = r.o.Programmer.Program(ctx, w)
+	r.linker.link(w.Pods, w.Routes)
+	err := r.o.Programmer.Program(ctx, w)
 	if r.o.Programmed != nil {
 		r.o.Programmed()
 	}
 	if errors.Is(err, ErrPodNamespace) { // it is in the report
-		after := min(retryPods<<min(r.missed, 8), recheckPods)
+		again = min(retryPods<<min(r.missed, 8), recheckPods)
 		r.missed++
-		return reconcile.Result{RequeueAfter: after}, nil
+		return again
 	}
 	r.missed = 0
-	switch {
-	case err != nil:
-		return reconcile.Result{}, err
-	case r.o.Programmer.HasPodRouters():
-		return reconcile.Result{RequeueAfter: recheckPods}, nil
+	if r.o.Programmer.HasPodRouters() {
+		return recheckPods
 	}
-	return reconcile.Result{}, nil
-}
-
-// world reads the caches.
-func (r *reconciler) world(ctx context.Context) (World, error) {
-	var w World
-	var node corev1.Node
-	if err := r.read.Get(ctx, types.NamespacedName{Name: r.o.Node}, &node); err != nil {
-		return w, err
-	}
-	var routes v1alpha1.MulticastRouteList
-	var groups v1alpha1.MulticastGroupList
-	var pods corev1.PodList
-	for _, list := range []client.ObjectList{&routes, &groups, &pods} {
-		if err := r.read.List(ctx, list); err != nil {
-			return w, fmt.Errorf("listing %T: %w", list, err)
-		}
-	}
-	w.Node, w.Routes, w.Groups, w.Pods = &node, routes.Items, groups.Items, LivePods(pods.Items)
-	r.linker.link(w.Pods, w.Routes)
-	return w, nil
+	return 0
 }

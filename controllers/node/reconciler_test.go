@@ -1,47 +1,62 @@
 package node
 
 import (
-	"context"
-	"errors"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 )
 
-func newReconciler(t *testing.T, read client.Reader) (*reconciler, *fakeRouters, func() []string) {
+func newReconciler(t *testing.T, of stores) (*Reconciler, *fakeRouters, func() []string) {
 	t.Helper()
 	log, out := logged()
 	routers := &fakeRouters{}
-	return &reconciler{
+	return &Reconciler{
 		o: ReconcilerOptions{
 			Node:       "n1",
 			Programmer: NewProgrammer(Options{Routers: routers, HostNamespaces: []string{"*"}, Logger: log}),
 			Logger:     log,
 		},
-		read:   read,
+		stores: of,
+		wake:   make(chan struct{}, 1),
 		linker: linker{links: linkMap{"10.0.0.7": {Name: "veth7", Index: 7}}},
 	}, routers, func() []string { return lines(out) }
 }
 
-func objects(os ...client.Object) client.WithWatch {
-	return fake.NewClientBuilder().WithScheme(NewScheme()).WithObjects(os...).Build()
+// objects are in the stores of their kinds.
+func objects(t *testing.T, os ...object) stores {
+	t.Helper()
+	store := func() cache.Store { return cache.NewStore(cache.MetaNamespaceKeyFunc) }
+	all := stores{store(), store(), store(), store()}
+	for _, o := range os {
+		to := all.groups
+		switch o.(type) {
+		case *corev1.Node:
+			to = all.node
+		case *corev1.Pod:
+			to = all.pods
+		case *v1alpha1.MulticastRoute:
+			to = all.routes
+		}
+		if err := to.Add(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
 }
 
 func TestReconcile(t *testing.T) {
 	r1 := route("studio", "a", toPods)
 	p1 := pod("player", 0, "10.0.0.7")
-	r, routers, _ := newReconciler(t, objects(fakeNode(), &r1, &p1))
-	if res, err := r.Reconcile(t.Context(), request("n1")); err != nil || res.RequeueAfter != 0 {
-		t.Fatal(res, err)
+	r, routers, _ := newReconciler(t, objects(t, fakeNode(), &r1, &p1))
+	if again := r.reconcile(t.Context()); again != 0 {
+		t.Fatal(again)
 	}
 	if got, want := routers.places(), []string{"table 0: 1"}; !slices.Equal(got, want) {
 		t.Fatalf("places %q, want %q", got, want)
@@ -53,43 +68,40 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
-// What cannot be read must not look like what is not there.
-func TestReconcileKeepsWhatItCannotRead(t *testing.T) {
+// A round that breaks off leaves what is programmed, and is tried again.
+func TestRoundBreaksOff(t *testing.T) {
 	r1 := route("studio", "a", nil)
-	broken := errors.New("the cache is broken")
-	var failing client.ObjectList
-	c := interceptor.NewClient(objects(fakeNode(), &r1), interceptor.Funcs{
-		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
-			if failing != nil && reflect.TypeOf(l) == reflect.TypeOf(failing) {
-				return broken
-			}
-			return c.List(ctx, l, opts...)
-		},
-	})
-	r, routers, _ := newReconciler(t, c)
-	if _, err := r.Reconcile(t.Context(), request("n1")); err != nil {
-		t.Fatal(err)
+	r, routers, log := newReconciler(t, objects(t, fakeNode(), &r1))
+	bad := true
+	r.o.Filled = func() {
+		if bad {
+			panic("nobody thought of this")
+		}
 	}
-	for _, l := range []client.ObjectList{&v1alpha1.MulticastRouteList{}, &v1alpha1.MulticastGroupList{}, &corev1.PodList{}} {
-		failing = l
-		routers.layers = nil
-		if _, err := r.Reconcile(t.Context(), request("n1")); !errors.Is(err, broken) {
-			t.Errorf("%T: error %v", l, err)
+	for _, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+		if again := r.round(t.Context()); again != want || routers.layers != nil {
+			t.Errorf("again after %v, want %v; layers %v", again, want, routers.layers)
 		}
-		if routers.layers != nil {
-			t.Errorf("%T: programmed all the same", l)
-		}
+	}
+	if got := log(); len(got) != 3 || !contains("nobody thought of this", "reconciler_test.go")(got[0]) {
+		t.Errorf("log:\n%s", strings.Join(got, "\n"))
+	}
+	bad = false
+	if again := r.round(t.Context()); again != 0 || len(routers.layers) != 1 || r.broke != 0 {
+		t.Errorf("again after %v, layers %v", again, routers.layers)
 	}
 }
 
 func TestReconcileWithoutNode(t *testing.T) {
 	r1 := route("studio", "a", nil)
-	c := objects(&r1)
-	r, routers, log := newReconciler(t, c)
+	r, routers, log := newReconciler(t, objects(t, &r1))
 	for range 3 {
-		if _, err := r.Reconcile(t.Context(), request("n1")); err != nil {
-			t.Fatal(err)
+		if again := r.reconcile(t.Context()); again != 0 {
+			t.Fatal(again)
 		}
+	}
+	if _, err := r.UID(t.Context()); !apierrors.IsNotFound(err) {
+		t.Errorf("UID: %v", err)
 	}
 	if routers.layers != nil || r.o.Programmer.Ready() {
 		t.Error("programmed without a node")
@@ -97,27 +109,27 @@ func TestReconcileWithoutNode(t *testing.T) {
 	if got := log(); len(got) != 1 || !contains("--node-name", "n1")(got[0]) {
 		t.Errorf("log:\n%s", strings.Join(got, "\n"))
 	}
-	if err := c.Create(t.Context(), fakeNode()); err != nil {
+	if err := r.stores.node.Add(fakeNode()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Reconcile(t.Context(), request("n1")); err != nil || len(routers.layers) != 1 {
-		t.Errorf("%v, layers %v", err, routers.layers)
+	if again := r.reconcile(t.Context()); again != 0 || len(routers.layers) != 1 {
+		t.Errorf("%v, layers %v", again, routers.layers)
 	}
 }
 
 func TestReconcileLooksAfterPodNamespaces(t *testing.T) {
 	r1 := route("studio", "inside", inPods)
 	p1 := with(pod("r", 0, "10.0.0.1"), func(p *corev1.Pod) { p.Labels = map[string]string{"app": "router"} })
-	r, _, _ := newReconciler(t, objects(fakeNode(), &r1, &p1))
+	r, _, _ := newReconciler(t, objects(t, fakeNode(), &r1, &p1))
 	finder := fakeFinder{}
 	r.o.Programmer.o.Finder = finder
 	for _, want := range []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, recheckPods, recheckPods} {
-		if res, err := r.Reconcile(t.Context(), request("n1")); err != nil || res.RequeueAfter != want {
-			t.Errorf("%v, %v, want a retry after %v", res, err, want)
+		if again := r.reconcile(t.Context()); again != want {
+			t.Errorf("again after %v, want a retry after %v", again, want)
 		}
 	}
 	finder["uid-r"] = "/run/netns/r"
-	if res, err := r.Reconcile(t.Context(), request("n1")); err != nil || res.RequeueAfter != recheckPods {
-		t.Errorf("%v, %v, want another look", res, err)
+	if again := r.reconcile(t.Context()); again != recheckPods {
+		t.Errorf("again after %v, want another look", again)
 	}
 }

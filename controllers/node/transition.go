@@ -15,26 +15,26 @@ const levelNotice = slog.LevelInfo + 2
 // transitions logs a line when an object's state changes, and none otherwise.
 type transitions struct {
 	log  *slog.Logger
-	last map[object]string // reasons
+	last map[identity]string // reasons
 }
 
-// object is one of the API's, of one UID.
-type object struct {
+// identity is that of an object of the API, of one UID.
+type identity struct {
 	kind                 translate.Kind
 	namespace, name, uid string
 }
 
 func newTransitions(log *slog.Logger) *transitions {
-	return &transitions{log: log, last: map[object]string{}}
+	return &transitions{log: log, last: map[identity]string{}}
 }
 
 // update takes the state of all objects.
 func (t *transitions) update(s *v1alpha1.MulticastNodeStateStatus) {
-	now := make(map[object]string, len(s.Routes)+len(s.Groups))
+	now := make(map[identity]string, len(s.Routes)+len(s.Groups))
 	see := func(kind translate.Kind, states []v1alpha1.ObjectState) {
 		for i := range states {
 			o := &states[i]
-			key := object{kind, o.Namespace, o.Name, o.UID}
+			key := identity{kind, o.Namespace, o.Name, o.UID}
 			now[key] = o.Reason
 			if t.last[key] != o.Reason {
 				t.line(key, o)
@@ -51,12 +51,12 @@ func (t *transitions) update(s *v1alpha1.MulticastNodeStateStatus) {
 	t.last = now
 }
 
-func (o object) attrs() []any {
+func (o identity) attrs() []any {
 	return []any{"kind", string(o.kind), "namespace", o.namespace, "name", o.name}
 }
 
 // line tells of one object.
-func (t *transitions) line(key object, o *v1alpha1.ObjectState) {
+func (t *transitions) line(key identity, o *v1alpha1.ObjectState) {
 	attrs := append(key.attrs(), "generation", o.Generation)
 	level, text := slog.LevelWarn, "Not programmed"
 	switch {

@@ -7,16 +7,18 @@ import (
 	"testing/synctest"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 )
 
 // silence is an API server that does not answer.
 type silence struct{ *server }
 
-func (s silence) Update(ctx context.Context, o client.Object, _ ...client.UpdateOption) error {
+func (s silence) Update(ctx context.Context, o *v1alpha1.MulticastNodeState, _ metav1.UpdateOptions) (*v1alpha1.MulticastNodeState, error) {
 	s.set(func() { _, _ = s.begin(ctx, "update", o.GetName()) })
 	<-ctx.Done()
-	return ctx.Err()
+	return nil, ctx.Err()
 }
 
 // TestLast: at the end there is one more report, if there are only counters to

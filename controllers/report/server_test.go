@@ -10,9 +10,9 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 )
@@ -57,54 +57,53 @@ func (s *server) begin(ctx context.Context, verb, node string) (*request, error)
 	return r, nil
 }
 
-func (s *server) Get(ctx context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
+func (s *server) Get(ctx context.Context, name string, _ metav1.GetOptions) (*v1alpha1.MulticastNodeState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, err := s.begin(ctx, "get", key.Name)
+	r, err := s.begin(ctx, "get", name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	o := s.objects[key.Name]
+	o := s.objects[name]
 	if o == nil {
-		return apierrors.NewNotFound(resource, key.Name)
+		return nil, apierrors.NewNotFound(resource, name)
 	}
 	r.ok = true
-	o.DeepCopyInto(obj.(*v1alpha1.MulticastNodeState))
-	return nil
+	return o.DeepCopy(), nil
 }
 
-func (s *server) Create(ctx context.Context, obj client.Object, _ ...client.CreateOption) error {
+func (s *server) Create(ctx context.Context, obj *v1alpha1.MulticastNodeState, _ metav1.CreateOptions) (*v1alpha1.MulticastNodeState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, err := s.begin(ctx, "create", obj.GetName())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if s.objects[obj.GetName()] != nil {
-		return apierrors.NewAlreadyExists(resource, obj.GetName())
+		return nil, apierrors.NewAlreadyExists(resource, obj.GetName())
 	}
 	if obj.GetResourceVersion() != "" {
-		return apierrors.NewBadRequest("resourceVersion should not be set on objects to be created")
+		return nil, apierrors.NewBadRequest("resourceVersion should not be set on objects to be created")
 	}
 	r.ok = true
+	obj = obj.DeepCopy()
 	obj.SetUID(types.UID(fmt.Sprintf("uid-%d", s.version)))
-	s.store(obj.(*v1alpha1.MulticastNodeState))
-	return nil
+	return s.store(obj), nil
 }
 
-func (s *server) Update(ctx context.Context, obj client.Object, _ ...client.UpdateOption) error {
+func (s *server) Update(ctx context.Context, obj *v1alpha1.MulticastNodeState, _ metav1.UpdateOptions) (*v1alpha1.MulticastNodeState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, err := s.begin(ctx, "update", obj.GetName())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	old := s.objects[obj.GetName()]
 	switch {
 	case old == nil:
-		return apierrors.NewNotFound(resource, obj.GetName())
+		return nil, apierrors.NewNotFound(resource, obj.GetName())
 	case old.ResourceVersion != obj.GetResourceVersion():
-		return apierrors.NewConflict(resource, obj.GetName(), errors.New("it was changed"))
+		return nil, apierrors.NewConflict(resource, obj.GetName(), errors.New("it was changed"))
 	}
 	if due := old.Status.NextReportTime.Time; time.Now().After(due) {
 		if s.waivers--; s.waivers < 0 {
@@ -112,18 +111,16 @@ func (s *server) Update(ctx context.Context, obj client.Object, _ ...client.Upda
 		}
 	}
 	r.ok = true
-	s.store(obj.(*v1alpha1.MulticastNodeState))
-	return nil
+	return s.store(obj), nil
 }
 
-func (s *server) store(o *v1alpha1.MulticastNodeState) {
+// store keeps an object, and returns it as the server's answer.
+func (s *server) store(o *v1alpha1.MulticastNodeState) *v1alpha1.MulticastNodeState {
 	s.version++
+	o = o.DeepCopy()
 	o.ResourceVersion = strconv.Itoa(s.version)
-	s.objects[o.Name] = o.DeepCopy()
-	// The answer is read into the memory of the object that was sent.
-	for i := range o.Status.Routes {
-		o.Status.Routes[i].Reason = "read back"
-	}
+	s.objects[o.Name] = o
+	return o.DeepCopy()
 }
 
 // set changes the server.

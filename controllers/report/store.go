@@ -8,18 +8,17 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 )
 
-// Client is what a Writer needs of a [client.Client]. Its Get must ask the API
-// server and no cache, which would watch an object that nobody else writes: see
-// client.CacheOptions.DisableFor.
+// Client is what a Writer needs of a typed client, as package gentype's. It asks
+// the API server and no cache, which would watch an object that nobody else
+// writes.
 type Client interface {
-	Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error
-	Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error
-	Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error
+	Get(ctx context.Context, name string, opts metav1.GetOptions) (*v1alpha1.MulticastNodeState, error)
+	Create(ctx context.Context, obj *v1alpha1.MulticastNodeState, opts metav1.CreateOptions) (*v1alpha1.MulticastNodeState, error)
+	Update(ctx context.Context, obj *v1alpha1.MulticastNodeState, opts metav1.UpdateOptions) (*v1alpha1.MulticastNodeState, error)
 }
 
 // timeout is the longest that a request may take.
@@ -39,8 +38,7 @@ type store struct {
 func (s *store) load(ctx context.Context) (*v1alpha1.MulticastNodeStateStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	var o v1alpha1.MulticastNodeState
-	err := s.client.Get(ctx, client.ObjectKey{Name: s.node}, &o)
+	o, err := s.client.Get(ctx, s.node, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		s.seen = nil
@@ -48,7 +46,7 @@ func (s *store) load(ctx context.Context) (*v1alpha1.MulticastNodeStateStatus, e
 	case err != nil:
 		return nil, err
 	}
-	s.see(&o)
+	s.see(o)
 	return &o.Status, nil
 }
 
@@ -84,9 +82,7 @@ func (s *store) write(ctx context.Context, report *v1alpha1.MulticastNodeStateSt
 
 // put makes one request.
 func (s *store) put(ctx context.Context, report *v1alpha1.MulticastNodeStateStatus, uid types.UID) error {
-	// The answer is read into the object, which must not share the report's
-	// memory.
-	o := &v1alpha1.MulticastNodeState{Status: *report.DeepCopy()}
+	o := &v1alpha1.MulticastNodeState{Status: *report}
 	if s.seen != nil {
 		o.ObjectMeta = *s.seen.DeepCopy()
 	}
@@ -94,9 +90,9 @@ func (s *store) put(ctx context.Context, report *v1alpha1.MulticastNodeStateStat
 	o.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: s.node, UID: uid}}
 	var err error
 	if s.seen == nil {
-		err = s.client.Create(ctx, o)
+		o, err = s.client.Create(ctx, o, metav1.CreateOptions{})
 	} else {
-		err = s.client.Update(ctx, o)
+		o, err = s.client.Update(ctx, o, metav1.UpdateOptions{})
 	}
 	if err != nil {
 		return err

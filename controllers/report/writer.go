@@ -45,8 +45,7 @@ type Options struct {
 // jitter is by how much of it an interval is longer or shorter at most.
 const jitter = 0.1
 
-// Writer keeps a node's MulticastNodeState up to date. It is a
-// controller-runtime manager.Runnable.
+// Writer keeps a node's MulticastNodeState up to date.
 type Writer struct {
 	o     Options
 	store *store
@@ -84,9 +83,6 @@ func New(o Options) *Writer {
 func newBackoff() wait.Backoff {
 	return wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.5, Steps: 7, Cap: time.Minute}
 }
-
-// NeedLeaderElection is false: each node's agent writes its own.
-func (w *Writer) NeedLeaderElection() bool { return false }
 
 // Start writes until ctx is done. It has no other end, and returns nil, after
 // one more report of what was counted meanwhile, for which it takes no more than
