@@ -17,7 +17,7 @@ RUN install -d -m 755 /image/etc && \
 ARG TARGETARCH
 ARG VERSION=devel
 RUN CGO_ENABLED=0 GOOS=linux GOARCH=$TARGETARCH \
-    go build -trimpath -buildvcs=false -ldflags="-s -w -X github.com/smcroute/kube-smcroute/cmd/internal/install.Version=$VERSION -X github.com/smcroute/kube-smcroute/cmd/internal/install.SysConfDir=/etc -X github.com/smcroute/kube-smcroute/cmd/internal/install.RunStateDir=/run" \
+    go build -trimpath -buildvcs=false -tags=grpcnotrace -ldflags="-s -w -X github.com/smcroute/kube-smcroute/cmd/internal/install.Version=$VERSION -X github.com/smcroute/kube-smcroute/cmd/internal/install.SysConfDir=/etc -X github.com/smcroute/kube-smcroute/cmd/internal/install.RunStateDir=/run" \
     -o /image/ ./cmd/smcroute-agent ./cmd/smcroute-controller ./cmd/smcroute-keeper ./cmd/smcroute-probe ./cmd/smcroutectl ./cmd/smcrouted ./cmd/mcast
 
 FROM scratch

@@ -78,7 +78,7 @@ func (r release) bin(arch string) string { return filepath.Join(r.out, "linux-"+
 // buildFlags are those of the Makefile. Nothing in a program depends on the
 // machine that it was built on, or on its directory.
 func buildFlags(version string) []string {
-	return []string{"-trimpath", "-buildvcs=false", "-ldflags=" + ldflags(version)}
+	return []string{"-trimpath", "-buildvcs=false", "-tags=grpcnotrace", "-ldflags=" + ldflags(version)}
 }
 
 // ldflags leave out symbols and debug information, and say what the programs'

@@ -55,7 +55,7 @@ func build(names []string) error {
 	if race {
 		args = append(args, "-race")
 	} else {
-		args = append(args, "-trimpath")
+		args = append(args, "-trimpath", "-tags=grpcnotrace")
 		env = append(env, "CGO_ENABLED=0")
 	}
 	for _, name := range names {

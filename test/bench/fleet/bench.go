@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/test/fleet"
+	"github.com/smcroute/kube-smcroute/test/kubelab"
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+// bench is one run.
+type bench struct {
+	tb     netlab.TB
+	o      options
+	lab    *kubelab.Lab
+	fleet  *fleet.Fleet
+	status *fleet.Statuses
+	meter  *meter
+	phases []phase
+	times  []timing
+	next   int // route that no change has made yet
+}
+
+// phase is what happened in a time.
+type phase struct {
+	name          string
+	before, after sample
+}
+
+// timing is how long something took each of some.
+type timing struct {
+	name string
+	took []time.Duration
+}
+
+func newBench(tb netlab.TB, o options, programs, dir string) *bench {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		tb.Fatalf("%v", err)
+	}
+	b := &bench{tb: tb, o: o, next: o.routes}
+	b.say("starting the API server")
+	b.lab = kubelab.Start(tb, kubelab.Options{Programs: programs, Dir: dir})
+	return b
+}
+
+func (b *bench) say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, time.Now().Format(time.TimeOnly)+" "+format+"\n", args...)
+}
+
+func (b *bench) run() {
+	b.say("making %d nodes and %d routes", b.o.agents, b.o.routes)
+	b.fleet = fleet.New(b.tb, b.lab, fleet.Options{
+		Agents: b.o.agents, Prefix: "n", Rack: b.o.rack, Report: b.o.report, Interval: b.o.interval,
+	})
+	b.fleet.Create(b.o.routes)
+	args := []string{"--status-interval=10s", "--counters-interval=5m", "--leader-elect=false"}
+	if b.o.controller != "" {
+		args = append(args, b.o.controller)
+	}
+	controller := b.lab.LaunchController(b.tb, args...)
+	controller.AwaitReady()
+	b.meter = newMeter(b.tb, b.lab, b.fleet, controller.PID())
+	b.status = b.fleet.Statuses()
+
+	began := time.Now()
+	b.phase("start", func() {
+		b.times = append(b.times, timing{"start of all agents to programmed", b.fleet.Start()})
+		at := b.status.Await(b.expected(), 1)
+		b.times = append(b.times, timing{"start of all agents to all statuses programmed", []time.Duration{at.Sub(began)}})
+	})
+	b.phase("steady", b.steady)
+	for _, c := range []struct {
+		name string
+		in   int
+		old  bool
+	}{{"route for all made", -1, false}, {"route for all changed", -1, true}, {"route for a rack made", 1, false}} {
+		b.phase(c.name, func() { b.changes(c.name, c.in, c.old) })
+	}
+	if b.o.restart {
+		b.phase("API server restarted", b.restart)
+	}
+	b.print(os.Stdout)
+}
+
+// phase measures what f does.
+func (b *bench) phase(name string, f func()) {
+	b.say("measuring: %s", name)
+	p := phase{name: name, before: b.meter.sample()}
+	f()
+	p.after = b.meter.sample()
+	b.phases = append(b.phases, p)
+}
+
+// expected is on how many nodes each route should be.
+func (b *bench) expected() map[string]int {
+	all := map[string]int{}
+	for i := range b.o.routes {
+		all[fmt.Sprintf("nroute-%d", i)] = b.fleet.Nodes(i)
+	}
+	return all
+}
+
+// steady sends packets through the routes for all nodes, so that there is something to
+// report.
+func (b *bench) steady() {
+	end := time.Now().Add(b.o.steady)
+	for time.Now().Before(end) {
+		for i := 0; i < b.o.routes; i += 5 {
+			b.fleet.Packet(fleet.Source, fleet.Group(i))
+		}
+		time.Sleep(min(10*time.Second, time.Until(end)))
+	}
+}
+
+// changes makes routes, or gives a route another group, and measures until it is in
+// the kernels, and in the status.
+func (b *bench) changes(what string, in int, old bool) {
+	var programmed, told []time.Duration
+	nodes := b.fleet.InRack(in)
+	for range b.o.changes {
+		group := fleet.Group(b.next)
+		r := b.fleet.Route(fmt.Sprintf("nroute-%d", b.next), group, in)
+		b.next++
+		if old {
+			r.Name = "nroute-0"
+		}
+		mark := b.fleet.Mark(group, nodes)
+		began := time.Now()
+		if err := b.fleet.Apply(r); err != nil {
+			b.tb.Fatalf("%s: %v", what, err)
+		}
+		programmed = append(programmed, mark.Wait()...)
+		at := b.status.Await(map[string]int{r.Name: nodes}, r.Generation)
+		told = append(told, at.Sub(began))
+	}
+	b.times = append(b.times,
+		timing{what + ": in the kernels", programmed},
+		timing{what + ": in its status", told})
+}
+
+// restart ends the API server and starts it again, and measures until all agents have
+// what was changed meanwhile.
+func (b *bench) restart() {
+	b.lab.StopServer()
+	began := time.Now()
+	b.lab.StartServer()
+	up := time.Now()
+	group := fleet.Group(b.next)
+	mark := b.fleet.Mark(group, b.o.agents)
+	r := b.fleet.Route(fmt.Sprintf("nroute-%d", b.next), group, -1)
+	netlab.Await(b.tb, time.Minute, func() bool { return b.fleet.Apply(r) == nil }, "the API server to take a route")
+	b.times = append(b.times,
+		timing{"API server restarted: until it serves", []time.Duration{up.Sub(began)}},
+		timing{"API server restarted: all agents have a new route", mark.Wait()})
+}

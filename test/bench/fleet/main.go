@@ -1,0 +1,100 @@
+// Command fleet measures the operator on a large cluster: the agents of many nodes,
+// simulated in this process (package test/fleet), against a real API server, etcd and
+// smcroute-controller. It prints tables, which docs/scale.md explains.
+//
+//	fleet -agents 1000 -routes 500
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/smcroute/kube-smcroute/controllers/report"
+	"github.com/smcroute/kube-smcroute/test/kubelab"
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+// envPrograms is the directory with the programs that were built.
+const envPrograms = "FLEET_PROGRAMS"
+
+// options say what is measured.
+type options struct {
+	agents, routes, rack int
+	changes              int
+	steady               time.Duration
+	restart              bool
+	report               report.Mode
+	interval             time.Duration
+	controller           string
+}
+
+func main() {
+	o := options{report: report.Full}
+	flag.IntVar(&o.agents, "agents", 1000, "how many nodes there are")
+	flag.IntVar(&o.routes, "routes", 500, "how many MulticastRoutes: one in five for all nodes, the others for a rack each")
+	flag.IntVar(&o.rack, "rack", 20, "nodes of a rack")
+	flag.IntVar(&o.changes, "changes", 3, "how many times each kind of change is measured")
+	flag.DurationVar(&o.steady, "steady", time.Minute, "how long the steady state is measured")
+	flag.BoolVar(&o.restart, "restart", true, "measure what a restart of the API server does")
+	flag.Func("report", "the agents' --report (default Full)", o.report.Set)
+	flag.DurationVar(&o.interval, "report-interval", 5*time.Minute, "the agents' --report-interval")
+	flag.StringVar(&o.controller, "controller", "", "an argument of smcroute-controller, such as --counters-interval=1h")
+	flag.Parse()
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "fleet:", err)
+		os.Exit(1)
+	}
+}
+
+func run(o options) error {
+	programs := os.Getenv(envPrograms)
+	if programs == "" {
+		// Before this program is started again in namespaces of its own, which have
+		// no way to a module proxy.
+		if err := kubelab.Find(); err != nil {
+			return err
+		}
+		var err error
+		if programs, err = os.MkdirTemp("", "fleet-"); err != nil {
+			return err
+		}
+		cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", programs+"/", "./cmd/smcroute-controller")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if cmd.Dir, err = kubelab.Root(); err != nil {
+			return err
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w\n%s", cmd, err, out)
+		}
+		if err := os.Setenv(envPrograms, programs); err != nil {
+			return err
+		}
+	}
+	if err := netlab.Isolate(); err != nil {
+		return fmt.Errorf("needs network namespaces: run as root, or allow user namespaces: %w", err)
+	}
+	defer os.RemoveAll(programs)
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	done := make(chan error, 1)
+	go func() {
+		done <- netlab.Run(func(tb netlab.TB) {
+			newBench(tb, o, programs, filepath.Join(programs, "lab")).run()
+		})
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done(): // what was started ends with this process
+		return errors.New("interrupted")
+	}
+}

@@ -1,0 +1,194 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/smcroute/kube-smcroute/agent/kernel/sim"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/controllers/report"
+	"github.com/smcroute/kube-smcroute/test/kubelab"
+	"github.com/smcroute/kube-smcroute/test/netlab"
+)
+
+// Options of a fleet.
+type Options struct {
+	Agents int
+	Prefix string // of the names of its nodes
+	Rack   int    // nodes with the same label "rack": "0" and so on; 0: all
+
+	// Of the reports, as of smcroute-agent(8); zero: its defaults.
+	Report             report.Mode
+	Interval, Coalesce time.Duration
+}
+
+// Fleet is agents.
+type Fleet struct {
+	o       Options
+	lab     *kubelab.Lab
+	tb      netlab.TB
+	members []*member
+
+	dialled, received, sent atomic.Int64
+
+	mu    sync.Mutex
+	marks map[netip.Prefix]*Mark
+}
+
+// Mark is what a fleet is watched for: that a route for a group is in kernels.
+type Mark struct {
+	group netip.Prefix
+	began time.Time
+	nodes int
+	fleet *Fleet
+
+	mu   sync.Mutex
+	took map[*member]time.Duration
+	done chan struct{} // closed when it is on as many nodes
+}
+
+// New makes the nodes of a fleet, and their tokens. They are gone at the end of the
+// test of tb.
+func New(tb netlab.TB, lab *kubelab.Lab, o Options) *Fleet {
+	tb.Helper()
+	f := &Fleet{o: o, lab: lab, tb: tb, marks: map[netip.Prefix]*Mark{}}
+	if f.o.Rack == 0 {
+		f.o.Rack = o.Agents
+	}
+	f.members = make([]*member, o.Agents)
+	group, ctx := errgroup.WithContext(context.Background())
+	group.SetLimit(32)
+	for i := range f.members {
+		group.Go(func() error {
+			name := fmt.Sprintf("%s%d", o.Prefix, i)
+			token, err := f.join(ctx, name, i/f.o.Rack)
+			if err != nil {
+				return fmt.Errorf("node %s: %w", name, err)
+			}
+			config := lab.As(token)
+			config.UserAgent = "smcroute-agent/fleet"
+			config.Dial = f.dial // with which it has a connection of its own
+			host := sim.New()
+			host.AddLink(input)
+			host.AddLink(output)
+			f.members[i] = &member{fleet: f, name: name, config: config, host: host, first: make(chan struct{})}
+			return nil
+		})
+	}
+	tb.Cleanup(f.remove)
+	if err := group.Wait(); err != nil {
+		tb.Fatalf("fleet: %v", err)
+	}
+	return f
+}
+
+// Start starts all agents at once, and returns when each has done its first
+// round: how long that took them.
+func (f *Fleet) Start() []time.Duration {
+	f.tb.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	group, ctx := errgroup.WithContext(ctx)
+	f.tb.Cleanup(func() {
+		cancel()
+		_ = group.Wait()
+	})
+	began := time.Now()
+	for _, m := range f.members {
+		group.Go(func() error { return m.run(ctx) })
+	}
+	took := make([]time.Duration, len(f.members))
+	for i, m := range f.members {
+		select {
+		case <-m.first:
+			took[i] = time.Since(began)
+		case <-ctx.Done():
+			f.tb.Fatalf("fleet: %v", group.Wait())
+		case <-time.After(patience):
+			f.tb.Fatalf("fleet: timed out after %v waiting for the agent of %s; %d were done before it", patience, m.name, i)
+		}
+	}
+	return took
+}
+
+// patience is how long anything may take.
+const patience = 10 * time.Minute
+
+// programmed takes note of what is in the kernel of a member.
+func (f *Fleet) programmed(m *member, l *mroute.Layer) {
+	f.mu.Lock()
+	var open []*Mark
+	for _, mark := range f.marks {
+		open = append(open, mark)
+	}
+	f.mu.Unlock()
+	for _, mark := range open {
+		if slices.ContainsFunc(l.Routes, func(r mroute.Route) bool { return r.Match.Group == mark.group }) {
+			mark.set(m)
+		}
+	}
+}
+
+// Mark begins to measure how long it takes until a group is routed by a number of
+// nodes. Call it right before the request.
+func (f *Fleet) Mark(group netip.Addr, nodes int) *Mark {
+	mark := &Mark{
+		group: netip.PrefixFrom(group, group.BitLen()), nodes: nodes, fleet: f,
+		began: time.Now(), took: map[*member]time.Duration{}, done: make(chan struct{}),
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.marks[mark.group] = mark
+	return mark
+}
+
+func (k *Mark) set(m *member) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, ok := k.took[m]; ok {
+		return
+	}
+	k.took[m] = time.Since(k.began)
+	if len(k.took) == k.nodes {
+		close(k.done)
+	}
+}
+
+// Wait returns how long it took each of the nodes.
+func (k *Mark) Wait() []time.Duration {
+	k.fleet.tb.Helper()
+	defer func() {
+		k.fleet.mu.Lock()
+		defer k.fleet.mu.Unlock()
+		delete(k.fleet.marks, k.group)
+	}()
+	select {
+	case <-k.done:
+	case <-time.After(patience):
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.fleet.tb.Fatalf("fleet: timed out after %v: %v is routed by %d of %d nodes", patience, k.group, len(k.took), k.nodes)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var all []time.Duration
+	for _, d := range k.took {
+		all = append(all, d)
+	}
+	return all
+}
+
+// Traffic is what went over the agents' connections since the start, in bytes on
+// the wire, and how many there were.
+type Traffic struct{ Dialled, Received, Sent int64 }
+
+// Traffic tells.
+func (f *Fleet) Traffic() Traffic {
+	return Traffic{f.dialled.Load(), f.received.Load(), f.sent.Load()}
+}
