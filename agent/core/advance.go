@@ -177,8 +177,8 @@ func (s *State) compare(sg mroute.SG, b *batch) {
 		s.work.compared++
 	}
 	want, wanted := s.res.Entry(sg, t.arrival(sg), &t.vifs)
-	if wanted && want.Kind == mroute.Learned {
-		s.noteCovered(t, sg)
+	if wanted && want.Kind == mroute.Learned && s.noteCovered(t, sg, c) {
+		return
 	}
 	if c != nil && t.wasFound(sg) {
 		var leave bool

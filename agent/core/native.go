@@ -88,11 +88,16 @@ func (s *State) touchNative(t *table, m mroute.Match) {
 // noteCovered notes that sg is wanted as a learned entry, which a (*,G) entry may
 // make needless. One of a flow that was seen on several links stays: without it
 // the kernel would ask at each change, and lose packets meanwhile.
-func (s *State) noteCovered(t *table, sg mroute.SG) {
+//
+// It reports whether the entry that there is need not even be set as it is
+// wanted: what it does now it may do until the end of the round.
+func (s *State) noteCovered(t *table, sg mroute.SG, c *cell) (needless bool) {
 	f := t.flows[sg]
-	if f != nil && !f.apart && !s.holding && s.in.AsksForNative(sg.Group) {
-		s.work.covered = append(s.work.covered, sg)
+	if f == nil || f.apart || s.holding || !s.in.AsksForNative(sg.Group) {
+		return false
 	}
+	s.work.covered = append(s.work.covered, sg)
+	return c != nil && c.installed && !c.unknown && s.covered(t, sg)
 }
 
 // noteAllCovered is noteCovered for all flows of a group whose (*,G) entry was
@@ -100,7 +105,7 @@ func (s *State) noteCovered(t *table, sg mroute.SG) {
 func (s *State) noteAllCovered(t *table, sg mroute.SG) {
 	for flow := range t.flowsOf(sg.Group) {
 		if flow.Source.IsValid() {
-			s.noteCovered(t, flow)
+			s.noteCovered(t, flow, nil)
 		}
 	}
 }
@@ -110,17 +115,29 @@ func (s *State) noteAllCovered(t *table, sg mroute.SG) {
 func (s *State) dropCovered() {
 	slices.SortFunc(s.work.covered, mroute.SG.Compare)
 	for _, sg := range slices.Compact(s.work.covered) {
-		t := s.table(sg.Family())
-		c, star, f := t.cells.Get(sg), t.anySource(sg), t.flows[sg]
-		if t.wasFound(sg) || c == nil || c.unknown || star == nil || star.unknown || f == nil || t.vifs.Link(star.entry.IIF) != f.ifindex {
-			continue
+		if t := s.table(sg.Family()); t.cells.Get(sg) != nil && s.covered(t, sg) {
+			t.dropFlow(sg)
+			s.work.dels = append(s.work.dels, mroute.Op{Kind: mroute.DelMFC, Family: t.family, SG: sg})
 		}
-		want, ok := s.res.Entry(mroute.SG{Group: sg.Group}, 0, &t.vifs)
-		if !ok || !star.entry.Forwards(want) || !c.entry.Forwards(plan.OfSource(want)) {
-			continue
-		}
-		t.dropFlow(sg)
-		s.work.dels = append(s.work.dels, mroute.Op{Kind: mroute.DelMFC, Family: t.family, SG: sg})
 	}
 	s.work.covered = nil
+}
+
+// covered reports whether the kernel's (*,G) entry is as it is wanted, and does
+// with packets of sg what is wanted of these. An exact rule would have its entry
+// back when the learned one goes, so that this stays then.
+func (s *State) covered(t *table, sg mroute.SG) bool {
+	f, star := t.flows[sg], t.anySource(sg)
+	if f == nil || f.apart || star == nil || star.unknown || t.wasFound(sg) {
+		return false
+	}
+	want, ok := s.res.Entry(mroute.SG{Group: sg.Group}, 0, &t.vifs)
+	if !ok || !star.entry.Forwards(want) || t.vifs.Link(want.IIF) != f.ifindex {
+		return false
+	}
+	if _, exact := s.res.Entry(sg, 0, &t.vifs); exact {
+		return false
+	}
+	own, ok := s.res.Entry(sg, f.ifindex, &t.vifs)
+	return ok && own.Forwards(plan.OfSource(want))
 }
