@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,7 +18,7 @@ import (
 
 // patience is how long anything may take. It bounds the C daemon, which is
 // never given the large table: 400 s are not enough for it to start with that.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // cDaemon is the original's name in the table, bareLoop that of the bare loop.
 const (
@@ -98,6 +99,30 @@ func (r *router) daemon(tb netlab.TB, p program.Programs, args ...string) *progr
 	d, err := p.Start(r.NS, r.dir, patience, args...)
 	if err != nil {
 		tb.Fatalf("%s smcrouted: %v", p.Name, err)
+	}
+	tb.Cleanup(d.Kill)
+	return d
+}
+
+// original starts the C daemon, whose figures go to s. It is nil, and s says why, if it is
+// not there, or if it was not ready in time, as it may be on a busy machine: then it is
+// not tried again.
+func (r *router) original(tb netlab.TB, b *bench, s *side) *program.Daemon {
+	tb.Helper()
+	s.name = cDaemon
+	if !b.hasDebian {
+		s.note = "not installed"
+		return nil
+	}
+	d, err := b.debian.Start(r.NS, r.dir, patience)
+	switch {
+	case errors.Is(err, program.ErrLate):
+		b.hasDebian = false
+		b.notes = append(b.notes, fmt.Sprintf("The C daemon was given up: %v.", err))
+		s.note = "not ready within " + patience.String()
+		return nil
+	case err != nil:
+		tb.Fatalf("Debian's smcrouted: %v", err)
 	}
 	tb.Cleanup(d.Kill)
 	return d

@@ -23,19 +23,21 @@ type target struct {
 
 // change measures one change in tables of different sizes.
 func (b *bench) change(tb netlab.TB) []row {
-	start := func(p program.Programs, name string, n int) *target {
+	start := func(n int) *target {
 		r := b.router(tb, conf(mroute.IPv4, n, ""))
-		r.daemon(tb, p)
-		name += count(float64(n)) + " routes"
-		return &target{p: p, dir: r.dir, process: side{name: name}, call: side{name: name}}
+		r.daemon(tb, b.ours)
+		s := side{name: count(float64(n)) + " routes"}
+		return &target{p: b.ours, dir: r.dir, process: s, call: s}
 	}
-	few, many, most := start(b.ours, "", b.hundred), start(b.ours, "", b.small), start(b.ours, "", b.large)
+	few, many, most := start(b.hundred), start(b.small), start(b.large)
 	targets := []*target{few, many, most}
-	debian := &target{process: side{name: cDaemon}, call: side{name: cDaemon}}
-	if b.hasDebian {
-		debian = start(b.debian, cDaemon+", ", b.small)
+	r := b.router(tb, conf(mroute.IPv4, b.small, ""))
+	debian := &target{p: b.debian, dir: r.dir}
+	if d := r.original(tb, b, &debian.process); d != nil {
+		debian.process.name += ", " + count(float64(b.small)) + " routes"
 		targets = append(targets, debian)
 	}
+	debian.call = debian.process
 	for i := range b.addRounds {
 		for _, t := range targets {
 			t.add(tb, i)

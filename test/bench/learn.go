@@ -29,12 +29,12 @@ func (b *bench) learn(tb netlab.TB) []row {
 	learners := func(routes int) *learners {
 		return &learners{
 			router: b.router(tb, conf(mroute.IPv4, routes, template)), routes: routes,
-			debian: side{name: cDaemon}, bare: side{name: bareLoop},
+			bare: side{name: bareLoop},
 		}
 	}
 	slow, empty, full := learners(0), learners(0), learners(b.large)
 	for range b.learnRounds {
-		slow.round(tb, b, b.slow, b.hasDebian)
+		slow.round(tb, b, b.slow, true)
 		empty.round(tb, b, b.fast, false)
 		full.round(tb, b, b.fast, false)
 	}
@@ -59,13 +59,15 @@ func (b *bench) learn(tb netlab.TB) []row {
 func (l *learners) round(tb netlab.TB, b *bench, rate int, debian bool) {
 	tb.Helper()
 	measure := func(d *program.Daemon, s *side) {
-		defer d.Kill()
-		s.add(l.offer(tb, rate, b.learnTime))
+		if d != nil {
+			defer d.Kill()
+			s.add(l.offer(tb, rate, b.learnTime))
+		}
 	}
 	measure(l.router.bare(tb, b, mroute.IPv4, l.routes), &l.bare)
 	measure(l.daemon(tb, b.ours), &l.ours)
 	if debian {
-		measure(l.daemon(tb, b.debian), &l.debian)
+		measure(l.original(tb, b, &l.debian), &l.debian)
 	}
 }
 

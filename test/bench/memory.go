@@ -11,20 +11,21 @@ import (
 // memory measures resident memory with tables of both sizes, and after floods of
 // forged sources.
 func (b *bench) memory(tb netlab.TB) []row {
-	measure := func(r *router, p program.Programs) *side {
-		d := r.daemon(tb, p)
-		defer d.Kill()
-		return &side{figures: []float64{resident(tb, d)}, note: "peak " + mib(vm(tb, d, "VmHWM"))}
+	measure := func(s *side, d *program.Daemon) *side {
+		if d != nil {
+			s.add(resident(tb, d))
+			s.note = "peak " + mib(vm(tb, d, "VmHWM"))
+			d.Kill()
+		}
+		return s
 	}
-	s, l := b.router(tb, conf(mroute.IPv4, b.small, "")), b.router(tb, conf(mroute.IPv4, b.large, ""))
+	few, many := b.router(tb, conf(mroute.IPv4, b.small, "")), b.router(tb, conf(mroute.IPv4, b.large, ""))
 	debian := &side{}
-	if b.hasDebian {
-		debian = measure(s, b.debian)
-	}
-	debian.name = cDaemon
+	measure(debian, few.original(tb, b, debian))
+	ours, large := measure(&side{}, few.daemon(tb, b.ours)), measure(&side{}, many.daemon(tb, b.ours))
 	return append([]row{
-		compare(fmt.Sprintf("resident memory, %s routes", count(float64(b.small))), mib, measure(s, b.ours), debian, atMost(3)),
-		alone(fmt.Sprintf("resident memory, %s routes", count(float64(b.large))), mib, measure(l, b.ours), atMost(100<<20)),
+		compare(fmt.Sprintf("resident memory, %s routes", count(float64(b.small))), mib, ours, debian, atMost(3)),
+		alone(fmt.Sprintf("resident memory, %s routes", count(float64(b.large))), mib, large, atMost(100<<20)),
 	}, b.afterFloods(tb)...)
 }
 

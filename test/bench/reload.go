@@ -27,16 +27,15 @@ type reloads struct {
 // reload measures reloads of the small table, unchanged, with a stream of
 // packets passing through it, and what a reload of the large one computes.
 func (b *bench) reload(tb netlab.TB) []row {
-	ours, debian := b.reloads(tb, b.ours, b.reloadRounds), &reloads{}
+	ours := b.reloads(tb, func(r *router, _ *side) *program.Daemon { return r.daemon(tb, b.ours) }, b.reloadRounds)
+	debian := b.reloads(tb, func(r *router, s *side) *program.Daemon { return r.original(tb, b, s) }, 1)
 	lines := count(float64(b.small))
-	rewritten, lost := &side{}, &side{}
-	if b.hasDebian {
-		debian = b.reloads(tb, b.debian, 1)
+	rewritten, lost := &side{name: cDaemon}, &side{name: cDaemon}
+	if debian.sent > 0 {
 		rewritten.add(float64(debian.rewritten))
 		lost.add(float64(debian.lost))
 		lost.note = "of " + count(float64(debian.sent))
 	}
-	debian.took.name, rewritten.name, lost.name = cDaemon, cDaemon, cDaemon
 	zero := func(what string, n float64, note string, debian *side) row {
 		r := alone(what, count, &side{figures: []float64{n}, note: note}, atMost(0))
 		r.against = debian.cell(count)
@@ -50,10 +49,14 @@ func (b *bench) reload(tb netlab.TB) []row {
 	return append(rows, b.unchanged(tb)...)
 }
 
-func (b *bench) reloads(tb netlab.TB, p program.Programs, rounds int) *reloads {
+// reloads measures one daemon, if start returns one.
+func (b *bench) reloads(tb netlab.TB, start func(*router, *side) *program.Daemon, rounds int) *reloads {
 	rs := &reloads{}
 	r := b.router(tb, conf(mroute.IPv4, b.small, ""))
-	d := r.daemon(tb, p)
+	d := start(r, &rs.took)
+	if d == nil {
+		return rs
+	}
 	defer d.Kill()
 
 	capture := r.hosts.Capture("b")
@@ -69,7 +72,7 @@ func (b *bench) reloads(tb netlab.TB, p program.Programs, rounds int) *reloads {
 			took, err, rs.took.note = patience, nil, "and more"
 		}
 		if err != nil {
-			tb.Fatalf("%s smcrouted: %v", p.Name, err)
+			tb.Fatalf("reload: %v", err)
 		}
 		rs.took.add(took.Seconds())
 	}

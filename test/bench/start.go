@@ -22,7 +22,7 @@ type starts struct {
 func (b *bench) starts(tb netlab.TB, f mroute.Family, routes int) *starts {
 	return &starts{
 		router: b.router(tb, conf(f, routes, "")), family: f, routes: routes,
-		debian: side{name: cDaemon}, bare: side{name: bareLoop},
+		bare: side{name: bareLoop},
 	}
 }
 
@@ -31,7 +31,7 @@ func (b *bench) start(tb netlab.TB) []row {
 	s, l := b.starts(tb, mroute.IPv4, b.small), b.starts(tb, mroute.IPv4, b.large)
 	s6, l6 := b.starts(tb, mroute.IPv6, b.small), b.starts(tb, mroute.IPv6, b.large)
 	for i := range b.startRounds {
-		s.round(tb, b, b.hasDebian && i < b.debianRounds)
+		s.round(tb, b, i < b.debianRounds)
 		s6.round(tb, b, false)
 		if i%b.largeEvery == 0 {
 			l.round(tb, b, false)
@@ -77,8 +77,10 @@ func (s *starts) round(tb netlab.TB, b *bench, debian bool) {
 	s.ours.add(d.Started.Seconds())
 	stop(tb, d)
 
-	if debian {
-		d := s.daemon(tb, b.debian)
+	if !debian {
+		return
+	}
+	if d := s.original(tb, b, &s.debian); d != nil {
 		s.debian.add(d.Started.Seconds())
 		stop(tb, d)
 	}
