@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/plan"
 )
 
 // Event is something that happened.
@@ -53,6 +54,17 @@ type (
 
 	// Continue answers a [Later].
 	Continue struct{}
+
+	// SetInbound says on which links packets are taken in, and where those of
+	// flows arrive that another table has learned.
+	SetInbound struct {
+		Inbound mroute.Inbound
+		Flows   []mroute.Arrival
+	}
+
+	// Follow replaces all that is wanted by what another router wants: see
+	// [State.Fork].
+	Follow struct{ intent *plan.Intent }
 )
 
 func (SetLayer) isEvent()     {}
@@ -64,6 +76,8 @@ func (Expire) isEvent()       {}
 func (Retry) isEvent()        {}
 func (Continue) isEvent()     {}
 func (Complete) isEvent()     {}
+func (SetInbound) isEvent()   {}
+func (Follow) isEvent()       {}
 
 // Effect is something to do.
 type Effect interface{ isEffect() }
@@ -117,6 +131,10 @@ type (
 	// Changed says that a round of changes has ended: a [State.Snapshot] may
 	// differ from what it was in more than counters and ages.
 	Changed struct{}
+
+	// Crowd says that links have come or gone while more VIFs are wanted than a
+	// table has, or some are other tables' business: see [State.Demand].
+	Crowd struct{}
 )
 
 func (Apply) isEffect()        {}
@@ -129,6 +147,7 @@ func (Wake) isEffect()         {}
 func (Later) isEffect()        {}
 func (Settle) isEffect()       {}
 func (Changed) isEffect()      {}
+func (Crowd) isEffect()        {}
 
 // Stray is a packet that arrived on another interface than its entry's IIF,
 // where no rule covers it either.

@@ -112,8 +112,7 @@ func (s *State) addVIFs() []mroute.Op {
 			}
 			if next == mroute.MaxVIFs {
 				noRoom = append(noRoom, l.Name)
-				t.lacks(l.Index, plan.Problem{Cause: mroute.CauseVIFTableFull, Reason: fmt.Sprintf(
-					"%s has no VIF in the %v table: all %d are taken", l.Name, t.family, mroute.MaxVIFs)})
+				t.lacks(l.Index, s.full(l.Name, t.family))
 				continue
 			}
 			n := next

@@ -39,6 +39,9 @@ type State struct {
 	released bool // VIFs that were another program's may be nobody's now
 	seen     bool // links were read
 
+	inbound mroute.Inbound
+	spreads bool // see Options
+
 	absent  map[mroute.Family]plan.Problem // families without a table
 	causeOf func(error) mroute.Cause
 }
@@ -90,13 +93,17 @@ type Options struct {
 	// RemoveForeign has what is held go if nobody wants it, whosever it is.
 	RemoveForeign bool
 
+	// Spreads says that other routers take over links for which this one has no
+	// VIFs left, and that whoever sees to it tells if they do not.
+	Spreads bool
+
 	// CauseOf names the cause of an error; nil: it is always the kernel's.
 	CauseOf func(error) mroute.Cause
 }
 
 // New returns a router that wants nothing.
 func New(o Options) *State {
-	s := &State{epoch: o.Now, most: maxOps, in: plan.NewIntent(), groups: newMemberships(), causeOf: o.CauseOf, absent: make(map[mroute.Family]plan.Problem)}
+	s := &State{epoch: o.Now, most: maxOps, in: plan.NewIntent(), groups: newMemberships(), causeOf: o.CauseOf, spreads: o.Spreads, absent: make(map[mroute.Family]plan.Problem)}
 	if s.causeOf == nil {
 		s.causeOf = func(error) mroute.Cause { return mroute.CauseKernel }
 	}
@@ -170,6 +177,11 @@ func (s *State) Step(ev Event, now time.Time) []Effect {
 		s.retry()
 	case Complete:
 		s.release()
+	case SetInbound:
+		out = s.setInbound(ev)
+	case Follow:
+		s.in = ev.intent
+		out = s.lookAgain(s.res.Links())
 	case Continue:
 		s.groups.called = false
 		s.work.later = s.groups.due() > 0
@@ -235,7 +247,7 @@ func appendSorted(sgs []mroute.SG, more iter.Seq[mroute.SG], keep func(mroute.SG
 
 // lookAgain compares everything, on those links.
 func (s *State) lookAgain(links []mroute.Link) []Effect {
-	s.res = plan.NewResolver(s.in, links)
+	s.res = s.newResolver(links)
 	s.work.vifs, s.work.all, s.work.joins, s.changed = true, true, true, true
 	return append(s.noteLacking(), s.advertise()...)
 }
@@ -262,7 +274,7 @@ func (s *State) linksRead(ev LinksRead) []Effect {
 		if slices.Equal(ev.Links, s.res.Links()) {
 			return nil
 		}
-		s.res = plan.NewResolver(s.in, ev.Links)
+		s.res = s.newResolver(ev.Links)
 		return s.advertise()
 	}
 	again := func(ifindex int) {
@@ -281,7 +293,7 @@ func (s *State) linksRead(ev LinksRead) []Effect {
 		}
 	}
 	s.groups.retry()
-	return s.lookAgain(ev.Links)
+	return append(s.lookAgain(ev.Links), s.crowd()...)
 }
 
 func sameForRouting(a, b mroute.Link) bool {
@@ -296,7 +308,7 @@ func (s *State) upcall(u mroute.Upcall) (stray string) {
 		return ""
 	}
 	ifindex := t.vifs.Link(u.VIF)
-	if ifindex <= 0 {
+	if ifindex <= 0 || !s.res.Takes(ifindex) {
 		return ""
 	}
 	if u.SG.Source.IsUnspecified() {

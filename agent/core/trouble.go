@@ -60,6 +60,9 @@ func (s *State) settled() []Effect {
 	for _, t := range s.tables {
 		if t.noRoom != t.noRoomLogged {
 			t.noRoomLogged = t.noRoom
+			if s.spreads {
+				continue
+			}
 			if t.noRoom != "" {
 				out = append(out, Log{slog.LevelWarn, fmt.Sprintf(
 					"the %v table holds %d VIFs at most: no room for %s", t.family, mroute.MaxVIFs, t.noRoom)})

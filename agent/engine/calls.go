@@ -31,15 +31,7 @@ func (e *Engine) Started(ctx context.Context) error { return e.call(ctx, func() 
 // thousand at most. Of more the rest follows while the engine serves others,
 // too. With dropEdits, what clients changed goes.
 func (e *Engine) SetLayer(ctx context.Context, l mroute.Layer, dropEdits bool) error {
-	var err error
-	if cerr := e.call(ctx, func() {
-		if err = e.readLinks(nil); err == nil {
-			e.step(core.SetLayer{Layer: l, DropEdits: dropEdits})
-		}
-	}); cerr != nil {
-		return cerr
-	}
-	return err
+	return e.change(ctx, core.SetLayer{Layer: l, DropEdits: dropEdits})
 }
 
 // Complete says that all who have a say have set their layers once: from now on

@@ -43,6 +43,12 @@ type Options struct {
 	// from Run's goroutine, so that it must not block, nor call the engine. It
 	// may be nil.
 	OnChange func()
+
+	// Spreads: see [core.Options]. OnCrowd is called when links have come or gone
+	// and that may concern other tables: see [Engine.Demand]. It is called like
+	// OnChange.
+	Spreads bool
+	OnCrowd func()
 }
 
 // Engine is a running router.
@@ -73,6 +79,7 @@ func New(o Options) *Engine {
 		Held:          e.held,
 		Now:           time.Now(),
 		RemoveForeign: o.RemoveForeign,
+		Spreads:       o.Spreads,
 	})
 	return e
 }
@@ -216,6 +223,10 @@ func (e *Engine) perform(effects []core.Effect) {
 		case core.Changed:
 			if e.o.OnChange != nil {
 				e.o.OnChange()
+			}
+		case core.Crowd:
+			if e.o.OnCrowd != nil {
+				e.o.OnCrowd()
 			}
 		}
 	}

@@ -16,10 +16,12 @@ type Snapshot struct {
 	Links   []LinkView  // all links of the namespace, by index
 	Pending []PendingView
 	Foreign []EntryView // what another program has left in the kernel, by (S,G)
+	Tables  []uint32    // tables in use beside the router's own, for links that have no room there; ascending
 }
 
 // RuleView is a rule on one inbound link.
 type RuleView struct {
+	Row      int // of the rule among all: those of several tables are listed in this order
 	Match    Match
 	Scopes   ScopeMask
 	Except   []netip.Prefix
@@ -54,10 +56,13 @@ type GroupView struct {
 	If    string
 }
 
-// LinkView is a link and its numbers in the two tables.
+// LinkView is a link and its numbers in a table of each family: in that by which
+// packets go that arrive on it, or else, if it is an output only, in the first
+// that has it.
 type LinkView struct {
 	Link
-	VIF, MIF VIF // NoVIF if none
+	VIF, MIF VIF    // NoVIF if none
+	Table    uint32 // which table that is, if it is one of [Snapshot.Tables]; else 0
 }
 
 // PendingKind is the directive that a pending line was written with.

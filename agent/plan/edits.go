@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,6 +28,7 @@ type edits struct {
 	shapes shapes
 	groups groups[*routeEdit]
 	uses   map[mroute.IfPattern]*patternUse
+	ways   map[way]*patternUse
 	seq    int
 }
 
@@ -122,24 +124,41 @@ func newEdits() *edits {
 		routes: make(map[mroute.Match]changes),
 		joins:  make(map[joinRule]*joinEdit),
 		uses:   make(map[mroute.IfPattern]*patternUse),
+		ways:   make(map[way]*patternUse),
 	}
 }
 
 func (e *edits) empty() bool { return len(e.routes) == 0 && len(e.joins) == 0 }
 
-func (e *edits) mention(p mroute.IfPattern) {
-	u, ok := e.uses[p]
+func (e *edits) mention(p mroute.IfPattern) { mention(e.uses, p, e.seq) }
+
+func (e *edits) forget(p mroute.IfPattern) { forget(e.uses, p) }
+
+// mentionWay is mention for a rule's inbound pattern, whose to is "", or for one
+// of its outputs.
+func (e *edits) mentionWay(from, to mroute.IfPattern) {
+	mention(e.uses, cmp.Or(to, from), e.seq)
+	mention(e.ways, way{from, to}, e.seq)
+}
+
+func (e *edits) forgetWay(from, to mroute.IfPattern) {
+	forget(e.uses, cmp.Or(to, from))
+	forget(e.ways, way{from, to})
+}
+
+func mention[K comparable](uses map[K]*patternUse, k K, seq int) {
+	u, ok := uses[k]
 	if !ok {
-		u = &patternUse{firstSeq: e.seq}
-		e.uses[p] = u
+		u = &patternUse{firstSeq: seq}
+		uses[k] = u
 	}
 	u.n++
 }
 
-func (e *edits) forget(p mroute.IfPattern) {
-	if u := e.uses[p]; u != nil {
+func forget[K comparable](uses map[K]*patternUse, k K) {
+	if u := uses[k]; u != nil {
 		if u.n--; u.n == 0 {
-			delete(e.uses, p)
+			delete(uses, k)
 		}
 	}
 }
@@ -176,7 +195,7 @@ func (e *edits) addRoute(r mroute.Route) {
 	e.groups.remove(&c.route, c)
 	defer e.groups.add(&c.route, c)
 	if c.added == 0 {
-		e.mention(r.From)
+		e.mentionWay(r.From, "")
 		if !r.Match.IsExact() {
 			e.shapes.add(shapeOf(masked(r.Match)))
 		}
@@ -200,7 +219,7 @@ func (e *edits) addRoute(r mroute.Route) {
 			i = len(c.route.To)
 			c.route.To = append(c.route.To, o)
 			c.to = append(c.to, 0)
-			e.mention(o.If)
+			e.mentionWay(r.From, o.If)
 		}
 		c.to[i] = e.seq
 	}
@@ -213,9 +232,9 @@ func (e *edits) unadd(c *routeEdit) {
 	}
 	c.added = 0
 	e.groups.remove(&c.route, c)
-	e.forget(c.route.From)
+	e.forgetWay(c.route.From, "")
 	for _, o := range c.route.To {
-		e.forget(o.If)
+		e.forgetWay(c.route.From, o.If)
 	}
 	c.route.To, c.to = nil, nil
 	c.route.Scopes = mroute.ScopeMask{}
@@ -228,7 +247,7 @@ func (e *edits) unadd(c *routeEdit) {
 
 // unaddOutput takes back the i-th output that c added.
 func (e *edits) unaddOutput(c *routeEdit, i int) {
-	e.forget(c.route.To[i].If)
+	e.forgetWay(c.route.From, c.route.To[i].If)
 	c.route.To = slices.Delete(c.route.To, i, i+1)
 	c.to = slices.Delete(c.to, i, i+1)
 }

@@ -27,7 +27,7 @@ func (r *Resolver) Entry(sg mroute.SG, arrival int, v *VIFs) (mroute.Entry, bool
 	}
 	pos, arrived := r.at[arrival]
 	vif, ok := v.Of(arrival)
-	arrived = arrived && ok && r.links[pos].Multicast // another program may have given it a VIF
+	arrived = arrived && ok && r.links[pos].Multicast && r.takesAt(pos) // another program may have given it a VIF
 	if arrived {
 		if o, ok := r.exact(sg, pos, v); ok {
 			return mroute.Entry{IIF: vif, OIFs: o, Kind: mroute.Static}, true
@@ -193,7 +193,7 @@ func (r *Resolver) covers(li int, rt *mroute.Route, sg mroute.SG, pos int) (chan
 
 // applies is covers for any flow.
 func (r *Resolver) applies(li int, rt *mroute.Route, pos int) (changes, bool) {
-	if !names(rt.From, &r.links[pos]) || !r.counts(li, pos, rt.Origin.Seq) {
+	if !r.takesAt(pos) || !names(rt.From, &r.links[pos]) || !r.counts(li, pos, rt.Origin.Seq) {
 		return nil, false
 	}
 	if r.in.edits.empty() {
@@ -206,7 +206,7 @@ func (r *Resolver) applies(li int, rt *mroute.Route, pos int) (changes, bool) {
 // appliesEdit is applies for the rule that c, one of cs, added.
 func (r *Resolver) appliesEdit(cs changes, c *routeEdit, pos int) bool {
 	l := &r.links[pos]
-	return c.added > 0 && names(c.route.From, l) && !cs.took(l, c.added)
+	return c.added > 0 && r.takesAt(pos) && names(c.route.From, l) && !cs.took(l, c.added)
 }
 
 // effectiveScopes is the route's mask, unless a client changed it.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"net/netip"
+	"sync"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -16,6 +17,9 @@ type index struct {
 	shapes shapes                 // of templates
 	groups groups[int32]
 	uses   []use // patterns in order of first mention
+
+	pairOnce sync.Once // for pairs
+	pairList []pair
 }
 
 const none int32 = -1

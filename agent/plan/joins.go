@@ -17,6 +17,9 @@ type Membership struct {
 // the order in which lines ask for them, until f returns false. What several
 // lines ask for comes several times.
 func (r *Resolver) Joins(f func(Membership) bool) {
+	if r.partial() {
+		return
+	}
 	lines := make(map[joinRule]struct{}) // that stand for many: the same again would only take time
 	line := func(li int, j *mroute.Join) bool {
 		whole := li == client || r.layered[li].disabledUpTo == nil
@@ -78,7 +81,7 @@ func (r *Resolver) JoinsOf(j mroute.Join) iter.Seq[Membership] { return r.member
 // Joined reports whether any line wants the membership.
 func (r *Resolver) Joined(m Membership) bool {
 	pos, ok := r.at[m.Ifindex]
-	if !ok {
+	if !ok || r.partial() {
 		return false
 	}
 	covers := func(j *mroute.Join) bool {

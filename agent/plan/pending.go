@@ -48,6 +48,9 @@ func (r *Resolver) Pending(ps Problems) []mroute.PendingView {
 		}
 	}
 	join := func(li int, j *mroute.Join) {
+		if r.partial() {
+			return
+		}
 		why := r.lacks(j.If)
 		if why.Reason == "" && ps.Join != nil {
 			why = ps.Join(r.membersOf(li, j))
@@ -137,15 +140,18 @@ func (rs *reasons) problem() Problem {
 func (r *Resolver) missing(c claim, ps *Problems) Problem {
 	var why reasons
 	family := c.route.Match.Family()
-	if ps.Family != nil {
+	if ps.Family != nil && !r.partial() {
 		why.add(ps.Family(family))
 	}
 	var noVIF map[int]Problem
-	if ps.NoVIF != nil && len(why.said) == 0 {
+	if ps.NoVIF != nil && len(why.said) == 0 && r.takesFrom(c.route.From) {
 		noVIF = ps.NoVIF(family)
 	}
 	check := func(p mroute.IfPattern, lack mroute.Cause) {
 		if w := r.lacks(p); w.Reason != "" {
+			if r.partial() {
+				return
+			}
 			if w.Cause == mroute.CauseNoInterface && p.IsWildcard() {
 				w.Cause = lack
 			}
@@ -208,6 +214,9 @@ func (r *Resolver) lackOf(p mroute.IfPattern) Problem {
 // Lacking returns the patterns for which no link serves, and why.
 func (r *Resolver) Lacking() map[mroute.IfPattern]string {
 	lacking := make(map[mroute.IfPattern]string)
+	if r.partial() {
+		return lacking
+	}
 	note := func(p mroute.IfPattern) {
 		if why := r.lacks(p); why.Reason != "" {
 			lacking[p] = why.Reason

@@ -21,6 +21,8 @@ type Resolver struct {
 	layered []layerPhys // by layer
 
 	outputs outputsCache
+	inbound mroute.Inbound
+	takes   []bool // by position; nil: all
 }
 
 // phy is what phyint lines say of a link.
@@ -115,8 +117,16 @@ func (r *Resolver) Link(ifindex int) (mroute.Link, bool) {
 func (r *Resolver) Links() []mroute.Link { return r.links }
 
 // WantVIFs returns the links that need a VIF, in the order in which the intent
-// first names them.
+// first names them. See [Resolver.Limit].
 func (r *Resolver) WantVIFs() []mroute.Link {
+	if r.inbound.Limits() {
+		return r.wantLimited()
+	}
+	return r.wantAll()
+}
+
+// wantAll is WantVIFs without a limit.
+func (r *Resolver) wantAll() []mroute.Link {
 	var want []mroute.Link
 	seen := make([]bool, len(r.links))
 	take := func(pos int) {
@@ -157,7 +167,7 @@ func (e *edits) patterns() []mroute.IfPattern {
 func (r *Resolver) MRDisc() []mroute.Link {
 	var on []mroute.Link
 	for i, p := range r.phys {
-		if p.mrdisc {
+		if p.mrdisc && !r.partial() {
 			on = append(on, r.links[i])
 		}
 	}

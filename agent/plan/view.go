@@ -13,6 +13,7 @@ func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs) ([]mroute.RuleView, []i
 	rows := make([]mroute.RuleView, 0, r.in.Routes())
 	iifs := make([]int, 0, r.in.Routes())
 	names := newNamer(r)
+	row := 0
 	add := func(rt *mroute.Route, scopes mroute.ScopeMask, pos int) {
 		v := vifs(rt.Match.Family())
 		if _, ok := v.Of(r.links[pos].Index); !ok {
@@ -20,7 +21,7 @@ func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs) ([]mroute.RuleView, []i
 		}
 		o := r.listed(masked(rt.Match), pos, v)
 		rows = append(rows, mroute.RuleView{
-			Match: rt.Match, Scopes: scopes, Except: rt.Except, Origin: rt.Origin,
+			Row: row, Match: rt.Match, Scopes: scopes, Except: rt.Except, Origin: rt.Origin,
 			IIF: r.links[pos].Name, OIFs: names.of(o, v),
 		})
 		iifs = append(iifs, r.links[pos].Index)
@@ -28,6 +29,7 @@ func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs) ([]mroute.RuleView, []i
 	for li, x := range r.in.layers {
 		for i := range x.layer.Routes {
 			rt := &x.layer.Routes[i]
+			row++
 			for _, pos := range r.match(rt.From) {
 				if cs, ok := r.applies(li, rt, pos); ok && r.firstOfMatch(li, int32(i), pos) {
 					add(rt, r.effectiveScopes(rt, cs, pos), pos)
@@ -37,6 +39,7 @@ func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs) ([]mroute.RuleView, []i
 	}
 	for _, c := range r.in.edits.inOrder() {
 		cs := r.in.edits.routes[masked(c.route.Match)]
+		row++
 		for _, pos := range r.match(c.route.From) {
 			if r.appliesEdit(cs, c, pos) && r.firstOfMatch(len(r.in.layers), 0, pos, c) {
 				add(&c.route, c.route.Scopes, pos)
@@ -159,6 +162,9 @@ func (r *Resolver) Names(o mroute.OIFs, v *VIFs) []string {
 
 // Groups returns the memberships as they were asked for.
 func (r *Resolver) Groups() []mroute.GroupView {
+	if r.partial() {
+		return nil
+	}
 	var gs []mroute.GroupView
 	for _, x := range r.in.layers {
 		for _, j := range x.layer.Joins {

@@ -1,0 +1,77 @@
+package core
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/plan"
+)
+
+// Where more links need VIFs than a table has, several routers share them: each
+// takes in the packets that arrive on some, and all know all that is wanted. Who
+// shares the links out is not seen from here.
+
+// newResolver looks at the intent on those links, within the limits there are.
+func (s *State) newResolver(links []mroute.Link) *plan.Resolver {
+	r := plan.NewResolver(s.in, links)
+	r.Limit(s.inbound)
+	return r
+}
+
+// setInbound takes packets in on other links from now on.
+func (s *State) setInbound(ev SetInbound) []Effect {
+	s.inbound = ev.Inbound
+	out := s.lookAgain(s.res.Links())
+	for _, t := range s.tables {
+		for sg, f := range t.flows {
+			if !s.res.Takes(f.ifindex) {
+				t.dropFlow(sg)
+			}
+		}
+	}
+	for _, a := range ev.Flows {
+		if t := s.table(a.SG.Family()); t != nil && t.flows[a.SG] == nil && s.res.Takes(a.Link) {
+			t.noteFlow(a.SG, a.Link)
+		}
+	}
+	return out
+}
+
+// crowd is for changed links.
+func (s *State) crowd() []Effect {
+	if s.inbound.Limits() || len(s.res.WantVIFs()) > mroute.MaxVIFs {
+		return []Effect{Crowd{}}
+	}
+	return nil
+}
+
+// Demand tells what VIFs are wanted for, on all links.
+func (s *State) Demand() mroute.Demand { return s.res.Demand() }
+
+// Flows lists the flows whose packets were seen to arrive on links of those
+// names, by (S,G).
+func (s *State) Flows(links map[string]bool) []mroute.Arrival {
+	var all []mroute.Arrival
+	for _, t := range s.tables {
+		of := func(sg mroute.SG) bool {
+			l, ok := s.res.Link(t.flows[sg].ifindex)
+			return ok && links[l.Name]
+		}
+		for _, sg := range appendSorted(nil, maps.Keys(t.flows), of) {
+			all = append(all, mroute.Arrival{SG: sg, Link: t.flows[sg].ifindex})
+		}
+	}
+	return slices.Clip(all)
+}
+
+// Fork returns the event that has another router want all that this one does.
+func (s *State) Fork() Follow { return Follow{s.in.Clone()} }
+
+// full is why a link has no VIF where all are taken.
+func (s *State) full(link string, f mroute.Family) plan.Problem {
+	return plan.Problem{Cause: mroute.CauseVIFTableFull, Reason: cmp.Or(s.inbound.Full,
+		fmt.Sprintf("%s has no VIF in the %v table: all %d are taken", link, f, mroute.MaxVIFs))}
+}
