@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/keep"
@@ -44,6 +45,8 @@ type Options struct {
 
 // Kernel implements [kernel.Kernel].
 type Kernel struct {
+	options Options // that it was opened with
+
 	ns     *netns.Namespace
 	table  uint32
 	owners [len(mroute.Families)]owner
@@ -60,6 +63,8 @@ type Kernel struct {
 	held    [len(mroute.Families)]mroute.Held // until settled
 	foreign [len(mroute.Families)]kernel.Foreign
 	settled [len(mroute.Families)]bool
+
+	rules *netlink.Handle // nil until asked for, see Spreader
 
 	linksMu sync.Mutex // guards links: Observer may be called from elsewhere
 	links   *netlinkSocket
@@ -82,7 +87,7 @@ func Open(opt Options) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kernel{ns: ns, table: opt.Table}
+	k := &Kernel{options: opt, ns: ns, table: opt.Table}
 	if err := ns.Do(func() error { return k.open(opt) }); err != nil {
 		_ = k.Detach()
 		return nil, err
@@ -166,6 +171,9 @@ func (k *Kernel) end(remove bool) error {
 	}
 	if k.cmd != nil {
 		k.cmd.close()
+	}
+	if k.rules != nil {
+		k.rules.Close()
 	}
 	k.linksMu.Lock()
 	defer k.linksMu.Unlock()

@@ -1,0 +1,49 @@
+package kernel
+
+import "github.com/smcroute/kube-smcroute/agent/mroute"
+
+// Spreader is a Kernel that can have more tables beside its own, and rules that
+// lead packets there. Only one goroutine at a time calls it.
+type Spreader interface {
+	Kernel
+
+	// Beside claims another table in the same network namespace, kept like this
+	// one. It fails with [ErrTableBusy] if anybody has it, in either family that
+	// this one has.
+	Beside(table uint32) (Kernel, error)
+
+	// Rules lists all rules of a family, in the order in which packets meet them.
+	Rules(mroute.Family) ([]Rule, error)
+
+	// AddRule adds one of our own. That it is there already is success, as it is of
+	// DeleteRule that it is not.
+	AddRule(Rule) error
+	DeleteRule(Rule) error
+}
+
+// Rule leads packets to a table.
+type Rule struct {
+	Family mroute.Family
+	Links  Way
+	Table  uint32 // 0: the default one
+
+	// Of rules that are listed:
+
+	Priority uint32 // packets meet low numbers first
+	Own      bool   // it bears the mark of this program; else it has been made by somebody else
+	Other    bool   // it asks for more than links, or does not just name a table
+}
+
+// Way is on which links a packet must come and go. Rules name links, whether they
+// are there or not.
+type Way struct {
+	In  string // where it arrives; "": anywhere
+	Out string // where this very system sends it, as to the kernel it then comes in by lo; "": anywhere or not at all
+}
+
+// RulePriority is that of our own rules. It is low, since they say no more than
+// by which table the router works that gets the packets anyway.
+const RulePriority = 10
+
+// RuleProtocol is the mark of our own rules: RTPROT_MROUTED of rtnetlink.h.
+const RuleProtocol = 17
