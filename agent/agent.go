@@ -18,6 +18,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/mrdisc"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/spread"
 )
 
 // Options configure an agent. The callbacks may be nil; they are called from
@@ -60,7 +61,7 @@ type Options struct {
 type Agent struct {
 	o      Options
 	log    *slog.Logger
-	engine *engine.Engine
+	router *spread.Router
 	mrdisc *mrdisc.Announcer
 	hook   *hook.Runner
 	await  *awaited
@@ -85,7 +86,7 @@ func New(o Options) *Agent {
 	a := &Agent{o: o, log: o.Logger, await: newAwaited(o.Await), reloads: make(chan *reload)}
 	a.hook = hook.New(o.Script, o.Logger)
 	a.mrdisc = mrdisc.New(mrdisc.Options{Interval: o.MRDiscInterval, NetNS: o.NetNS, Logger: o.Logger, Silent: o.Leave})
-	a.engine = engine.New(engine.Options{
+	a.router = spread.New(engine.Options{
 		Kernel:        o.Kernel,
 		FlushInterval: o.FlushInterval,
 		RemoveForeign: o.RemoveForeign,
@@ -102,7 +103,7 @@ func New(o Options) *Agent {
 // changed stays on top. Before Run has started the router it waits, as long as
 // ctx lets it.
 func (a *Agent) SetLayer(ctx context.Context, l mroute.Layer) error {
-	if err := a.engine.SetLayer(ctx, l, false); err != nil {
+	if err := a.router.SetLayer(ctx, l, false); err != nil {
 		return err
 	}
 	return a.told(ctx, l.Name)
@@ -111,11 +112,11 @@ func (a *Agent) SetLayer(ctx context.Context, l mroute.Layer) error {
 // Snapshot returns the state of the router, with the kernel's counters if asked
 // for: see [engine.Engine.Snapshot].
 func (a *Agent) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot, error) {
-	return a.engine.Snapshot(ctx, counters)
+	return a.router.Snapshot(ctx, counters)
 }
 
 // Alive returns nil if the router answers before ctx is done.
-func (a *Agent) Alive(ctx context.Context) error { return a.engine.Started(ctx) }
+func (a *Agent) Alive(ctx context.Context) error { return a.router.Started(ctx) }
 
 // Run works until ctx is done, and returns nil then, when the kernel's tables
 // are empty, or left to the next process. Any other return is a failure to start, or to hear from the kernel.
@@ -147,9 +148,9 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 			}
 		})
 	}
-	servant("router", a.engine.Run)
+	servant("router", a.router.Run)
 	servant("router advertisements", a.mrdisc.Run)
-	if a.engine.Started(ctx) != nil {
+	if a.router.Started(ctx) != nil {
 		if clients != nil {
 			_ = clients.Close()
 		}
@@ -219,10 +220,10 @@ func call(f func()) {
 // giveUp ends what is in the kernel, or leaves it to the next process.
 func (a *Agent) giveUp() error {
 	if a.o.Leave == nil || !a.o.Leave() {
-		return a.o.Kernel.Close()
+		return a.router.Close()
 	}
 	a.log.Info("What is in the kernel is left to the next process")
-	return a.o.Kernel.Detach()
+	return a.router.Detach()
 }
 
 // readConf reads the configuration file; the result is nil if there is none to
@@ -247,7 +248,7 @@ func (a *Agent) load(ctx context.Context, occasion string, r *reading) (clean bo
 	if layer == nil {
 		return false, errors.Join(err, a.unread(ctx))
 	}
-	err = a.engine.SetLayer(ctx, *layer, true)
+	err = a.router.SetLayer(ctx, *layer, true)
 	if err == nil {
 		err = a.told(ctx, fileLayer)
 	}

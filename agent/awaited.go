@@ -34,7 +34,7 @@ func (a *Agent) told(ctx context.Context, layer string) error {
 	}
 	if len(w.layers) == 1 && w.layers[layer] {
 		// Not before it is so: who failed here tries again.
-		if err := a.engine.Complete(ctx); err != nil {
+		if err := a.router.Complete(ctx); err != nil {
 			return err
 		}
 	}
@@ -45,7 +45,7 @@ func (a *Agent) told(ctx context.Context, layer string) error {
 // unread is for a configuration file that cannot be read. That it says nothing
 // is no reason to take away what flows.
 func (a *Agent) unread(ctx context.Context) error {
-	if !a.engine.Holds() {
+	if !a.router.Holds() {
 		return a.told(ctx, fileLayer)
 	}
 	w := a.await

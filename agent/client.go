@@ -25,7 +25,7 @@ func (a *Agent) Handle(ctx context.Context, req ipc.Request) (string, error) {
 	case ipc.Show, ipc.ShowDetail, ipc.ShowJSON:
 		return a.show(ctx, req)
 	case ipc.Flush:
-		return "", a.engine.Flush(ctx)
+		return "", a.router.Flush(ctx)
 	case ipc.Reload:
 		a.log.Log(ctx, core.LevelNotice, "reload, asked for by a client")
 		return "", a.Reload(ctx)
@@ -43,11 +43,11 @@ func (a *Agent) Handle(ctx context.Context, req ipc.Request) (string, error) {
 		return "", err
 	}
 	ed.Route.Origin.Ref, ed.Join.Origin.Ref = "client", "client"
-	return "", a.engine.Edit(ctx, ed)
+	return "", a.router.Edit(ctx, ed)
 }
 
 func (a *Agent) show(ctx context.Context, req ipc.Request) (string, error) {
-	snap, err := a.engine.Snapshot(ctx, req.Command != ipc.Show)
+	snap, err := a.router.Snapshot(ctx, req.Command != ipc.Show)
 	if err != nil {
 		return "", err
 	}

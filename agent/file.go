@@ -187,7 +187,7 @@ func (a *Agent) judge(ctx context.Context, r *reading) (layer *mroute.Layer, cle
 		}
 		a.log.Log(ctx, core.LevelNotice, text)
 		return nil, false, nil
-	case r.unread != nil && (a.read || a.engine.Holds()):
+	case r.unread != nil && (a.read || a.router.Holds()):
 		err = fmt.Errorf("cannot read all of the configuration, so what was wanted last stays in effect: %w", r.unread)
 		a.log.Error(err.Error())
 		return nil, false, err

@@ -13,6 +13,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/engine"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/spread"
 )
 
 // RoutersOptions configure [Routers].
@@ -240,7 +241,7 @@ func (r *Routers) runAt(place mroute.Place) runFunc {
 		if err != nil {
 			return err
 		}
-		e := engine.New(engine.Options{
+		e := spread.New(engine.Options{
 			Kernel:        k,
 			FlushInterval: r.o.Main.o.FlushInterval,
 			Logger:        r.o.Logger.With("router", place.String()),
@@ -254,9 +255,9 @@ func (r *Routers) runAt(place mroute.Place) runFunc {
 			close(ended)
 		}()
 		err = serve(ctx, lone{e}, ended)
-		end := k.Close
+		end := e.Close
 		if r.leaves(ctx) {
-			end = k.Detach
+			end = e.Detach
 		}
 		cancel()
 		<-ended
@@ -274,11 +275,11 @@ func (r *Routers) leaves(ctx context.Context) bool {
 }
 
 // lone is a router without an Agent.
-type lone struct{ *engine.Engine }
+type lone struct{ *spread.Router }
 
 // SetLayer implements backend. A lone router has no other layers to wait for.
 func (l lone) SetLayer(ctx context.Context, layer mroute.Layer) error {
-	if err := l.Engine.SetLayer(ctx, layer, false); err != nil {
+	if err := l.Router.SetLayer(ctx, layer, false); err != nil {
 		return err
 	}
 	return l.Complete(ctx)

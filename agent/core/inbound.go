@@ -49,7 +49,19 @@ func (s *State) crowd() []Effect {
 }
 
 // Demand tells what VIFs are wanted for, on all links.
-func (s *State) Demand() mroute.Demand { return s.res.Demand() }
+func (s *State) Demand() mroute.Demand {
+	d := s.res.Demand()
+	for i := range d.Needs {
+		n := &d.Needs[i]
+		n.Here = !slices.ContainsFunc(n.With, func(ifindex int) bool {
+			return slices.ContainsFunc(s.tables, func(t *table) bool {
+				_, has := t.vifs.Of(ifindex)
+				return !has
+			})
+		})
+	}
+	return d
+}
 
 // Flows lists the flows whose packets were seen to arrive on links of those
 // names, by (S,G).

@@ -7,6 +7,9 @@ import "github.com/smcroute/kube-smcroute/agent/mroute"
 type Spreader interface {
 	Kernel
 
+	// Number is that of its own table.
+	Number() uint32
+
 	// Beside claims another table in the same network namespace, kept like this
 	// one. It fails with [ErrTableBusy] if anybody has it, in either family that
 	// this one has.
@@ -15,10 +18,12 @@ type Spreader interface {
 	// Rules lists all rules of a family, in the order in which packets meet them.
 	Rules(mroute.Family) ([]Rule, error)
 
-	// AddRule adds one of our own. That it is there already is success, as it is of
-	// DeleteRule that it is not.
-	AddRule(Rule) error
-	DeleteRule(Rule) error
+	// AddRules adds rules of our own: all of them, or with an error none. It is no
+	// error if one is there already.
+	AddRules([]Rule) error
+
+	// DeleteRules deletes those of them that are there, as far as it can.
+	DeleteRules([]Rule) error
 }
 
 // Rule leads packets to a table.

@@ -33,6 +33,7 @@ type Demand struct {
 type Need struct {
 	Link string
 	With []int // ifindexes of the links that need a VIF, this one among them, ascending
+	Here bool  // all of them have one in the table that was asked
 }
 
 // Arrival is where the packets of a flow were seen to arrive.

@@ -144,6 +144,13 @@ func (x *index) pairs() []pair {
 		froms, tos := make(map[mroute.IfPattern]int), make(map[key]int)
 		for i := range x.layer.Routes {
 			rt := &x.layer.Routes[i]
+			if i > 0 && i < len(x.layer.Routes)-1 {
+				// Of routes in a row with the same interfaces the first and the last count.
+				before, next := &x.layer.Routes[i-1], &x.layer.Routes[i+1]
+				if sameWays(before, rt) && sameWays(rt, next) {
+					continue
+				}
+			}
 			at, ok := froms[rt.From]
 			if !ok {
 				at = len(x.pairList)
@@ -166,6 +173,8 @@ func (x *index) pairs() []pair {
 	})
 	return x.pairList
 }
+
+func sameWays(a, b *mroute.Route) bool { return a.From == b.From && sameSlice(a.To, b.To) }
 
 // way is from where to where a rule of a client leads. A rule without outputs
 // leads nowhere.

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/keep"
@@ -63,8 +62,6 @@ type Kernel struct {
 	held    [len(mroute.Families)]mroute.Held // until settled
 	foreign [len(mroute.Families)]kernel.Foreign
 	settled [len(mroute.Families)]bool
-
-	rules *netlink.Handle // nil until asked for, see Spreader
 
 	linksMu sync.Mutex // guards links: Observer may be called from elsewhere
 	links   *netlinkSocket
@@ -171,9 +168,6 @@ func (k *Kernel) end(remove bool) error {
 	}
 	if k.cmd != nil {
 		k.cmd.close()
-	}
-	if k.rules != nil {
-		k.rules.Close()
 	}
 	k.linksMu.Lock()
 	defer k.linksMu.Unlock()

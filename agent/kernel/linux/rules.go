@@ -17,6 +17,9 @@ import (
 
 var _ kernel.Spreader = (*Kernel)(nil)
 
+// Number implements [kernel.Spreader].
+func (k *Kernel) Number() uint32 { return k.table }
+
 // Beside implements [kernel.Spreader].
 func (k *Kernel) Beside(table uint32) (kernel.Kernel, error) {
 	opt := k.options
@@ -42,52 +45,81 @@ func (k *Kernel) Beside(table uint32) (kernel.Kernel, error) {
 }
 
 // Rules implements [kernel.Spreader].
-func (k *Kernel) Rules(f mroute.Family) ([]kernel.Rule, error) {
-	h, err := k.ruleHandle()
-	if err != nil {
-		return nil, err
-	}
-	for range dumpTries {
+func (k *Kernel) Rules(f mroute.Family) (rules []kernel.Rule, err error) {
+	err = k.withRules(func(h *netlink.Handle) error {
 		var listed []netlink.Rule
-		if listed, err = h.RuleList(ruleFamily(f)); errors.Is(err, netlink.ErrDumpInterrupted) {
-			continue
+		var err error
+		for range dumpTries {
+			if listed, err = h.RuleList(ruleFamily(f)); !errors.Is(err, netlink.ErrDumpInterrupted) {
+				break
+			}
 		}
 		if err != nil {
-			break
+			return newError("list", fmt.Sprintf("%v rules", f), err, ruleCause)
 		}
-		rules := make([]kernel.Rule, len(listed))
 		for i := range listed {
-			rules[i] = newRule(f, &listed[i])
+			rules = append(rules, newRule(f, &listed[i]))
 		}
 		slices.SortStableFunc(rules, func(a, b kernel.Rule) int { return cmp.Compare(a.Priority, b.Priority) })
-		return rules, nil
-	}
-	return nil, newError("list", fmt.Sprintf("%v rules", f), errnoOf(err), ruleCause)
+		return nil
+	})
+	return rules, err
 }
 
-// AddRule implements [kernel.Spreader].
-func (k *Kernel) AddRule(r kernel.Rule) error {
-	return k.changeRule("add", (*netlink.Handle).RuleAdd, r, unix.EEXIST)
+// AddRules implements [kernel.Spreader].
+func (k *Kernel) AddRules(rules []kernel.Rule) error {
+	return k.withRules(func(h *netlink.Handle) error {
+		for i, r := range rules {
+			err := h.RuleAdd(netlinkRule(r))
+			if err == nil || errors.Is(err, unix.EEXIST) {
+				continue
+			}
+			for _, r := range rules[:i] {
+				_ = h.RuleDel(netlinkRule(r))
+			}
+			return newError("add", ruleObject(r), err, ruleCause)
+		}
+		return nil
+	})
 }
 
-// DeleteRule implements [kernel.Spreader].
-func (k *Kernel) DeleteRule(r kernel.Rule) error {
-	return k.changeRule("delete", (*netlink.Handle).RuleDel, r, unix.ENOENT)
+// DeleteRules implements [kernel.Spreader].
+func (k *Kernel) DeleteRules(rules []kernel.Rule) error {
+	return k.withRules(func(h *netlink.Handle) error {
+		var errs []error
+		for _, r := range rules {
+			if err := h.RuleDel(netlinkRule(r)); err != nil && !errors.Is(err, unix.ENOENT) {
+				errs = append(errs, newError("delete", ruleObject(r), err, ruleCause))
+			}
+		}
+		return errors.Join(errs...)
+	})
 }
 
-func (k *Kernel) changeRule(op string, change func(*netlink.Handle, *netlink.Rule) error, r kernel.Rule, done error) error {
-	h, err := k.ruleHandle()
+// withRules calls f with a socket for rules. Few routers need one, and not often.
+func (k *Kernel) withRules(f func(*netlink.Handle) error) error {
+	var h *netlink.Handle
+	err := k.ns.Do(func() (err error) {
+		h, err = netlink.NewHandle(unix.NETLINK_ROUTE)
+		return err
+	})
 	if err != nil {
 		return err
 	}
+	defer h.Close()
+	return f(h)
+}
+
+func netlinkRule(r kernel.Rule) *netlink.Rule {
 	rule := netlink.NewRule()
 	rule.Family, rule.Table = ruleFamily(r.Family), int(r.Table)
 	rule.IifName, rule.OifName = r.Links.In, r.Links.Out
 	rule.Priority, rule.Protocol = kernel.RulePriority, kernel.RuleProtocol
-	if err := change(h, rule); err != nil && !errors.Is(err, done) {
-		return newError(op, fmt.Sprintf("%v rule of %s", r.Family, r.Links.In+r.Links.Out), errnoOf(err), ruleCause)
-	}
-	return nil
+	return rule
+}
+
+func ruleObject(r kernel.Rule) string {
+	return fmt.Sprintf("%v rule of %s", r.Family, r.Links.In+r.Links.Out)
 }
 
 // newRule is a rule as it was listed. A table of 0 there is none: the rule does
@@ -103,18 +135,6 @@ func newRule(f mroute.Family, l *netlink.Rule) kernel.Rule {
 		r.Table = 0
 	}
 	return r
-}
-
-// ruleHandle is the socket for rules, opened when it is asked for first.
-func (k *Kernel) ruleHandle() (*netlink.Handle, error) {
-	if k.rules != nil {
-		return k.rules, nil
-	}
-	err := k.ns.Do(func() (err error) {
-		k.rules, err = netlink.NewHandle(unix.NETLINK_ROUTE)
-		return err
-	})
-	return k.rules, err
 }
 
 func ruleFamily(f mroute.Family) int {

@@ -98,7 +98,7 @@ func TestRuleLeadsToTable(t *testing.T) {
 		send("no rule", false)
 		rule := r.rule(kernel.Way{In: "a"})
 		for range 2 { // what is there already may be added
-			if err := r.AddRule(rule); err != nil {
+			if err := r.AddRules([]kernel.Rule{rule}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -124,7 +124,7 @@ func TestRuleLeadsToTable(t *testing.T) {
 		send("the next link of that name", true)
 
 		for range 2 {
-			if err := r.DeleteRule(rule); err != nil {
+			if err := r.DeleteRules([]kernel.Rule{rule}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -181,24 +181,22 @@ func TestRuleForOwnPackets(t *testing.T) {
 		if passes(never) {
 			t.Error("it goes to the second table without a rule")
 		}
-		if err := r.AddRule(r.rule(kernel.Way{In: "a"})); err != nil {
+		if err := r.AddRules([]kernel.Rule{r.rule(kernel.Way{In: "a"})}); err != nil {
 			t.Fatal(err)
 		}
 		if f == mroute.IPv4 {
 			if passes(never) {
 				t.Error("it goes to the second table by a rule for what arrives")
 			}
-			if err := r.AddRule(r.rule(kernel.Way{Out: "a"})); err != nil {
+			if err := r.AddRules([]kernel.Rule{r.rule(kernel.Way{Out: "a"})}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if !passes(soon) {
 			t.Error("it does not go to the second table")
 		}
-		for _, w := range []kernel.Way{{In: "a"}, {Out: "a"}} {
-			if err := r.DeleteRule(r.rule(w)); err != nil {
-				t.Fatal(err)
-			}
+		if err := r.DeleteRules([]kernel.Rule{r.rule(kernel.Way{In: "a"}), r.rule(kernel.Way{Out: "a"})}); err != nil {
+			t.Fatal(err)
 		}
 		if got := r.own(); len(got) != 0 {
 			t.Errorf("rules left: %+v", got)

@@ -1,0 +1,126 @@
+package spread
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/smcroute/kube-smcroute/agent/core"
+	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/spread/assign"
+)
+
+// recover takes over the tables to which rules of the process before this one
+// lead. Its links stay there.
+func (r *Router) recover() {
+	if r.rules == nil {
+		return
+	}
+	rules, err := r.list()
+	if err != nil {
+		if !errors.Is(err, kernel.ErrNotSupported) {
+			r.trouble(err)
+		}
+		return
+	}
+	where := map[string]int{}
+	links := map[int]map[string]bool{}
+	for _, x := range rules {
+		if _, seen := where[x.Links.In]; seen || !r.ours(x) || x.Links.In == "" {
+			continue
+		}
+		number := int(x.Table - tables(r.rules.Number()))
+		where[x.Links.In] = number
+		if links[number] == nil {
+			links[number] = map[string]bool{}
+		}
+		links[number][x.Links.In] = true
+	}
+	for number, names := range links {
+		if err := r.open(number, names); err != nil {
+			r.taken[number] = errors.Is(err, kernel.ErrTableBusy)
+			maps.DeleteFunc(where, func(_ string, n int) bool { return n == number })
+			r.trouble(err)
+		}
+	}
+	if len(where) == 0 {
+		return
+	}
+	r.where, r.frozen = where, true
+	if err := r.limit(setOf(where), "", nil); err != nil {
+		r.trouble(err)
+	}
+}
+
+// share shares the inbound links out anew, if one table has no room for all, or
+// had not.
+func (r *Router) share() {
+	if r.rules == nil {
+		return
+	}
+	d, err := r.first.Demand(r.run)
+	if err != nil || r.told == "" && !r.thawed && sameNeeds(d.Needs, r.needs) {
+		return
+	}
+	if err := r.shareOut(d.Needs); err != nil {
+		r.trouble(err)
+		return
+	}
+	if r.told != "" {
+		r.o.Logger.Log(r.run, core.LevelNotice, "Interfaces are spread over several tables of the kernel now, as they should")
+	}
+	r.needs, r.thawed, r.told, r.pause = d.Needs, false, "", 0
+}
+
+func sameNeeds(a, b []mroute.Need) bool {
+	return slices.EqualFunc(a, b, func(a, b mroute.Need) bool { return a.Link == b.Link && slices.Equal(a.With, b.With) })
+}
+
+func (r *Router) shareOut(needs []mroute.Need) error {
+	rules, err := r.list()
+	if err != nil {
+		return err
+	}
+	fixed, lost := r.bound(rules, needs)
+	r.tellLost(lost)
+	present := maps.Clone(r.where)
+	if present == nil {
+		present = map[string]int{}
+	}
+	for _, n := range needs {
+		if _, is := present[n.Link]; !is && (r.home[n.Link] || n.Here) {
+			present[n.Link] = assign.Home
+		}
+	}
+	for {
+		next := assign.Next(assign.Situation{
+			Needs: needs, Present: present, Fixed: fixed, Taken: r.taken, Frozen: r.frozen,
+		})
+		again, err := r.openAll(&next)
+		if err != nil {
+			return err
+		}
+		if !again {
+			return r.carry(&next, rules)
+		}
+	}
+}
+
+// openAll opens the tables that an assignment uses, and that are not open. With
+// again, one of them is another program's: another assignment is needed.
+func (r *Router) openAll(next *assign.Assignment) (again bool, err error) {
+	for _, number := range next.Used() {
+		if r.beside[number] != nil {
+			continue
+		}
+		err := r.open(number, map[string]bool{})
+		switch {
+		case errors.Is(err, kernel.ErrTableBusy):
+			r.taken[number], again = true, true
+		case err != nil:
+			return false, err
+		}
+	}
+	return again, nil
+}

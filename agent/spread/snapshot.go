@@ -1,0 +1,84 @@
+package spread
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// Snapshot returns the state of all tables as one: see [engine.Engine.Snapshot].
+func (r *Router) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot, error) {
+	others := r.others()
+	snap, err := r.first.Snapshot(ctx, counters)
+	if err != nil || len(others) == 0 {
+		return snap, err
+	}
+	m := newMerger(snap)
+	for _, b := range others {
+		part, err := b.engine.Snapshot(ctx, counters)
+		switch {
+		case ctx.Err() != nil:
+			return nil, err
+		case err == nil: // else it has just been closed
+			m.add(part, b.table)
+		}
+	}
+	m.sort()
+	return snap, nil
+}
+
+// merger puts what several tables hold into one snapshot.
+type merger struct {
+	into *mroute.Snapshot
+	at   map[string]int // position of a link in into.Links
+}
+
+func newMerger(into *mroute.Snapshot) *merger {
+	m := &merger{into: into, at: make(map[string]int, len(into.Links))}
+	for i := range into.Links {
+		m.at[into.Links[i].Name] = i
+	}
+	return m
+}
+
+// add adds what another table holds: its links are those by which packets come
+// in, and others if no table before it has them.
+func (m *merger) add(part *mroute.Snapshot, table uint32) {
+	s := m.into
+	s.Tables = append(s.Tables, table)
+	s.Rules = append(s.Rules, part.Rules...)
+	s.Pending = append(s.Pending, part.Pending...)
+	since := s.Time.Sub(part.Time)
+	for _, list := range []struct{ to, from *[]mroute.EntryView }{{&s.Entries, &part.Entries}, {&s.Foreign, &part.Foreign}} {
+		for _, e := range *list.from {
+			e.Age += since
+			*list.to = append(*list.to, e)
+		}
+	}
+	takes := map[string]bool{}
+	for i := range part.Rules {
+		takes[part.Rules[i].IIF] = true
+	}
+	for i := range part.Links {
+		l := part.Links[i]
+		at, ok := m.at[l.Name]
+		if !ok || l.VIF == mroute.NoVIF && l.MIF == mroute.NoVIF {
+			continue
+		}
+		if have := &s.Links[at]; takes[l.Name] || have.VIF == mroute.NoVIF && have.MIF == mroute.NoVIF {
+			l.Table = table
+			*have = l
+		}
+	}
+}
+
+// sort brings what was put together into the order of one table.
+func (m *merger) sort() {
+	slices.SortStableFunc(m.into.Rules, func(a, b mroute.RuleView) int {
+		return cmp.Or(cmp.Compare(a.Row, b.Row), cmp.Compare(m.at[a.IIF], m.at[b.IIF]))
+	})
+	slices.SortStableFunc(m.into.Entries, func(a, b mroute.EntryView) int { return cmp.Compare(b.Age, a.Age) })
+	slices.SortStableFunc(m.into.Foreign, func(a, b mroute.EntryView) int { return a.SG.Compare(b.SG) })
+}
