@@ -53,11 +53,9 @@ func (s *State) Demand() mroute.Demand {
 	d := s.res.Demand()
 	for i := range d.Needs {
 		n := &d.Needs[i]
-		n.Here = !slices.ContainsFunc(n.With, func(ifindex int) bool {
-			return slices.ContainsFunc(s.tables, func(t *table) bool {
-				_, has := t.vifs.Of(ifindex)
-				return !has
-			})
+		n.Here = slices.ContainsFunc(s.tables, func(t *table) bool {
+			_, has := t.vifs.Of(n.Index)
+			return has
 		})
 	}
 	return d

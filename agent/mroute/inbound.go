@@ -31,9 +31,10 @@ type Demand struct {
 
 // Need is what packets that arrive on one link need.
 type Need struct {
-	Link string
-	With []int // ifindexes of the links that need a VIF, this one among them, ascending
-	Here bool  // all of them have one in the table that was asked
+	Link  string
+	Index int
+	With  []int // ifindexes of the links that need a VIF, this one among them, ascending
+	Here  bool  // the link itself has one in the table that was asked
 }
 
 // Arrival is where the packets of a flow were seen to arrive.

@@ -47,7 +47,7 @@ func (r *Resolver) Demand() mroute.Demand {
 	}
 	order, reach := r.reach()
 	for _, pos := range order {
-		n := mroute.Need{Link: r.links[pos].Name}
+		n := mroute.Need{Link: r.links[pos].Name, Index: r.links[pos].Index}
 		for out, is := range reach[pos] {
 			if is {
 				n.With = append(n.With, r.links[out].Index)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/netns"
+	"github.com/smcroute/kube-smcroute/agent/spread"
 	"github.com/smcroute/kube-smcroute/cmd/internal/logging"
 )
 
@@ -137,11 +139,15 @@ func (s *service) discard(wanted []mroute.Place) {
 		nsid   string
 		number uint32
 	}
-	keep := map[table]bool{{own, s.table}: true}
+	keep := []table{{own, s.table}}
 	for _, p := range wanted {
-		keep[table{idOf(p, own), p.Table}] = true
+		keep = append(keep, table{idOf(p, own), p.Table})
 	}
-	err = linux.Discard(*k, func(nsid string, number uint32) bool { return keep[table{nsid, number}] })
+	err = linux.Discard(*k, func(nsid string, number uint32) bool {
+		return slices.ContainsFunc(keep, func(t table) bool {
+			return t.nsid == nsid && (t.number == number || spread.Beside(t.number, number))
+		})
+	})
 	if err != nil {
 		s.log.Warn("What the keeper holds for places where nothing is wanted any more is not all gone", "error", err)
 	}

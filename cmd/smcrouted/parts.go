@@ -10,6 +10,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/netns"
+	"github.com/smcroute/kube-smcroute/agent/spread"
 )
 
 // router is what the daemon runs: an *agent.Agent.
@@ -66,5 +67,7 @@ func discardOthers(k keep.Keeping, table uint32) error {
 	if err != nil {
 		return err
 	}
-	return linux.Discard(k, func(netns string, t uint32) bool { return netns == own && t == table })
+	return linux.Discard(k, func(netns string, t uint32) bool {
+		return netns == own && (t == table || spread.Beside(table, t))
+	})
 }
