@@ -216,6 +216,9 @@ func (e *edits) clone() *edits {
 			copied.route.To, copied.to = slices.Clone(ed.route.To), slices.Clone(ed.to)
 			copied.without = slices.Clone(ed.without)
 			copies[i] = &copied
+			if ed.added > 0 {
+				c.groups.add(&copied.route, &copied)
+			}
 		}
 		c.routes[m] = copies
 	}

@@ -347,7 +347,7 @@ func (r *Resolver) withoutSource(group netip.Addr, arrival int, v *VIFs) (mroute
 	if e, ok := r.anySource(group, v); ok {
 		return e, true
 	}
-	if vif, ok := v.Of(arrival); ok {
+	if vif, ok := v.Of(arrival); ok && r.Takes(arrival) {
 		return mroute.Entry{IIF: vif, Kind: mroute.StopFilter}, true
 	}
 	return mroute.Entry{}, false
