@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -101,7 +100,7 @@ func (x *router) ask(l mroute.Layer) <-chan struct{} {
 
 // take makes w what is wanted.
 func (x *router) take(w wish) {
-	x.has = x.has && reflect.DeepEqual(w.layer, x.want.layer)
+	x.has = x.has && w.layer.Equal(&x.want.layer)
 	x.want.layer = w.layer
 	x.want.waiting = append(x.want.waiting, w.waiting...)
 }

@@ -210,7 +210,7 @@ func (s *State) compare(sg mroute.SG, b *batch) {
 // applied takes over into the belief what the kernel did.
 func (s *State) applied(errs []error, now time.Time) []Effect {
 	var news FlowsChanged
-	sets := len(s.inflight.cells) > 0
+	sets := len(s.inflight.cells) == len(s.inflight.ops)
 	for i := range s.inflight.ops {
 		op := &s.inflight.ops[i]
 		var err error

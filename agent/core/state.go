@@ -152,11 +152,7 @@ func (s *State) Step(ev Event, now time.Time) []Effect {
 	case Applied:
 		out = s.applied(ev.Errs, now)
 	case SetLayer:
-		s.in.SetLayer(ev.Layer)
-		if ev.DropEdits {
-			s.in.DropEdits()
-		}
-		out = s.lookAgain(s.res.Links())
+		out = s.setLayer(ev)
 	case LinksRead:
 		out = s.linksRead(ev)
 	case Upcalls:
@@ -211,6 +207,28 @@ func (s *State) Edit(ed mroute.Edit) ([]Effect, error) {
 		s.touchJoin(ed.Join)
 	}
 	return append(s.noteLacking(), s.advance()...), nil
+}
+
+// setLayer marks what the layer changes. If something waits for a retry anyway,
+// or entries that were found may be concerned, that is everything.
+func (s *State) setLayer(ev SetLayer) []Effect {
+	ch := s.in.SetLayer(ev.Layer)
+	dropped := ev.DropEdits && s.in.DropEdits()
+	if ch.All || dropped || s.trouble.waking || s.anyFound() {
+		return s.lookAgain(s.res.Links())
+	}
+	s.res = plan.NewResolver(s.in, s.res.Links())
+	s.work.vifs, s.changed = true, true
+	s.work.joins = s.work.joins || ch.Joins
+	for _, m := range ch.Matches {
+		s.touch(m)
+	}
+	return append(s.noteLacking(), s.advertise()...)
+}
+
+// anyFound reports whether a table has entries of which it was found.wasFound.
+func (s *State) anyFound() bool {
+	return slices.ContainsFunc(s.tables, func(t *table) bool { return len(t.held)+len(t.foreign) > 0 })
 }
 
 // touch marks the flows that a change to rules with match m may concern.

@@ -2,6 +2,7 @@ package mroute
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 )
 
@@ -18,6 +19,14 @@ type Layer struct {
 	// in order that covers a flow gives all its outputs, as in smcroute.conf.
 	// Clear: the outputs of all that cover it are united.
 	FirstMatch bool
+}
+
+// Equal reports whether l and o are the same, origins included.
+func (l *Layer) Equal(o *Layer) bool {
+	return l.Name == o.Name && l.FirstMatch == o.FirstMatch && slices.Equal(l.Phyints, o.Phyints) && slices.Equal(l.Joins, o.Joins) &&
+		len(l.Routes) == len(o.Routes) && slices.EqualFunc(l.Routes, o.Routes, func(a, b Route) bool {
+		return a.Origin == b.Origin && a.Same(&b)
+	})
 }
 
 // Route is a rule: packets that arrive on From and fall under Match leave
@@ -37,6 +46,12 @@ type Route struct {
 	// MaxFlows is how many entries learned by this rule there may be at a time;
 	// 0: as many as the router may have.
 	MaxFlows int
+}
+
+// Same reports whether r and o say the same, wherever they come from.
+func (r *Route) Same(o *Route) bool {
+	return r.From == o.From && r.Match == o.Match && r.Scopes == o.Scopes && r.AnySource == o.AnySource && r.MaxFlows == o.MaxFlows &&
+		slices.Equal(r.To, o.To) && slices.Equal(r.Except, o.Except)
 }
 
 // AnySource is how a (*,G) rule forwards.

@@ -16,22 +16,28 @@ type Intent struct {
 // NewIntent returns an intent that wants nothing.
 func NewIntent() *Intent { return &Intent{edits: newEdits()} }
 
-// SetLayer replaces the layer of that name. What clients changed stays on top:
-// see [Intent.DropEdits].
-func (in *Intent) SetLayer(l mroute.Layer) {
-	x := newIndex(l)
+// SetLayer replaces the layer of that name, and tells what that changes. What
+// clients changed stays on top: see [Intent.DropEdits].
+func (in *Intent) SetLayer(l mroute.Layer) Change {
 	i, found := slices.BinarySearchFunc(in.layers, l.Name, func(have *index, name string) int {
 		return cmp.Compare(have.layer.Name, name)
 	})
-	if found {
-		in.layers[i] = x
-	} else {
-		in.layers = slices.Insert(in.layers, i, x)
+	if !found {
+		in.layers = slices.Insert(in.layers, i, newIndex(l))
+		return Change{All: true}
 	}
+	x, ch := in.layers[i].replace(l)
+	in.layers[i] = x
+	return ch
 }
 
-// DropEdits forgets what clients changed.
-func (in *Intent) DropEdits() { in.edits = newEdits() }
+// DropEdits forgets what clients changed, and reports whether there was
+// something.
+func (in *Intent) DropEdits() bool {
+	some := !in.edits.empty()
+	in.edits = newEdits()
+	return some
+}
 
 // Routes is the number of routes in all layers.
 func (in *Intent) Routes() int {
