@@ -3,6 +3,7 @@ package core_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,21 +71,61 @@ func started(b *testing.B, n int) (*core.State, mroute.Layer) {
 	return s, layer
 }
 
+// The layer that comes says the same, but shares nothing with the one before.
 func BenchmarkReloadUnchanged(b *testing.B) {
 	for _, n := range sizes {
 		s, layer := started(b, n)
-		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
-			b.ReportAllocs()
-			used := cputime.Used()
-			for b.Loop() {
-				if got := run(s, s.Step(core.SetLayer{Layer: layer}, time.Now()), time.Now()); got != 0 {
-					b.Fatalf("%d ops", got)
-				}
-			}
-			cputime.Report(b, used, b.N)
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/route")
-		})
+		benchmarkLayers(b, s, [2]mroute.Layer{layer, apart(n)}, 0)
 	}
+}
+
+// In the layer that comes one route in the middle is another, or not there: then all
+// routes behind it have other places.
+func BenchmarkOneChange(b *testing.B) {
+	b.Run("changed", func(b *testing.B) {
+		for _, n := range sizes {
+			s, layer := started(b, n)
+			other := apart(n)
+			other.Routes[n/2].To = []mroute.Output{{If: "b1"}}
+			benchmarkLayers(b, s, [2]mroute.Layer{layer, other}, 1)
+		}
+	})
+	b.Run("removed", func(b *testing.B) {
+		for _, n := range sizes {
+			s, layer := started(b, n)
+			other := apart(n)
+			other.Routes = slices.Delete(other.Routes, n/2, n/2+1)
+			benchmarkLayers(b, s, [2]mroute.Layer{layer, other}, 1)
+		}
+	})
+}
+
+// apart makes exactRoutes of which no two have memory in common, as a source may.
+func apart(n int) mroute.Layer {
+	l := exactRoutes(n)
+	for i := range l.Routes {
+		l.Routes[i].To = slices.Clone(l.Routes[i].To)
+	}
+	return l
+}
+
+// benchmarkLayers replaces the first layer, which is in force, by the second, that
+// by the first, and so on; each time there are so many ops.
+func benchmarkLayers(b *testing.B, s *core.State, layers [2]mroute.Layer, ops int) {
+	n := len(layers[0].Routes)
+	i := 0
+	b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
+		b.ReportAllocs()
+		used := cputime.Used()
+		for b.Loop() {
+			i = 1 - i
+			if got := run(s, s.Step(core.SetLayer{Layer: layers[i]}, time.Now()), time.Now()); got != ops {
+				b.Fatalf("%d ops", got)
+			}
+		}
+		cputime.Report(b, used, b.N)
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/route")
+	})
 }
 
 func BenchmarkAddAndRemoveOne(b *testing.B) {
