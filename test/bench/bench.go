@@ -8,8 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/prometheus/procfs"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/test/interop/program"
@@ -147,36 +148,33 @@ func stop(tb netlab.TB, d *program.Daemon) {
 	}
 }
 
-// resident is the resident memory of a process in bytes, once it has stayed the
-// same for a while: a daemon may give memory back when it is ready.
-func resident(tb netlab.TB, d *program.Daemon) float64 {
+// memory is that of a process.
+func memory(tb netlab.TB, d *program.Daemon) procfs.ProcStatus {
 	tb.Helper()
-	const still, limit = 500 * time.Millisecond, 10 * time.Second
-	rss, since := 0.0, time.Now()
-	for start := time.Now(); time.Since(start) < limit && time.Since(since) < still; time.Sleep(20 * time.Millisecond) {
-		if now := vm(tb, d, "VmRSS"); now != rss {
-			rss, since = now, time.Now()
+	p, err := procfs.NewProc(d.PID())
+	if err == nil {
+		var s procfs.ProcStatus
+		if s, err = p.NewStatus(); err == nil {
+			return s
 		}
 	}
-	return rss
+	tb.Fatalf("memory of %d: %v", d.PID(), err)
+	return procfs.ProcStatus{}
 }
 
-// vm reads a line of proc_pid_status(5), in bytes.
-func vm(tb netlab.TB, d *program.Daemon, key string) float64 {
+// resident adds the resident memory of a process to s in bytes, once it has stayed the same
+// for a while: a daemon may give memory back when it is ready.
+func (s *side) resident(tb netlab.TB, d *program.Daemon) {
 	tb.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.PID()))
-	if err != nil {
-		tb.Fatalf("%v", err)
-	}
-	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); f[0] == key+":" {
-			kib, err := strconv.Atoi(f[1])
-			if err != nil {
-				tb.Fatalf("%s: %v", line, err)
-			}
-			return float64(kib << 10)
+	const still, limit = 500 * time.Millisecond, 10 * time.Second
+	m, since := memory(tb, d), time.Now()
+	for start := time.Now(); time.Since(start) < limit && time.Since(since) < still; time.Sleep(20 * time.Millisecond) {
+		now := memory(tb, d)
+		if now.VmRSS != m.VmRSS {
+			since = time.Now()
 		}
+		m = now
 	}
-	tb.Fatalf("/proc/%d/status: no %s", d.PID(), key)
-	return 0
+	s.add(float64(m.VmRSS))
+	s.note = "peak " + mib(float64(m.VmHWM))
 }

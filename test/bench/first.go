@@ -121,7 +121,7 @@ func (b *bench) bareForwarder(tb netlab.TB) *forwarder {
 }
 
 func (r *router) forwarder(tb netlab.TB, name string) *forwarder {
-	return &forwarder{router: r, probe: r.newProbe(tb), side: side{name: name}}
+	return &forwarder{router: r, probe: r.newProbe(tb, "a"), side: side{name: name}}
 }
 
 // checkNative fails if a flow has an entry of its own.

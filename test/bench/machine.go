@@ -2,10 +2,9 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"runtime"
-	"strings"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,16 +17,13 @@ type machine struct {
 // thisMachine looks at it. What the system does not tell is "unknown".
 func thisMachine() machine {
 	m := machine{cpu: "unknown CPU", kernel: "unknown kernel", load: "unknown"}
-	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for line := range strings.Lines(string(b)) {
-			if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "model name" {
-				m.cpu = strings.Join(strings.Fields(value), " ")
-				break
-			}
+	if fs, err := procfs.NewDefaultFS(); err == nil {
+		if cpus, err := fs.CPUInfo(); err == nil && len(cpus) > 0 {
+			m.cpu = cpus[0].ModelName
 		}
-	}
-	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
-		m.load, _, _ = strings.Cut(string(b), " ")
+		if load, err := fs.LoadAvg(); err == nil {
+			m.load = fmt.Sprintf("%.2f", load.Load1)
+		}
 	}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {

@@ -136,4 +136,5 @@ var measurements = []struct {
 	{"learn", (*bench).learn},
 	{"path", (*bench).path},
 	{"counters", (*bench).counters},
+	{"interfaces", (*bench).interfaces},
 }

@@ -13,8 +13,7 @@ import (
 func (b *bench) memory(tb netlab.TB) []row {
 	measure := func(s *side, d *program.Daemon) *side {
 		if d != nil {
-			s.add(resident(tb, d))
-			s.note = "peak " + mib(vm(tb, d, "VmHWM"))
+			s.resident(tb, d)
 			d.Kill()
 		}
 		return s
@@ -36,7 +35,9 @@ func (b *bench) afterFloods(tb netlab.TB) []row {
 	d := r.daemon(tb, b.ours)
 	flood := func(first int) *side {
 		r.newSender(tb, first, b.flood).run(tb, b.fast)
-		return &side{figures: []float64{resident(tb, d)}, note: "peak " + mib(vm(tb, d, "VmHWM"))}
+		s := &side{}
+		s.resident(tb, d)
+		return s
 	}
 	one, two := flood(0), flood(b.flood)
 	one.name = "after the first"

@@ -25,21 +25,12 @@ func (b *bench) path(tb netlab.TB) []row {
 	r := b.router(tb, conf(mroute.IPv4, 0, template+"mroute from in source 10.1.1.1 group 232.1.1.1 to out\n"))
 	r.daemon(tb, b.ours)
 	source, group := [4]byte{10, 1, 1, 1}, [4]byte{232, 1, 1, 1}
-	frames := make([][]byte, burst)
-	for i := range frames {
-		frames[i] = frame(source, group)
-	}
-	known := r.sender(tb, frames)
+	known := r.repeated(tb, "a", source, group)
 	flows := int(float64(b.fast) * b.pathTime.Seconds())
 
 	sent := 0
 	measure := func(s *side) {
-		packets, cost, err := known.hammer(b.pathTime)
-		if err != nil {
-			tb.Fatalf("known flow: %v", err)
-		}
-		s.add(cost.Seconds() / float64(packets))
-		sent += packets
+		sent += known.cost(tb, s, b.pathTime)
 	}
 	for i := range b.pathRounds {
 		measure(quiet)
@@ -70,6 +61,18 @@ func (b *bench) path(tb netlab.TB) []row {
 		compare(what+": CPU", seconds, flooded, quiet, notSlowed),
 		alone("the same: packets lost", count, lost, atMost(0)),
 	}
+}
+
+// cost sends packets for some time, adds what each cost to s, and returns how many were
+// sent.
+func (s *sender) cost(tb netlab.TB, to *side, d time.Duration) (packets int) {
+	tb.Helper()
+	packets, cost, err := s.hammer(d)
+	if err != nil {
+		tb.Fatalf("known flow: %v", err)
+	}
+	to.add(cost.Seconds() / float64(packets))
+	return packets
 }
 
 // hammer sends its packets again and again, on a processor of its own, and returns
@@ -103,7 +106,7 @@ func threadTime() (time.Duration, error) {
 }
 
 // onProcessor calls f on a thread that stays on one of the processors that this
-// program may use, the n-th of them.
+// program may use, the n-th of them if there are so many.
 func onProcessor(n int, f func() error) error {
 	done := make(chan error)
 	go func() {
@@ -113,16 +116,16 @@ func onProcessor(n int, f func() error) error {
 			if err := unix.SchedGetaffinity(0, &all); err != nil {
 				return err
 			}
+			n %= all.Count()
 			for cpu := range 64 * len(all) {
-				if !all.IsSet(cpu) {
-					continue
-				}
-				if n--; n < 0 {
-					one.Set(cpu)
-					return errors.Join(unix.SchedSetaffinity(0, &one), f())
+				if all.IsSet(cpu) {
+					if n == 0 {
+						one.Set(cpu)
+					}
+					n--
 				}
 			}
-			return errors.New("too few processors")
+			return errors.Join(unix.SchedSetaffinity(0, &one), f())
 		}()
 	}()
 	return <-done

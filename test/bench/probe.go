@@ -13,16 +13,18 @@ import (
 
 // probe sends single packets into a router and sees when they arrive behind it.
 type probe struct {
-	out, in int    // sockets of packet(7), on hosts:a and hosts:b
+	out, in int // sockets of packet(7), on a link of the hosts and on hosts:b
+	group   [4]byte
 	frame   []byte // the last that arrived
 	control []byte
 }
 
-func (r *router) newProbe(tb netlab.TB) *probe {
+// newProbe makes one that sends on a link of the hosts.
+func (r *router) newProbe(tb netlab.TB, link string) *probe {
 	tb.Helper()
-	p := &probe{out: -1, in: -1, frame: make([]byte, 128), control: make([]byte, 128)}
+	p := &probe{out: -1, in: -1, group: firstGroup, frame: make([]byte, 128), control: make([]byte, 128)}
 	tb.Cleanup(func() { _, _ = unix.Close(p.out), unix.Close(p.in) })
-	a, b := r.hosts.Index("a"), r.hosts.Index("b")
+	a, b := r.hosts.Index(link), r.hosts.Index("b")
 	err := r.hosts.Do(func() (err error) {
 		if p.out, err = packetSocket(a, 0); err != nil {
 			return err
@@ -56,10 +58,10 @@ func packetSocket(index int, protocol uint16) (fd int, err error) {
 	return fd, nil
 }
 
-// send sends a packet from source to firstGroup and waits until it arrives.
+// send sends a packet from source to the group and waits until it arrives.
 func (p *probe) send(tb netlab.TB, source [4]byte, within time.Duration) (took time.Duration, ok bool) {
 	tb.Helper()
-	f := frame(source, firstGroup)
+	f := frame(source, p.group)
 	start := time.Now()
 	if _, err := unix.Write(p.out, f); err != nil {
 		tb.Fatalf("sending a packet: %v", err)

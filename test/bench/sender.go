@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 	"unsafe"
@@ -36,15 +37,21 @@ func (r *router) newSender(tb netlab.TB, first, n int) *sender {
 	for i := range frames {
 		frames[i] = frame(flow(first + i))
 	}
-	return r.sender(tb, frames)
+	return r.sender(tb, "a", frames)
 }
 
-// sender makes one for these frames, which can be one and the same.
-func (r *router) sender(tb netlab.TB, frames [][]byte) *sender {
+// repeated makes one that sends the same packet many times with a call.
+func (r *router) repeated(tb netlab.TB, link string, source, group [4]byte) *sender {
+	tb.Helper()
+	return r.sender(tb, link, slices.Repeat([][]byte{frame(source, group)}, burst))
+}
+
+// sender makes one for these frames, on a link of the hosts.
+func (r *router) sender(tb netlab.TB, link string, frames [][]byte) *sender {
 	tb.Helper()
 	n := len(frames)
 	s := &sender{hdrs: make([]mmsghdr, n)}
-	index := r.hosts.Index("a")
+	index := r.hosts.Index(link)
 	err := r.hosts.Do(func() (err error) {
 		if s.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
 			return err
