@@ -67,6 +67,9 @@ type MulticastRouteList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.from.interface) || self.from.interface.endsWith('+') || !has(self.to) || self.to.all(t, !has(t.interface) || t.interface != self.from.interface)",message="from.interface must not be in to as well: packets would leave where they arrived",fieldPath=".to"
 // +kubebuilder:validation:XValidation:rule="size(self.groups) == 0 || !self.groups[0].contains(':') || !has(self.to) || self.to.all(t, !has(t.ttlThreshold) || t.ttlThreshold <= 1)",message="the kernel keeps no TTL threshold per output for IPv6: leave ttlThreshold out",fieldPath=".to"
 // +kubebuilder:validation:XValidation:rule="size(self.groups) == 0 || !self.groups[0].contains(':') || self.table <= 99999999",message="IPv6 has tables up to 99999999, fewer than IPv4",fieldPath=".table"
+// +kubebuilder:validation:XValidation:rule="!has(self.anySource) || !has(self.from.pods) && (!has(self.sources) || size(self.sources) == 0)",message="anySource is for routes from any source: leave sources and from.pods out, or anySource",fieldPath=".anySource",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!has(self.anySource) || self.anySource != 'Native' || self.groups.all(g, !isCIDR(g) || cidr(g).prefixLength() == (g.contains(':') ? 128 : 32))",message="anySource Native is for single groups: the kernel has no entry for a prefix, whose flows are learned",fieldPath=".anySource"
+// +kubebuilder:validation:XValidation:rule="!has(self.maxFlows) || !has(self.from.pods) && (!has(self.sources) || size(self.sources) == 0 || self.sources.exists(s, isCIDR(s) && cidr(s).prefixLength() < (s.contains(':') ? 128 : 32)) || self.groups.exists(g, isCIDR(g) && cidr(g).prefixLength() < (g.contains(':') ? 128 : 32)))",message="maxFlows is for routes that learn flows, with prefixes or any source: leave it out",fieldPath=".maxFlows",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="!has(self.join) || !self.join || (self.groups.all(g, !isCIDR(g) || cidr(g).prefixLength() >= (g.contains(':') ? 120 : 24)) && (!has(self.sources) || self.sources.all(s, !isCIDR(s) || cidr(s).prefixLength() >= (s.contains(':') ? 120 : 24))))",message="join is for addresses and for prefixes of length 24 (IPv6: 120) or more, as each address is joined: leave it out, and join what is needed with a MulticastGroup",fieldPath=".join"
 // +kubebuilder:validation:XValidation:rule="!has(self.join) || !self.join || self.groups.map(g, isCIDR(g) && cidr(g).prefixLength() >= (g.contains(':') ? 120 : 24) ? [256, 128, 64, 32, 16, 8, 4, 2, 1][cidr(g).prefixLength() - (g.contains(':') ? 120 : 24)] : 1).sum() * (!has(self.sources) || size(self.sources) == 0 ? 1 : self.sources.map(s, isCIDR(s) && cidr(s).prefixLength() >= (s.contains(':') ? 120 : 24) ? [256, 128, 64, 32, 16, 8, 4, 2, 1][cidr(s).prefixLength() - (s.contains(':') ? 120 : 24)] : 1).sum()) <= 4096",message="the sources and groups to join stand for more than 4096 pairs of addresses: use longer prefixes, or several routes",fieldPath=".join"
 type MulticastRouteSpec struct {
@@ -103,7 +106,9 @@ type MulticastRouteSpec struct {
 	// sources.
 	//
 	// A route of single sources and single groups is in the kernel before the
-	// first packet. Any other is learned, flow by flow, from the packets.
+	// first packet, and so is one of any source and single groups, unless
+	// anySource says otherwise. Any other is learned, flow by flow, from the
+	// packets.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=128
@@ -145,7 +150,46 @@ type MulticastRouteSpec struct {
 	// join. To join without forwarding there is MulticastGroup.
 	// +optional
 	Join bool `json:"join,omitempty"`
+
+	// anySource says how a single group is forwarded if there are no sources.
+	//
+	// Native has one (*,G) entry in the kernel, which forwards the first packet
+	// like all others, and takes the same room for a thousand sources as for one.
+	// All sources are counted together, in one flow. It is possible if packets to
+	// the group arrive on one interface of the node, if no other route makes a
+	// difference between sources there, and none forwards what arrives at one of
+	// the outputs; where it is not, sources are learned and the route is not
+	// programmed, with the reason NotSupported.
+	//
+	// Learn has an (S,G) entry for each source, made from its first packets and
+	// counted apart. While it is made four packets are kept; of a stream of
+	// thousands of packets a second some of the first may be lost.
+	//
+	// If absent it is Native where that is possible, and Learn elsewhere. Of
+	// several routes of a group and an interface Native goes before Learn, and
+	// that before none.
+	// +optional
+	AnySource AnySource `json:"anySource,omitempty"`
+
+	// maxFlows, 1 to 1000000, is how many flows, (S,G), each pair of sources and
+	// groups may have learned on a node at a time, so that forged sources do not
+	// fill its memory. The agent has a limit for all of them if absent.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	MaxFlows int32 `json:"maxFlows,omitempty"`
 }
+
+// AnySource is how a group is forwarded from any source: Native or Learn.
+//
+// +kubebuilder:validation:Enum=Native;Learn
+type AnySource string
+
+// The ways to forward from any source.
+const (
+	NativeAnySource AnySource = "Native"
+	LearnAnySource  AnySource = "Learn"
+)
 
 // RouteInput is where packets arrive: exactly one of its fields is set.
 //

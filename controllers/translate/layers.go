@@ -42,6 +42,9 @@ func (ls layers) add(w *wish) {
 			for _, m := range in.matches {
 				r := mroute.Route{From: in.from, Match: m, To: in.to, Origin: origin}
 				r.Origin.Seq = seq(l)
+				if !m.IsExact() {
+					r.AnySource, r.MaxFlows = in.anySource(m), in.most
+				}
 				l.Routes = append(l.Routes, r)
 			}
 		}
@@ -54,6 +57,14 @@ func (ls layers) add(w *wish) {
 	slices.SortFunc(w.object.Routers, func(a, b Router) int {
 		return cmp.Or(strings.Compare(a.PodUID, b.PodUID), cmp.Compare(a.Table, b.Table))
 	})
+}
+
+// anySource is how the rule with match m, which is not exact, forwards.
+func (in input) anySource(m mroute.Match) mroute.AnySource {
+	if m.Source.IsValid() || !m.Group.IsSingleIP() {
+		return mroute.LearnSources
+	}
+	return in.any
 }
 
 // any reports whether there is something to program.

@@ -32,6 +32,9 @@ func (t *translator) route(w *wish, spec *v1alpha1.MulticastRouteSpec) *Rejectio
 	if err != nil {
 		return invalid(err)
 	}
+	if err := checkAnySource(spec, sources, groups); err != nil {
+		return invalid(err)
+	}
 	if err := checkSize(sources, groups, spec.Join); err != nil {
 		return invalid(err)
 	}
@@ -94,6 +97,36 @@ func namesInterface(spec *v1alpha1.MulticastRouteSpec) bool {
 	return spec.From.Interface != "" || slices.ContainsFunc(spec.To, func(o v1alpha1.RouteOutput) bool { return o.Interface != "" })
 }
 
+// anySources are the ways to forward from any source.
+var anySources = map[v1alpha1.AnySource]mroute.AnySource{
+	"":                       mroute.PreferNative,
+	v1alpha1.NativeAnySource: mroute.NativeSources,
+	v1alpha1.LearnAnySource:  mroute.LearnSources,
+}
+
+// maxFlows is the greatest value of spec.maxFlows.
+const maxFlows = 1_000_000
+
+// checkAnySource checks spec.anySource and spec.maxFlows.
+func checkAnySource(spec *v1alpha1.MulticastRouteSpec, sources, groups []netip.Prefix) error {
+	isPrefix := func(p netip.Prefix) bool { return p.IsValid() && !p.IsSingleIP() }
+	switch _, known := anySources[spec.AnySource]; {
+	case !known:
+		return fmt.Errorf("spec.anySource: %q: expected Native or Learn", spec.AnySource)
+	case spec.AnySource != "" && (spec.From.Pods != nil || len(spec.Sources) > 0):
+		return fmt.Errorf("spec.anySource: expected none with spec.sources or spec.from.pods: it is for routes from any source")
+	case spec.AnySource == v1alpha1.NativeAnySource && slices.ContainsFunc(groups, isPrefix):
+		return fmt.Errorf("spec.anySource: expected no Native with a prefix in spec.groups: the kernel has no entry for one")
+	case spec.MaxFlows == 0:
+		return nil
+	case spec.MaxFlows < 0 || spec.MaxFlows > maxFlows:
+		return fmt.Errorf("spec.maxFlows: %d: expected 1 to %d", spec.MaxFlows, maxFlows)
+	case spec.From.Pods != nil || len(spec.Sources) > 0 && !slices.ContainsFunc(sources, isPrefix) && !slices.ContainsFunc(groups, isPrefix):
+		return fmt.Errorf("spec.maxFlows: expected none where nothing is learned, with single sources and groups or spec.from.pods")
+	}
+	return nil
+}
+
 // checkSize refuses what stands for very much.
 func checkSize(sources, groups []netip.Prefix, join bool) error {
 	if len(sources)*len(groups) > MaxRules {
@@ -140,7 +173,11 @@ func (t *translator) inputs(namespace string, spec *v1alpha1.MulticastRouteSpec,
 // names the router does, as it knows where a packet came in.
 func newInput(from mroute.IfPattern, matches []mroute.Match, to []mroute.Output, spec *v1alpha1.MulticastRouteSpec) input {
 	to = without(to, from)
-	return input{from: from, matches: matches, to: to, idle: len(to) == 0 && len(spec.To) > 0}
+	return input{
+		from: from, matches: matches, to: to,
+		any: anySources[spec.AnySource], most: int(spec.MaxFlows),
+		idle: len(to) == 0 && len(spec.To) > 0,
+	}
 }
 
 // without returns to without what is the very link from. It may be to itself.

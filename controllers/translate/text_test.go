@@ -151,6 +151,13 @@ func layerText(at translate.Router, l mroute.Layer) string {
 				to += fmt.Sprintf(":%d", o.Threshold)
 			}
 		}
+		if !r.Match.Source.IsValid() && r.Match.Group.IsSingleIP() {
+			// Native where that is possible goes without saying.
+			to += map[mroute.AnySource]string{mroute.NativeSources: " native", mroute.LearnSources: " learn"}[r.AnySource]
+		}
+		if r.MaxFlows > 0 {
+			to += fmt.Sprintf(" flows %d", r.MaxFlows)
+		}
 		rows = append(rows, row{r.Origin.Seq, fmt.Sprintf("%s %v%s  # %v", r.From, r.Match, to, r.Origin)})
 	}
 	for _, j := range l.Joins {

@@ -76,6 +76,8 @@ type input struct {
 	from    mroute.IfPattern
 	matches []mroute.Match
 	to      []mroute.Output
+	any     mroute.AnySource
+	most    int  // flows learned by each
 	idle    bool // it has outputs, but none of them is here: not a stop rule
 }
 

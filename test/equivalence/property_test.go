@@ -93,6 +93,9 @@ func objects(ls []line) translate.Input {
 		}
 		r := v1alpha1.MulticastRoute{ObjectMeta: meta}
 		r.Spec.From.Interface, r.Spec.Sources, r.Spec.Groups = v1alpha1.Interface(l.from), sources, groups
+		if l.source == "" {
+			r.Spec.AnySource = v1alpha1.LearnAnySource // as lines do
+		}
 		for _, o := range l.to {
 			r.Spec.To = append(r.Spec.To, v1alpha1.RouteOutput{Interface: v1alpha1.Interface(o)})
 		}
