@@ -34,13 +34,11 @@ func (x *index) replace(l mroute.Layer) (*index, Change) {
 	for start < min(len(old.Routes), len(l.Routes)) && same(&old.Routes[start], &l.Routes[start]) {
 		start++
 	}
-	y := &index{layer: l}
-	if start == len(l.Routes) && start == len(old.Routes) {
-		y.exact, y.head, y.next, y.count, y.shapes, y.groups = x.exact, x.head, x.next, x.count, x.shapes, x.groups
-		y.collectUses()
-	} else {
-		y = newIndex(l)
+	p := x.places
+	if start < max(len(l.Routes), len(old.Routes)) {
+		p = newPlaces(&l)
 	}
+	y := indexOf(l, p)
 	if old.FirstMatch != l.FirstMatch || !slices.EqualFunc(old.Phyints, l.Phyints, func(a, b mroute.Phyint) bool {
 		return samePhyint(a, b, ordered)
 	}) {

@@ -9,17 +9,23 @@ import (
 
 // index finds the routes of one layer by what they match.
 type index struct {
-	layer  mroute.Layer
+	layer mroute.Layer
+	*places
+	uses []use // patterns in order of first mention
+
+	pairOnce sync.Once // for pairs
+	pairList []pair
+}
+
+// places tell where in a layer which routes are. They hold for each layer whose
+// routes say the same, wherever in a file they stand.
+type places struct {
 	exact  mroute.BySG[int32]     // of one source and one group -> first of its routes
 	head   map[mroute.Match]int32 // masked match of templates -> first of its routes
 	next   []int32                // -> next route with that match, ascending, or none
 	count  [mroute.IPv6 + 1]int   // of routes of one source and one group, by family
 	shapes shapes                 // of templates
 	groups groups[int32]
-	uses   []use // patterns in order of first mention
-
-	pairOnce sync.Once // for pairs
-	pairList []pair
 }
 
 const none int32 = -1
@@ -30,11 +36,18 @@ type use struct {
 	lastSeq int
 }
 
-func newIndex(l mroute.Layer) *index {
-	x := &index{
-		layer: l,
-		head:  make(map[mroute.Match]int32),
-		next:  make([]int32, len(l.Routes)),
+func newIndex(l mroute.Layer) *index { return indexOf(l, newPlaces(&l)) }
+
+func indexOf(l mroute.Layer, p *places) *index {
+	x := &index{layer: l, places: p}
+	x.collectUses()
+	return x
+}
+
+func newPlaces(l *mroute.Layer) *places {
+	x := &places{
+		head: make(map[mroute.Match]int32),
+		next: make([]int32, len(l.Routes)),
 	}
 	for i := range l.Routes {
 		if m := &l.Routes[i].Match; m.IsExact() {
@@ -67,12 +80,11 @@ func newIndex(l mroute.Layer) *index {
 		x.next[i] = first
 		x.head[m] = int32(i)
 	}
-	x.collectUses()
 	return x
 }
 
 // first is the first of the routes whose masked match is m, or none.
-func (x *index) first(m mroute.Match) int32 {
+func (x *places) first(m mroute.Match) int32 {
 	var i int32
 	var ok bool
 	if m.IsExact() {
