@@ -25,6 +25,7 @@ type options struct {
 	namespace string // of the Lease
 
 	statusInterval, countersInterval time.Duration
+	statusEvents                     int
 
 	health  string
 	metrics string
@@ -46,6 +47,8 @@ func parseOptions(args []string) (*options, *settings.Settings, settings.Asked, 
 	w := s.Section("Status")
 	w.DurationVar(&o.statusInterval, "status-interval", 10*time.Second, "least `TIME` between two writes of one status")
 	w.DurationVar(&o.countersInterval, "counters-interval", 5*time.Minute, "least `TIME` between two writes of one status if only counters changed; each wakes all agents")
+
+	w.IntVar(&o.statusEvents, "status-events", 10_000, "the most watch events a second, `N`, that writes of statuses may cause, each one for every agent")
 
 	v := s.Section("Watching")
 	v.StringVar(&o.health, "health-probe-bind-address", ":8081", "`ADDRESS` of /healthz and /readyz; \"0\": none")
@@ -77,6 +80,9 @@ func (o *options) complete() error {
 	}
 	if o.statusInterval <= 0 {
 		bad("--status-interval: expected more than 0s, not %v", o.statusInterval)
+	}
+	if o.statusEvents <= 0 {
+		bad("--status-events: expected more than 0, not %d", o.statusEvents)
 	}
 	if o.countersInterval < o.statusInterval {
 		bad("--counters-interval: expected no less than the --status-interval of %v, not %v", o.statusInterval, o.countersInterval)

@@ -129,6 +129,7 @@ func serve(ctx context.Context, o *options, config *rest.Config, log *slog.Logge
 	err = summary.Setup(mgr, summary.Options{
 		StatusInterval:   o.statusInterval,
 		CountersInterval: o.countersInterval,
+		Events:           o.statusEvents,
 		Logger:           log,
 	})
 	if err != nil {

@@ -76,6 +76,9 @@ func (x *Index) Set(report *v1alpha1.MulticastNodeState, now time.Time) map[Obje
 // Has reports whether there is a report of a node.
 func (x *Index) Has(node string) bool { return x.nodes[node] != nil }
 
+// Len is how many nodes there are reports of.
+func (x *Index) Len() int { return len(x.nodes) }
+
 // Remove forgets the report of a node and returns what changed.
 func (x *Index) Remove(node string) map[Object]Change {
 	changes := map[Object]Change{}

@@ -19,6 +19,7 @@ type book struct {
 	statusInterval, countersInterval time.Duration
 
 	mu      sync.Mutex
+	pace    *pace
 	nodes   []status.Node // by name
 	reports status.Index
 	entries map[status.Object]*entry
@@ -31,11 +32,16 @@ type entry struct {
 	stateAt    time.Time // when its status may be written
 	countersAt time.Time // when it may be written for counters alone
 	wakeAt     time.Time // when it is looked at next; zero: not planned
+	freshUntil time.Time // until when it counts as changed by somebody a moment ago
+
+	slot  time.Time // when it may be written at the pace of a class; zero: it has not asked
+	class class
 }
 
-func newBook(statusInterval, countersInterval time.Duration) *book {
+func newBook(statusInterval, countersInterval time.Duration, events float64) *book {
 	return &book{
 		statusInterval: statusInterval, countersInterval: countersInterval,
+		pace:    newPace(events),
 		entries: map[status.Object]*entry{},
 	}
 }
@@ -71,12 +77,16 @@ func (b *book) entry(o status.Object, now time.Time) *entry {
 	return e
 }
 
-// seen takes note of an object that was made or changed.
-func (b *book) seen(o status.Object, sel *metav1.LabelSelector, now time.Time, add func(status.Object, time.Duration)) {
+// moment is for how long after a change of an object somebody waits for its status.
+const moment = time.Minute
+
+// seen takes note of an object that was made or changed at a time.
+func (b *book) seen(o status.Object, sel *metav1.LabelSelector, changed, now time.Time, add func(status.Object, time.Duration)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.entry(o, now)
 	e.selector = sel
+	e.freshUntil = changed.Add(moment)
 	e.stateAt = later(e.stateAt, now.Add(answer))
 	b.wake(o, e, e.stateAt, now, add)
 }
@@ -175,12 +185,32 @@ func (b *book) look(o status.Object, now time.Time, f func([]status.Node, *statu
 	return e.stateAt, e.countersAt
 }
 
+// turn returns when a status that is due may be written at the pace of all, now or
+// later. It keeps its turn, unless a more urgent reason gives it an earlier one.
+func (b *book) turn(o status.Object, c class, now time.Time) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.entry(o, now)
+	if c == state && now.Before(e.freshUntil) {
+		c = fresh
+	}
+	if e.slot.IsZero() || c < e.class && now.Before(e.slot) {
+		at := b.pace.reserve(c, b.reports.Len(), now)
+		if e.slot.IsZero() || at.Before(e.slot) {
+			e.slot = at
+		}
+		e.class = c
+	}
+	return e.slot
+}
+
 // wrote takes note of a write.
 func (b *book) wrote(o status.Object, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if e := b.entries[o]; e != nil {
 		e.stateAt, e.countersAt = now.Add(b.statusInterval), now.Add(b.countersInterval)
+		e.slot = time.Time{}
 	}
 }
 

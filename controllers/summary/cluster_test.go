@@ -48,7 +48,7 @@ type cluster struct {
 func simulate(t *testing.T, f func(t *testing.T, c *cluster)) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{
-			t: t, book: newBook(10*time.Second, 300*time.Second),
+			t: t, book: newBook(10*time.Second, 300*time.Second, 20_000),
 			queue:    workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[status.Object](time.Second, time.Minute)),
 			recorder: events.NewFakeRecorder(1000),
 			routes:   map[string]*v1alpha1.MulticastRoute{}, states: map[string]*v1alpha1.MulticastNodeState{}, nodes: map[string]*corev1.Node{},

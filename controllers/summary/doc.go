@@ -10,5 +10,7 @@
 // Each write of a route's status wakes every agent that watches routes, and
 // costs the API server as many watch events. Hence a status is written at most
 // once in StatusInterval if there is more to it than counters, and at most once
-// in CountersInterval if there is not.
+// in CountersInterval if there is not. All writes together keep to a pace of so many
+// watch events a second, which is the less writes the more agents there are: those of
+// objects that somebody has just changed have half of it for themselves.
 package summary

@@ -52,13 +52,17 @@ func (r *reconciler) Reconcile(ctx context.Context, o status.Object) (reconcile.
 		again = t.summarise(nodes, reports, now)
 	})
 	var due time.Time
+	class := state
 	switch t.change() {
 	case 0:
 		return r.later(o, again, now), nil
 	case status.StateChanged:
 		due = stateAt
 	default:
-		due = countersAt
+		due, class = countersAt, counters
+	}
+	if !due.After(now) {
+		due = r.book.turn(o, class, now)
 	}
 	if due.After(now) {
 		return r.later(o, earlier(due, again), now), nil

@@ -31,6 +31,9 @@ type Options struct {
 	// CountersInterval is the least time between two of them if only counters
 	// changed; 0: 300 s.
 	CountersInterval time.Duration
+	// Events is how many watch events a second writes may cause, those of all agents
+	// together; 0: 10,000. See [pace].
+	Events int
 
 	Logger *slog.Logger
 }
@@ -43,7 +46,10 @@ func Setup(mgr manager.Manager, o Options) error {
 	if o.CountersInterval <= 0 {
 		o.CountersInterval = 300 * time.Second
 	}
-	b := newBook(o.StatusInterval, o.CountersInterval)
+	if o.Events <= 0 {
+		o.Events = 10_000
+	}
+	b := newBook(o.StatusInterval, o.CountersInterval, float64(o.Events))
 	c, err := controller.NewTyped("summary", mgr, controller.TypedOptions[status.Object]{
 		Reconciler: &reconciler{
 			book:   b,

@@ -304,10 +304,10 @@ func BenchmarkRound(b *testing.B) {
 }
 
 func full(b *testing.B) (*book, time.Time) {
-	book, now := newBook(10*time.Second, 300*time.Second), time.Now()
+	book, now := newBook(10*time.Second, 300*time.Second, 20_000), time.Now()
 	add := func(status.Object, time.Duration) {}
 	for i := range 500 {
-		book.seen(status.Object{Kind: translate.RouteKind, Namespace: "ns", Name: fmt.Sprintf("r%04d", i)}, nil, now, add)
+		book.seen(status.Object{Kind: translate.RouteKind, Namespace: "ns", Name: fmt.Sprintf("r%04d", i)}, nil, now, now, add)
 	}
 	for i := range 1000 {
 		name := fmt.Sprintf("n%04d", i)

@@ -63,7 +63,12 @@ func objects[T client.Object](b *book, kind translate.Kind, selector func(T) *me
 			if client.Object(old) != client.Object(none) && old.GetUID() == obj.GetUID() && old.GetGeneration() == obj.GetGeneration() {
 				return
 			}
-			b.seen(name(obj), selector(obj), time.Now(), add)
+			now := time.Now()
+			changed := now
+			if client.Object(old) == client.Object(none) { // to this process
+				changed = obj.GetCreationTimestamp().Time
+			}
+			b.seen(name(obj), selector(obj), changed, now, add)
 		},
 		gone: func(obj T, _ func(status.Object, time.Duration)) { b.gone(name(obj)) },
 	}

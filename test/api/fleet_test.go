@@ -17,7 +17,7 @@ func TestFleet(t *testing.T) {
 	f := fleet.New(t, lab, fleet.Options{Agents: agents, Prefix: "fleet", Rack: rack})
 	f.Create(routes)
 	statuses := f.Statuses()
-	f.Start()
+	f.Start(0)
 	want := map[string]int{}
 	for i := range routes {
 		want[fmt.Sprintf("fleetroute-%d", i)] = f.Nodes(i)

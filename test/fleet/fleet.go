@@ -89,30 +89,42 @@ func New(tb netlab.TB, lab *kubelab.Lab, o Options) *Fleet {
 	return f
 }
 
-// Start starts all agents at once, and returns when each has done its first
-// round: how long that took them.
-func (f *Fleet) Start() []time.Duration {
+// Start starts all agents, so many of them at a time until each has done its first
+// round; 0: all at once. It returns how long that took them.
+func (f *Fleet) Start(together int) []time.Duration {
 	f.tb.Helper()
+	if together == 0 {
+		together = len(f.members)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	group, ctx := errgroup.WithContext(ctx)
+	running, ctx := errgroup.WithContext(ctx)
 	f.tb.Cleanup(func() {
 		cancel()
-		_ = group.Wait()
+		_ = running.Wait()
 	})
-	began := time.Now()
-	for _, m := range f.members {
-		group.Go(func() error { return m.run(ctx) })
-	}
+	var starting errgroup.Group
+	starting.SetLimit(together)
 	took := make([]time.Duration, len(f.members))
 	for i, m := range f.members {
-		select {
-		case <-m.first:
-			took[i] = time.Since(began)
-		case <-ctx.Done():
-			f.tb.Fatalf("fleet: %v", group.Wait())
-		case <-time.After(patience):
-			f.tb.Fatalf("fleet: timed out after %v waiting for the agent of %s; %d were done before it", patience, m.name, i)
+		starting.Go(func() error {
+			began := time.Now()
+			running.Go(func() error { return m.run(ctx) })
+			select {
+			case <-m.first:
+				took[i] = time.Since(began)
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(patience):
+				return fmt.Errorf("timed out after %v waiting for the agent of %s", patience, m.name)
+			}
+		})
+	}
+	if err := starting.Wait(); err != nil {
+		if ctx.Err() != nil {
+			err = running.Wait()
 		}
+		f.tb.Fatalf("fleet: %v", err)
 	}
 	return took
 }

@@ -29,6 +29,7 @@ const envPrograms = "FLEET_PROGRAMS"
 // options say what is measured.
 type options struct {
 	agents, routes, rack int
+	together             int
 	changes              int
 	steady               time.Duration
 	restart              bool
@@ -42,6 +43,7 @@ func main() {
 	flag.IntVar(&o.agents, "agents", 1000, "how many nodes there are")
 	flag.IntVar(&o.routes, "routes", 500, "how many MulticastRoutes: one in five for all nodes, the others for a rack each")
 	flag.IntVar(&o.rack, "rack", 20, "nodes of a rack")
+	flag.IntVar(&o.together, "together", 32, "how many agents start at a time; 0: all, which takes a machine that has a processor for some of them")
 	flag.IntVar(&o.changes, "changes", 3, "how many times each kind of change is measured")
 	flag.DurationVar(&o.steady, "steady", time.Minute, "how long the steady state is measured")
 	flag.BoolVar(&o.restart, "restart", true, "measure what a restart of the API server does")
