@@ -41,6 +41,7 @@ type EntryView struct {
 	Counters Counters
 	Age      time.Duration // since this daemon installed it, or found it
 	Adopted  bool          // the process before this one left it, and its Counters
+	Table    uint32        // which table it is in, if that is one of [Snapshot.Tables]; else 0. Each may have one for SG
 
 	// Origins are those of the rules that cover the flow on IIF, and so make it
 	// leave through OIFs: of the exact ones if there are any, else of the

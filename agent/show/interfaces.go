@@ -3,7 +3,7 @@ package show
 import "github.com/smcroute/kube-smcroute/agent/mroute"
 
 // interfacesText lists all links of the namespace with their numbers in the
-// two tables.
+// two tables, and in which these are if there are more.
 func interfacesText(snap *mroute.Snapshot) string {
 	if len(snap.Links) == 0 {
 		return ""
@@ -18,6 +18,9 @@ func interfacesText(snap *mroute.Snapshot) string {
 	t.text("PHYINT")
 	t.pad(start, width)
 	t.text("  VIF  MIF")
+	if len(snap.Tables) > 0 {
+		t.text("     TABLE")
+	}
 	t.endHeading()
 	for i := range snap.Links {
 		l := &snap.Links[i]
@@ -30,9 +33,25 @@ func interfacesText(snap *mroute.Snapshot) string {
 		t.vif(l.VIF)
 		t.text(" ")
 		t.vif(l.MIF)
+		if len(snap.Tables) > 0 {
+			t.tableOf(l)
+		}
 		t.endRow()
 	}
 	return string(t)
+}
+
+// tableOf is in which table a link has its numbers.
+func (t *table) tableOf(l *mroute.LinkView) {
+	t.text(" ")
+	switch {
+	case l.VIF == mroute.NoVIF && l.MIF == mroute.NoVIF:
+		t.right("N/A", 9)
+	case l.Table == 0:
+		t.right("own", 9)
+	default:
+		t.number(uint64(l.Table), 9)
+	}
 }
 
 func (t *table) vif(v mroute.VIF) {

@@ -167,6 +167,10 @@ func (j *jsonText) interfaces(snap *mroute.Snapshot) {
 		j.vif(l.VIF)
 		j.text(`,"mif":`)
 		j.vif(l.MIF)
+		if l.Table != 0 {
+			j.text(`,"table":`)
+			*j = strconv.AppendUint(*j, uint64(l.Table), 10)
+		}
 		j.text(`}`)
 	}
 	j.text(`]}`)

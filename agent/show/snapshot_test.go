@@ -114,6 +114,17 @@ var snapshots = map[string]*mroute.Snapshot{
 		},
 	},
 
+	// More interfaces than one table has room for.
+	"spread": {
+		Links: []mroute.LinkView{
+			link(1, "lo", mroute.NoVIF, mroute.NoVIF),
+			link(2, "e0", 0, 0),
+			{Link: mroute.Link{Index: 3, Name: "e1"}, VIF: 1, MIF: 1, Table: 90000001},
+			{Link: mroute.Link{Index: 4, Name: "e2"}, VIF: 7, MIF: mroute.NoVIF, Table: 99999999},
+		},
+		Tables: []uint32{90000001, 99999999},
+	},
+
 	// Names that look like markers, break JSON, or speak to terminals.
 	"names": {
 		Links: []mroute.LinkView{link(2, `q"\é`, 0, 0), link(3, "u_", 1, 1), link(4, "\x1b[31m", 2, 2)},

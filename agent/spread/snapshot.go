@@ -54,6 +54,7 @@ func (m *merger) add(part *mroute.Snapshot, table uint32) {
 	for _, list := range []struct{ to, from *[]mroute.EntryView }{{&s.Entries, &part.Entries}, {&s.Foreign, &part.Foreign}} {
 		for _, e := range *list.from {
 			e.Age += since
+			e.Table = table
 			*list.to = append(*list.to, e)
 		}
 	}

@@ -24,7 +24,7 @@ import (
 // empty.
 type Ledger struct {
 	accounts map[string]*account // by UID
-	last     map[translate.Router]map[mroute.SG]reading
+	last     map[translate.Router]map[cell]reading
 	loaded   bool
 }
 
@@ -130,7 +130,7 @@ func (l *Ledger) Count(objects []translate.Object, routers map[translate.Router]
 		flows[a] = 0
 	}
 	last := l.last
-	l.last = make(map[translate.Router]map[mroute.SG]reading, len(routers))
+	l.last = make(map[translate.Router]map[cell]reading, len(routers))
 	whole := true
 	for at, r := range routers {
 		if r.Snapshot == nil {
@@ -148,15 +148,22 @@ func (l *Ledger) Count(objects []translate.Object, routers map[translate.Router]
 	}
 }
 
+// cell is an entry of a router, which may have several tables.
+type cell struct {
+	sg    mroute.SG
+	table uint32
+}
+
 // count adds what the entries of a snapshot counted since the last readings, and
 // returns the new ones.
-func count(snap *mroute.Snapshot, last map[mroute.SG]reading, accounts map[string]*account, flows map[*account]int64) map[mroute.SG]reading {
-	now := make(map[mroute.SG]reading, len(snap.Entries))
+func count(snap *mroute.Snapshot, last map[cell]reading, accounts map[string]*account, flows map[*account]int64) map[cell]reading {
+	now := make(map[cell]reading, len(snap.Entries))
 	covering := refs{}
 	for i := range snap.Entries {
 		e := &snap.Entries[i]
 		r := reading{snap.Time, e.Counters.Packets, e.Counters.Bytes, e.Counters.WrongIf}
-		before, ok := last[e.SG]
+		key := cell{e.SG, e.Table}
+		before, ok := last[key]
 		first := e.Adopted && !ok
 		switch {
 		case ok && !e.Adopted && snap.Time.Add(-e.Age).After(before.at):
@@ -166,7 +173,7 @@ func count(snap *mroute.Snapshot, last map[mroute.SG]reading, accounts map[strin
 			r.at = snap.Time
 		}
 		if !first || e.Counters != (mroute.Counters{}) { // or else it is read first when it can be
-			now[e.SG] = r
+			now[key] = r
 		}
 		more := tally{since(before.packets, r.packets), since(before.bytes, r.bytes), since(before.wrong, r.wrong)}
 		for _, ref := range covering.of(e.Origins) {

@@ -120,6 +120,9 @@ func (a *assigning) keep() {
 	for i, n := range a.s.Needs {
 		if a.s.Fixed[n.Link] {
 			a.put(i, Home)
+			if number := a.s.Present[n.Link]; number != Home {
+				a.table(number).closed = true // it leaves that
+			}
 		}
 	}
 	stay := func(i int) {
@@ -167,29 +170,15 @@ func (a *assigning) placeFor(need int) int {
 		size, before := t.has.with(a.sets[need]), t.has.size()
 		switch {
 		case t.closed:
-		case len(t.links) == 0 && !a.occupied(number):
+		case len(t.links) == 0:
 			t.closed = big
 			return number
 		case big:
-		case size <= roomy, size == before:
+		case size <= roomy, size == before && size <= mroute.MaxVIFs:
 			return number
 		}
 	}
 	return Home // where it is told that there is no room
-}
-
-// occupied reports whether links are in a table that do not belong there any
-// more.
-func (a *assigning) occupied(number int) bool {
-	if number == Home {
-		return false
-	}
-	for link, at := range a.s.Present {
-		if to, stays := a.out.Table[link]; at == number && (!stays || to != number) {
-			return true
-		}
-	}
-	return false
 }
 
 // tell says which tables are too small.
