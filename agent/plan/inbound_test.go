@@ -136,8 +136,33 @@ func TestPartsAgreeWithTheWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawModel(t)
 		in, whole, vifs := m.resolver()
+		edit := func() {
+			for range rapid.IntRange(0, 4).Draw(t, "edits") {
+				ed := mroute.Edit{
+					Kind: rapid.SampledFrom([]mroute.EditKind{mroute.AddRoute, mroute.AddRoute, mroute.RemoveRoute}).Draw(t, "kind"),
+					Route: mroute.Route{
+						From:  rapid.SampledFrom(modelPatterns).Draw(t, "from"),
+						Match: match(rapid.SampledFrom(modelMatches).Draw(t, "match")),
+						To:    []mroute.Output{{If: rapid.SampledFrom(modelPatterns).Draw(t, "to")}},
+					},
+				}
+				_ = in.Edit(ed) // there may be nothing to remove
+			}
+		}
+		edit()
+		type key struct {
+			sg   mroute.SG
+			link int
+		}
+		entries, none := map[key]mroute.Entry{}, map[key]bool{}
+		for _, sg := range modelFlows {
+			for _, l := range whole.Links() {
+				e, ok := whole.Entry(sg, l.Index, vifs)
+				entries[key{sg, l.Index}], none[key{sg, l.Index}] = e, !ok
+			}
+		}
 		clone := in.Clone()
-		in.DropEdits()
+		edit()
 		part := plan.NewResolver(clone, whole.Links())
 		limit := mroute.Inbound{Only: map[string]bool{}}
 		for _, l := range whole.Links() {
@@ -148,7 +173,7 @@ func TestPartsAgreeWithTheWhole(t *testing.T) {
 		part.Limit(limit)
 		for _, sg := range modelFlows {
 			for _, l := range whole.Links() {
-				want, ok := whole.Entry(sg, l.Index, vifs)
+				want, ok := entries[key{sg, l.Index}], !none[key{sg, l.Index}]
 				got, has := part.Entry(sg, l.Index, vifs)
 				vif, arrives := vifs.Of(l.Index)
 				if arrives && sg.Source.IsValid() && ok && want.IIF == vif && limit.Takes(l.Name) && (!has || got != want) &&
