@@ -6,7 +6,8 @@ import "time"
 type EntryKind uint8
 
 const (
-	// Static entries come from an exact (S,G) rule.
+	// Static entries come from an exact (S,G) rule. That of a (*,G), without a
+	// source, comes from a rule that forwards natively; its IIF is among its OIFs.
 	Static EntryKind = iota
 	// Learned entries were made for a flow that a template covers.
 	Learned

@@ -27,7 +27,7 @@ type RuleView struct {
 	Except   []netip.Prefix
 	IIF      string
 	OIFs     []string // in order of VIF
-	Counters Counters // of the entry with this very (S,G); zero for templates
+	Counters Counters // of the entry with this very (S,G) or (*,G); zero if there is none
 	Age      time.Duration
 	Origin   Origin
 }

@@ -6,7 +6,8 @@
 //
 // A MulticastRoute is a row, or rule, for each pair of a source and a group. A
 // pair of single addresses is exact, and is in the kernel before the first
-// packet; any other is a template, from which entries are learned.
+// packet; any other is a template, from which entries are learned, unless the
+// kernel can forward its group from any source natively.
 //
 // All outputs of one flow are united: of exact rules, of templates, and of an
 // exact rule with the templates that cover it. A smcroute.conf is different: its
