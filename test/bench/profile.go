@@ -104,7 +104,7 @@ func (p *profiler) learn(tb netlab.TB) { p.offer(tb, p.b.fast, p.b.learnTime) }
 // counters reads the counters of all entries, and prints them.
 func (p *profiler) counters(tb netlab.TB) {
 	for start := time.Now(); time.Since(start) < p.b.learnTime; {
-		r, err := p.b.ours.Control(p.router.dir, "", "show", "routes")
+		r, err := p.b.ours.Control(p.router.dir, "", "-d", "show", "routes")
 		if err != nil || r.Code != 0 {
 			tb.Fatalf("smcroutectl: %v %+v", err, r)
 		}
