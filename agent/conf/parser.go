@@ -26,7 +26,8 @@ type parser struct {
 	lists map[string]outputList // by the text behind "to"
 	list  int32                 // number of the list of outputs being read
 
-	exact  mroute.BySG[int32] // first route of each exact (S,G), by index
+	order  mroute.Ascent      // of exact routes
+	exact  mroute.BySG[int32] // first route of each exact (S,G), by index, unless they are in order
 	joined map[joinKey]int32  // joins, by index
 }
 

@@ -104,9 +104,19 @@ func (p *parser) noteExact(r *rule) {
 	last := len(p.layer.Routes) - 1
 	route := &p.layer.Routes[last]
 	sg := route.Match.SG()
+	if p.order.Sorted() {
+		if p.order.Add(sg) {
+			return // there is no other
+		}
+		p.exact.Grow(sg.Family(), cap(p.layer.Routes))
+		for i := range p.layer.Routes[:last] {
+			if m := &p.layer.Routes[i].Match; m.IsExact() {
+				p.exact.Set(m.SG(), int32(i))
+			}
+		}
+	}
 	other, ok := p.exact.Lookup(sg)
 	if !ok {
-		p.exact.Grow(sg.Family(), cap(p.layer.Routes)-last)
 		p.exact.Set(sg, int32(last))
 		return
 	}

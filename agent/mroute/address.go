@@ -90,6 +90,14 @@ func (sg SG) Compare(other SG) int {
 	return sg.Source.Compare(other.Source)
 }
 
+// CompareBySource orders by source, then by group.
+func (sg SG) CompareBySource(other SG) int {
+	if c := sg.Source.Compare(other.Source); c != 0 {
+		return c
+	}
+	return sg.Group.Compare(other.Group)
+}
+
 // String returns "(S, G)" as in listings, with * for any source.
 func (sg SG) String() string {
 	return "(" + star(sg.Source) + ", " + sg.Group.String() + ")"

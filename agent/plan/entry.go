@@ -115,7 +115,7 @@ func (r *Resolver) uniteExact(sg mroute.SG, pos int, u *union) (found bool) {
 
 // uniteLayer adds all rules of the layer with match m that cover sg on the link.
 func (r *Resolver) uniteLayer(li int, m mroute.Match, sg mroute.SG, pos int, u *union) (found bool) {
-	r.in.layers[li].chain(m, func(_ int32, rt *mroute.Route) bool {
+	r.in.chain(li, m, func(_ int32, rt *mroute.Route) bool {
 		if cs, ok := r.covers(li, rt, sg, pos); ok {
 			found = true
 			u.add(r, claim{li, rt, nil, cs}, pos)
@@ -332,8 +332,8 @@ func (r *Resolver) exactElsewhere(sg mroute.SG, v *VIFs) (pos int, o mroute.OIFs
 			return
 		}
 	}
-	for li, x := range r.in.layers {
-		x.chain(m, func(_ int32, rt *mroute.Route) bool {
+	for li := range r.in.layers {
+		r.in.chain(li, m, func(_ int32, rt *mroute.Route) bool {
 			try(rt, func(p int) (claim, bool) {
 				cs, ok := r.covers(li, rt, sg, p)
 				return claim{li, rt, nil, cs}, ok

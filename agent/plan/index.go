@@ -20,7 +20,7 @@ type index struct {
 // places tell where in a layer which routes are. They hold for each layer whose
 // routes say the same, wherever in a file they stand.
 type places struct {
-	exact  mroute.BySG[int32]     // of one source and one group -> first of its routes
+	exact  exact
 	head   map[mroute.Match]int32 // masked match of templates -> first of its routes
 	next   []int32                // -> next route with that match, ascending, or none
 	count  [mroute.IPv6 + 1]int   // of routes of one source and one group, by family
@@ -54,20 +54,26 @@ func newPlaces(l *mroute.Layer) *places {
 			x.count[m.Family()]++
 		}
 	}
-	for _, f := range mroute.Families {
-		x.exact.Grow(f, x.count[f])
+	var table mroute.BySG[int32]
+	if x.exact.look(l.Routes); !x.exact.sorted {
+		for _, f := range mroute.Families {
+			table.Grow(f, x.count[f])
+		}
+		x.exact.table.Store(&table)
 	}
 	// Backwards, so that each chain ascends without a list of tails.
 	for i := len(l.Routes) - 1; i >= 0; i-- {
 		m := l.Routes[i].Match
 		if m.IsExact() {
-			sg := m.SG()
-			first, ok := x.exact.Lookup(sg)
-			if !ok {
-				first = none
+			x.next[i] = none
+			if x.exact.sorted {
+				continue
 			}
-			x.next[i] = first
-			x.exact.Set(sg, int32(i))
+			sg := m.SG()
+			if first, ok := table.Lookup(sg); ok {
+				x.next[i] = first
+			}
+			table.Set(sg, int32(i))
 			continue
 		}
 		m = masked(m)
@@ -84,18 +90,14 @@ func newPlaces(l *mroute.Layer) *places {
 }
 
 // first is the first of the routes whose masked match is m, or none.
-func (x *places) first(m mroute.Match) int32 {
-	var i int32
-	var ok bool
+func (x *index) first(m mroute.Match) int32 {
 	if m.IsExact() {
-		i, ok = x.exact.Lookup(m.SG())
-	} else {
-		i, ok = x.head[m]
+		return x.exact.first(x.layer.Routes, m.SG())
 	}
-	if !ok {
-		return none
+	if i, ok := x.head[m]; ok {
+		return i
 	}
-	return i
+	return none
 }
 
 // collectUses merges phyints, routes and joins, each ascending by Seq, so that
@@ -168,7 +170,11 @@ func sameSlice(a, b []mroute.Output) bool {
 
 // chain calls f for each route whose masked match is m, in order.
 func (x *index) chain(m mroute.Match, f func(i int32, r *mroute.Route) bool) {
-	for i := x.first(m); i != none; i = x.next[i] {
+	x.chainFrom(x.first(m), f)
+}
+
+func (x *index) chainFrom(first int32, f func(i int32, r *mroute.Route) bool) {
+	for i := first; i != none; i = x.next[i] {
 		if !f(i, &x.layer.Routes[i]) {
 			return
 		}

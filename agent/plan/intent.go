@@ -11,6 +11,8 @@ import (
 type Intent struct {
 	layers []*index // by name
 	edits  *edits
+
+	came struct{ layer, route int } // where NextExact came last
 }
 
 // NewIntent returns an intent that wants nothing.
@@ -58,6 +60,16 @@ func (in *Intent) ExactRoutes(f mroute.Family) int {
 	return n
 }
 
+// chain is [index.chain] of a layer. Where NextExact came last it is quick.
+func (in *Intent) chain(layer int, m mroute.Match, f func(i int32, r *mroute.Route) bool) {
+	x := in.layers[layer]
+	if i := in.came.route; x.exact.sorted && in.came.layer == layer && i < len(x.layer.Routes) && m.IsExact() && x.layer.Routes[i].Match == m {
+		x.chainFrom(int32(i), f)
+		return
+	}
+	x.chain(m, f)
+}
+
 // Cursor is a place in an intent, between two of its rules. The zero Cursor is
 // before the first. It is good for as long as the intent does not change.
 type Cursor struct {
@@ -75,6 +87,7 @@ func (in *Intent) NextExact(c *Cursor) (sg mroute.SG, ok bool) {
 			rt := &routes[c.route]
 			c.route++
 			if rt.Match.IsExact() || asksForNative(rt) {
+				in.came.layer, in.came.route = c.layer, c.route-1
 				return rt.Match.SG(), true
 			}
 		}
