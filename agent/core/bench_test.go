@@ -100,6 +100,24 @@ func BenchmarkOneChange(b *testing.B) {
 	})
 }
 
+// A link that no rule names comes and goes, as those of pods do.
+func BenchmarkOtherLink(b *testing.B) {
+	for _, n := range sizes {
+		s, _ := started(b, n)
+		more := core.LinksRead{Links: append(slices.Clone(benchLinks.Links), mroute.Link{Index: 9, Name: "veth9", Up: true, Multicast: true})}
+		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, ev := range []core.LinksRead{more, benchLinks} {
+					if got := run(s, s.Step(ev, time.Now()), time.Now()); got != 0 {
+						b.Fatalf("%d ops", got)
+					}
+				}
+			}
+		})
+	}
+}
+
 // apart makes exactRoutes of which no two have memory in common, as a source may.
 func apart(n int) mroute.Layer {
 	l := exactRoutes(n)

@@ -217,7 +217,7 @@ func (s *State) setLayer(ev SetLayer) []Effect {
 	if ch.All || dropped || s.trouble.waking || s.anyFound() {
 		return s.lookAgain(s.res.Links())
 	}
-	s.res = plan.NewResolver(s.in, s.res.Links())
+	s.res = s.newResolver(s.res.Links())
 	s.work.vifs, s.changed = true, true
 	s.work.joins = s.work.joins || ch.Joins
 	for _, m := range ch.Matches {
@@ -295,6 +295,13 @@ func (s *State) linksRead(ev LinksRead) []Effect {
 		s.res = s.newResolver(ev.Links)
 		return s.advertise()
 	}
+	if !s.concerned(ev) {
+		s.groups.retry()
+		s.work.joins = s.work.joins || s.groups.failed > 0
+		s.res = s.newResolver(ev.Links)
+		s.work.vifs, s.changed = true, true
+		return s.advertise()
+	}
 	again := func(ifindex int) {
 		if s.work.again == nil {
 			s.work.again = make(map[int]bool)
@@ -312,6 +319,26 @@ func (s *State) linksRead(ev LinksRead) []Effect {
 	}
 	s.groups.retry()
 	return append(s.lookAgain(ev.Links), s.crowd()...)
+}
+
+// concerned reports whether a link that came, went or changed is named by a rule,
+// or has a number. On a node with many routes most are of no concern.
+func (s *State) concerned(ev LinksRead) bool {
+	if s.anyFound() {
+		return true
+	}
+	is := func(l mroute.Link) bool {
+		return s.in.Names(&l) || slices.ContainsFunc(s.tables, func(t *table) bool {
+			_, has := t.vifs.Of(l.Index)
+			return has
+		})
+	}
+	differs := func(l mroute.Link, from []mroute.Link) bool {
+		return slices.Contains(ev.Gone, l.Index) || !slices.ContainsFunc(from, func(o mroute.Link) bool { return sameForRouting(l, o) })
+	}
+	before := s.res.Links()
+	return slices.ContainsFunc(before, func(l mroute.Link) bool { return differs(l, ev.Links) && is(l) }) ||
+		slices.ContainsFunc(ev.Links, func(l mroute.Link) bool { return differs(l, before) && is(l) })
 }
 
 func sameForRouting(a, b mroute.Link) bool {

@@ -49,8 +49,14 @@ func TestExactRoutesAreFound(t *testing.T) {
 				res := plan.NewResolver(in, []mroute.Link{{Index: 1, Name: "a0", Multicast: true}})
 				for i := range n {
 					for _, sg := range []mroute.SG{sg(i * 31 % n), v4(n+i, i), v4(i, n+i), v6(i, n+i)} {
-						if got := len(res.Feeding(nil, sg, 1)); got != want[sg] {
+						rules := res.Feeding(nil, sg, 1)
+						if got := len(rules); got != want[sg] {
 							t.Fatalf("question %d: %d rules for %v, want %d", i, got, sg, want[sg])
+						}
+						for _, rt := range rules {
+							if rt.Match.SG() != sg {
+								t.Fatalf("question %d: the rule %v for %v", i, rt.Match, sg)
+							}
 						}
 					}
 				}

@@ -60,6 +60,20 @@ func (in *Intent) ExactRoutes(f mroute.Family) int {
 	return n
 }
 
+// Names reports whether anything is said of a link of that name: by a rule, a
+// membership or a phyint line. A pin to another index counts.
+func (in *Intent) Names(l *mroute.Link) bool {
+	of := func(p mroute.IfPattern) bool { return names(p, l) || p.Name() == l.Name }
+	for p := range in.edits.uses {
+		if of(p) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(in.layers, func(x *index) bool {
+		return slices.ContainsFunc(x.uses, func(u use) bool { return of(u.pattern) })
+	})
+}
+
 // chain is [index.chain] of a layer. Where NextExact came last it is quick.
 func (in *Intent) chain(layer int, m mroute.Match, f func(i int32, r *mroute.Route) bool) {
 	x := in.layers[layer]
