@@ -49,8 +49,14 @@ func Check(w io.Writer, path string, o CheckOptions) (ok bool) {
 		}
 		fmt.Fprintf(w, "%v: waiting: %s\n", p.Origin, p.Reason)
 	}
-	if n := len(res.WantVIFs()); n > mroute.MaxVIFs {
-		fmt.Fprintf(w, "%s: %d interfaces are named, but a table holds %d\n", path, n, mroute.MaxVIFs)
+	d := res.Demand()
+	if d.Wanted > mroute.MaxVIFs && len(d.Needs) == 0 { // no rules, by which they could be spread over tables
+		fmt.Fprintf(w, "%s: %d interfaces are named, but a table holds %d\n", path, d.Wanted, mroute.MaxVIFs)
+	}
+	for _, n := range d.Needs {
+		if len(n.With) > mroute.MaxVIFs {
+			fmt.Fprintf(w, "%s: %s needs %d interfaces with the outputs, but a table of the kernel has %d\n", path, n.Link, len(n.With), mroute.MaxVIFs)
+		}
 	}
 	return ok
 }

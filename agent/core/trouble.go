@@ -60,7 +60,7 @@ func (s *State) settled() []Effect {
 	for _, t := range s.tables {
 		if t.noRoom != t.noRoomLogged {
 			t.noRoomLogged = t.noRoom
-			if s.spreads {
+			if s.spreads && len(s.res.Demand().Needs) > 0 {
 				continue
 			}
 			if t.noRoom != "" {

@@ -47,7 +47,8 @@ const (
 	ReasonInterfaceNotFound = "InterfaceNotFound"
 	// ReasonNotMulticastCapable: an interface lacks the MULTICAST flag.
 	ReasonNotMulticastCapable = "NotMulticastCapable"
-	// ReasonVIFTableFull: more than 32 interfaces are needed in one table.
+	// ReasonVIFTableFull: more than 32 interfaces are needed in one table: packets
+	// that arrive on one interface leave by 31 others at most.
 	ReasonVIFTableFull = "VIFTableFull"
 	// ReasonTableInUse: another program owns the kernel's table.
 	ReasonTableInUse = "TableInUse"

@@ -257,27 +257,27 @@ func joinsOf(inputs []input, join bool) []mroute.Join {
 	return js
 }
 
-// tooMany tells that not all interfaces of the route can be in a kernel table at
-// once, as far as that shows here.
+// tooMany tells that one input and all outputs of the route cannot be in a kernel
+// table at once, as far as that shows here. Several inputs can have several tables.
 func tooMany(inputs []input, to []mroute.Output) []Rejection {
-	if len(inputs)+len(to) <= mroute.MaxVIFs {
+	if 1+len(to) <= mroute.MaxVIFs {
 		return nil
 	}
-	names := make(map[string]bool)
-	note := func(p mroute.IfPattern) {
-		if !p.IsWildcard() {
-			names[p.Name()] = true
+	outputs := make(map[string]bool)
+	for _, o := range to {
+		if !o.If.IsWildcard() {
+			outputs[o.If.Name()] = true
 		}
 	}
 	for _, in := range inputs {
-		note(in.from)
+		need := len(outputs)
+		if !in.from.IsWildcard() && !outputs[in.from.Name()] {
+			need++
+		}
+		if need > mroute.MaxVIFs {
+			return []Rejection{{v1alpha1.ReasonVIFTableFull, fmt.Sprintf(
+				"packets that arrive on %s need %d interfaces on this node with the outputs, and a kernel table holds %d: the others wait", in.from.Name(), need, mroute.MaxVIFs)}}
+		}
 	}
-	for _, o := range to {
-		note(o.If)
-	}
-	if len(names) <= mroute.MaxVIFs {
-		return nil
-	}
-	return []Rejection{{v1alpha1.ReasonVIFTableFull, fmt.Sprintf(
-		"the route comes to %d interfaces on this node, and a kernel table holds %d: the others wait", len(names), mroute.MaxVIFs)}}
+	return nil
 }
