@@ -282,6 +282,9 @@ func (s *State) appliedSet(op *mroute.Op, c *cell, err error, now time.Time) (Fl
 		return FlowChange{}, false
 	}
 	f.news = false
+	if !op.SG.Source.IsValid() && op.Entry.Kind == mroute.Static {
+		return FlowChange{}, false // it is there whether or not packets are
+	}
 	l, _ := s.res.Link(f.ifindex)
 	return FlowChange{SG: seen(op.SG, op.Entry.Kind), Kind: op.Entry.Kind, Link: l.Name, Moved: f.moved}, true
 }

@@ -114,6 +114,20 @@ var snapshots = map[string]*mroute.Snapshot{
 		},
 	},
 
+	// Groups that are forwarded natively: one entry for all sources.
+	"native": {
+		Links: []mroute.LinkView{link(2, "e0", 0, 0), link(3, "e1", 1, 1)},
+		Rules: []mroute.RuleView{
+			{Match: match("", "225.1.2.3"), IIF: "e0", OIFs: []string{"e1"}, Counters: mroute.Counters{Packets: 7, Bytes: 700}, Age: 10 * time.Second},
+			{Match: match("", "ff05::1"), IIF: "e0", OIFs: []string{"e1"}},
+		},
+		Entries: []mroute.EntryView{
+			{SG: mroute.SG{Group: netip.MustParseAddr("225.1.2.3")}, Kind: mroute.Static, IIF: "e0", OIFs: []string{"e1"}, Age: 10 * time.Second, Counters: mroute.Counters{Packets: 7, Bytes: 700}},
+			{SG: mroute.SG{Group: netip.MustParseAddr("ff05::1")}, Kind: mroute.Static, IIF: "e0", OIFs: []string{"e1"}, Age: 10 * time.Second},
+			{SG: sg("::", "ff05::2"), Kind: mroute.StopFilter, IIF: "e0", Age: time.Second},
+		},
+	},
+
 	// More interfaces than one table has room for.
 	"spread": {
 		Links: []mroute.LinkView{

@@ -112,7 +112,8 @@ type ObjectState struct {
 
 // Flow is an entry of the kernel's forwarding cache.
 type Flow struct {
-	// source address.
+	// source address, or * for any: of a group that is forwarded natively all
+	// sources are one flow.
 	Source string `json:"source"`
 	// group address.
 	Group string `json:"group"`

@@ -34,7 +34,7 @@ func flowsOf(routers map[translate.Router]mroute.RouterState) map[string][]v1alp
 		fs := make([]v1alpha1.Flow, len(es))
 		for i, e := range es {
 			fs[i] = v1alpha1.Flow{
-				Source:  e.SG.Source.String(),
+				Source:  source(e.SG),
 				Group:   e.SG.Group.String(),
 				From:    e.IIF,
 				To:      e.OIFs,
@@ -44,6 +44,14 @@ func flowsOf(routers map[translate.Router]mroute.RouterState) map[string][]v1alp
 		flows[ref] = fs
 	}
 	return flows
+}
+
+// source is that of a flow, * for any.
+func source(sg mroute.SG) string {
+	if !sg.Source.IsValid() {
+		return "*"
+	}
+	return sg.Source.String()
 }
 
 // keep puts e in its place if it is among the first maxFlows.

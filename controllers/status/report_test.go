@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,12 @@ func TestReportOfNode(t *testing.T) {
 		if n := 19 - i; f.Packets != int64(n*n) || f.Source != sg(n).Source.String() {
 			t.Errorf("flow %d: %+v", i, f)
 		}
+	}
+	// Of a group that is forwarded natively all sources are one flow.
+	all := entry(0, 5, time.Minute, "a")
+	all.SG.Source = netip.Addr{}
+	if f := Report([]translate.Object{route("a")}, at(0, all), &Ledger{}, o).Routes[0].Flows; len(f) != 1 || f[0].Source != "*" || f[0].Packets != 5 {
+		t.Errorf("flows of a native group: %+v", f)
 	}
 	o.Flows = false
 	if s := Report([]translate.Object{route("a")}, routers, &Ledger{}, o); s.Routes[0].Flows != nil {
