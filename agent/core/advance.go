@@ -56,7 +56,7 @@ func (s *State) advance() []Effect {
 				anySourceFirst(s.work.dels)
 				ops = append(s.groupOps(), s.work.dels...)
 			}
-			more = len(ops) == s.most && !s.work.finishing
+			more = len(ops) >= s.most && !s.work.finishing
 		}
 		if len(ops) > 0 {
 			s.inflight = batch{ops, cells}
@@ -75,6 +75,9 @@ func (s *State) finish() []Effect {
 		s.work.vifs, s.released = true, false
 	}
 	s.stage = idle
+	for _, t := range s.tables {
+		t.shrink()
+	}
 	if !part {
 		out = s.settled()
 		if s.changed {
@@ -137,6 +140,7 @@ func (s *State) sets() *batch {
 	s.buffers[0], s.buffers[1] = s.buffers[1], s.buffers[0]
 	b := &s.buffers[0]
 	b.ops, b.cells = b.ops[:0], b.cells[:0]
+	s.evictions(b)
 	for len(b.ops) < s.most {
 		sg, ok := s.next()
 		if !ok {
@@ -187,8 +191,16 @@ func (s *State) compare(sg mroute.SG, b *batch) {
 		}
 		wanted = true
 	}
+	if f := t.flows[sg]; f != nil {
+		var answer bool
+		if want, answer = s.admit(t, f, want, wanted); !answer {
+			return
+		}
+		s.evictions(b)
+	}
 	switch {
 	case c == nil && !wanted:
+		t.dropFlow(sg) // or else those that come to nothing would have no limit
 		return
 	case c == nil && s.holding && want.Kind == mroute.StopFilter:
 		return // a rule may be yet to come
@@ -286,5 +298,5 @@ func (s *State) appliedSet(op *mroute.Op, c *cell, err error, now time.Time) (Fl
 		return FlowChange{}, false // it is there whether or not packets are
 	}
 	l, _ := s.res.Link(f.ifindex)
-	return FlowChange{SG: seen(op.SG, op.Entry.Kind), Kind: op.Entry.Kind, Link: l.Name, Moved: f.moved}, true
+	return FlowChange{SG: seen(op.SG, op.Entry.Kind), Kind: op.Entry.Kind, Link: l.Name, Moved: f.moved, Refused: f.refusedBy != nil}, true
 }

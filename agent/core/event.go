@@ -35,10 +35,8 @@ type (
 
 	// CountersRead answers a [ReadCounters].
 	CountersRead struct {
-		Family   mroute.Family
-		SGs      []mroute.SG
-		Counters []mroute.Counters
-		Err      error
+		ReadCounters
+		Err error // nil: Counters has them
 	}
 
 	// Expire starts a round of expiry: flows whose count did not change for
@@ -65,6 +63,9 @@ type (
 	// Follow replaces all that is wanted by what another router wants: see
 	// [State.Fork].
 	Follow struct{ intent *plan.Intent }
+
+	// Look answers a [LookAgain].
+	Look struct{}
 )
 
 func (SetLayer) isEvent()     {}
@@ -78,6 +79,7 @@ func (Continue) isEvent()     {}
 func (Complete) isEvent()     {}
 func (SetInbound) isEvent()   {}
 func (Follow) isEvent()       {}
+func (Look) isEvent()         {}
 
 // Effect is something to do.
 type Effect interface{ isEffect() }
@@ -91,10 +93,14 @@ type (
 		More bool
 	}
 
-	// ReadCounters wants a [CountersRead].
+	// ReadCounters wants a [CountersRead], with the counters of SGs in Counters,
+	// which has room for them. Both are valid until then.
 	ReadCounters struct {
-		Family mroute.Family
-		SGs    []mroute.SG
+		Family   mroute.Family
+		SGs      []mroute.SG
+		Counters []mroute.Counters
+
+		look bool // for a look, not for expiry
 	}
 
 	// FlowsChanged tells of entries installed or moved because of upcalls.
@@ -115,6 +121,9 @@ type (
 
 	// Wake wants a [Retry] after that time.
 	Wake struct{ After time.Duration }
+
+	// LookAgain wants a [Look] after that time.
+	LookAgain struct{ After time.Duration }
 
 	// Later wants a [Continue] when events and calls that wait by now have had
 	// their turn: there are more joins to make than should be made in one go.
@@ -148,6 +157,7 @@ func (Later) isEffect()        {}
 func (Settle) isEffect()       {}
 func (Changed) isEffect()      {}
 func (Crowd) isEffect()        {}
+func (LookAgain) isEffect()    {}
 
 // Stray is a packet that arrived on another interface than its entry's IIF,
 // where no rule covers it either.
@@ -162,4 +172,8 @@ type FlowChange struct {
 	Kind  mroute.EntryKind
 	Link  string // where they arrive
 	Moved bool   // from another interface
+
+	// Refused says that a rule would have learned the flow, but that there is no
+	// room for it: Kind is StopFilter.
+	Refused bool
 }

@@ -1,8 +1,6 @@
 package core
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -12,56 +10,74 @@ import (
 // need not wait for the whole of it.
 const expiryChunk = 1024
 
-// expiry is a round that goes over all flows.
+// expiry is a round that goes over all flows, class by class and oldest first.
 type expiry struct {
-	age   time.Duration
-	queue []ReadCounters
+	running  bool
+	age      time.Duration
+	class    class
+	family   int // position in State.tables
+	next     *flow
+	sgs      []mroute.SG
+	counters []mroute.Counters
 }
 
 // expire starts a round, unless one is under way.
 func (s *State) expire(age time.Duration) []Effect {
-	if len(s.expiry.queue) > 0 {
+	e := &s.limits.expiry
+	if e.running || len(s.tables) == 0 {
 		return nil
 	}
-	s.expiry.age = age
-	for _, t := range s.tables {
-		sgs := slices.SortedFunc(maps.Keys(t.flows), mroute.SG.Compare)
-		for chunk := range slices.Chunk(sgs, expiryChunk) {
-			s.expiry.queue = append(s.expiry.queue, ReadCounters{t.family, chunk})
-		}
-	}
+	e.running, e.age, e.class, e.family = true, age, classOther, 0
+	e.next = s.limits.queues[e.class].oldest
 	return s.nextRead()
 }
 
+// nextRead reads some more, or ends the round.
 func (s *State) nextRead() []Effect {
-	if len(s.expiry.queue) == 0 {
-		return nil
+	l := s.limits
+	e := &l.expiry
+	for {
+		t := s.tables[e.family]
+		e.sgs = e.sgs[:0]
+		for e.next != nil && len(e.sgs) < expiryChunk {
+			f := e.next
+			e.next = f.newer
+			if f.sg.Family() == t.family {
+				e.sgs = append(e.sgs, f.sg)
+			}
+		}
+		switch {
+		case len(e.sgs) > 0:
+			if e.counters == nil {
+				e.counters = make([]mroute.Counters, expiryChunk)
+			}
+			return []Effect{ReadCounters{Family: t.family, SGs: e.sgs, Counters: e.counters[:len(e.sgs)]}}
+		case e.family+1 < len(s.tables):
+			e.family++
+		case e.class+1 < classes:
+			e.class, e.family = e.class+1, 0
+		default:
+			e.running = false
+			return nil
+		}
+		e.next = l.queues[e.class].oldest
 	}
-	return []Effect{s.expiry.queue[0]}
 }
 
 func (s *State) countersRead(ev CountersRead, now time.Time) []Effect {
+	if ev.look {
+		return s.lookRead(ev, now)
+	}
 	if t := s.table(ev.Family); t != nil && ev.Err == nil {
 		for i, sg := range ev.SGs {
-			if f := t.flows[sg]; f != nil && f.idle(ev.Counters[i], s.expiry.age, now) {
-				t.dropFlow(sg)
-				s.work.sgs = append(s.work.sgs, sg)
+			// The first visit only notes the count.
+			if f := t.flows[sg]; f != nil {
+				if since := f.unchanged(ev.Counters[i], now); since >= 0 && since >= s.limits.expiry.age {
+					t.dropFlow(sg)
+					s.work.sgs = append(s.work.sgs, sg)
+				}
 			}
 		}
 	}
-	if len(s.expiry.queue) > 0 {
-		s.expiry.queue = s.expiry.queue[1:]
-	}
 	return s.nextRead()
-}
-
-// idle notes the flow's count, and reports whether it has not changed for age.
-// The first visit only notes it.
-func (f *flow) idle(c mroute.Counters, age time.Duration, now time.Time) bool {
-	count := c.Packets - c.WrongIf
-	if f.noted && f.count == count {
-		return now.Sub(f.notedAt) >= age
-	}
-	f.noted, f.count, f.notedAt = true, count, now
-	return false
 }

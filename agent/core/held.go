@@ -264,7 +264,7 @@ func (s *State) asFound(t *table, sg mroute.SG, want mroute.Entry, wanted bool) 
 	if wanted && t.foreign[sg] {
 		s.disown(t, sg) // it is ours now
 		if !s.holding && unseen && s.arrives(t, sg, want, link) {
-			t.noteFlow(sg, link)
+			s.noteFlow(t, sg, link, !t.cells.Get(sg).entry.OIFs.Empty())
 		}
 	}
 	held, holding := t.held[sg]
@@ -299,11 +299,15 @@ func (s *State) arrives(t *table, sg mroute.SG, e mroute.Entry, link int) bool {
 	return want.IIF == e.IIF && !(ok && rest.IIF == e.IIF)
 }
 
-// noteFlow is addFlow for a flow of which the kernel did not tell.
-func (t *table) noteFlow(sg mroute.SG, ifindex int) {
-	t.addFlow(sg, ifindex)
-	t.flows[sg].news = false
-	_, t.flows[sg].apart = t.held[mroute.SG{Group: sg.Group}] // which the process before left beside it
+// noteFlow is addFlow for a flow of which the kernel did not tell. No limit refuses
+// those that are learned already; they count first.
+func (s *State) noteFlow(t *table, sg mroute.SG, ifindex int, learned bool) {
+	f := t.addFlow(sg, ifindex)
+	f.news = false
+	_, f.apart = t.held[mroute.SG{Group: sg.Group}] // which the process before left beside it
+	if learned {
+		s.limits.charge(f, classLearned, s.shareOf(f))
+	}
 }
 
 // release ends the holding: from now on what is wanted counts alone.
@@ -313,9 +317,10 @@ func (s *State) release() {
 	}
 	s.complete = true
 	for _, t := range s.tables {
-		for sg, e := range t.held {
+		for _, sg := range slices.SortedFunc(maps.Keys(t.held), mroute.SG.Compare) {
+			e := t.held[sg]
 			if link := t.vifs.Link(e.IIF); t.flows[sg] == nil && s.arrives(t, sg, e, link) {
-				t.noteFlow(sg, link)
+				s.noteFlow(t, sg, link, !e.OIFs.Empty())
 			}
 		}
 		t.held, t.unsettled = nil, true

@@ -1,6 +1,8 @@
 package core_test
 
 import (
+	"time"
+
 	"pgregory.net/rapid"
 
 	"github.com/smcroute/kube-smcroute/agent/core"
@@ -11,6 +13,26 @@ import (
 type history struct {
 	*router
 	rt *rapid.T
+}
+
+// boundedHistory is one of a router, and of rules, that may have limits on flows.
+func boundedHistory(rt *rapid.T, links ...string) history {
+	h := history{newRouter(rt, links...), rt}
+	if h.bounded = rapid.Bool().Draw(rt, "limits"); h.bounded {
+		h.max = rapid.SampledFrom([]int{0, 2, 4}).Draw(rt, "flows")
+		h.restart(core.Options{})
+	}
+	return h
+}
+
+func (h history) layer(t *rapid.T) mroute.Layer {
+	l := genLayer(t)
+	for i := range l.Routes {
+		if h.bounded && !l.Routes[i].Match.IsExact() {
+			l.Routes[i].MaxFlows = rapid.SampledFrom([]int{0, 1, 2}).Draw(t, "max flows")
+		}
+	}
+	return l
 }
 
 func (h history) actions() map[string]func(*rapid.T) {
@@ -28,7 +50,7 @@ func (h history) actions() map[string]func(*rapid.T) {
 	}
 	return map[string]func(*rapid.T){
 		"layer": func(t *rapid.T) {
-			h.step(core.SetLayer{Layer: genLayer(t), DropEdits: rapid.Bool().Draw(t, "drop edits")})
+			h.step(core.SetLayer{Layer: h.layer(t), DropEdits: rapid.Bool().Draw(t, "drop edits")})
 		},
 		"edit": func(t *rapid.T) {
 			ed := mroute.Edit{Kind: rapid.SampledFrom([]mroute.EditKind{mroute.AddRoute, mroute.AddRoute, mroute.RemoveRoute, mroute.AddJoin, mroute.RemoveJoin}).Draw(t, "kind")}
@@ -94,6 +116,10 @@ func (h history) actions() map[string]func(*rapid.T) {
 		},
 		"packet": func(t *rapid.T) {
 			if n, ok := pick(t, true); ok {
+				if h.bounded {
+					h.pass(rapid.SampledFrom([]time.Duration{0, time.Second, 5 * time.Second}).Draw(t, "time"))
+					h.now = h.now.Add(-5 * time.Second) // which send adds
+				}
 				h.send(n, rapid.SampledFrom(universe).Draw(t, "sg"))
 			}
 		},

@@ -34,7 +34,7 @@ func (s *State) setInbound(ev SetInbound) []Effect {
 	}
 	for _, a := range ev.Flows {
 		if t := s.table(a.SG.Family()); t != nil && t.flows[a.SG] == nil && s.res.Takes(a.Link) {
-			t.noteFlow(a.SG, a.Link)
+			s.noteFlow(t, a.SG, a.Link, true)
 		}
 	}
 	return out
@@ -68,7 +68,7 @@ func (s *State) Flows(links map[string]bool) []mroute.Arrival {
 	for _, t := range s.tables {
 		of := func(sg mroute.SG) bool {
 			l, ok := s.res.Link(t.flows[sg].ifindex)
-			return ok && links[l.Name]
+			return ok && links[l.Name] && t.flows[sg].refusedBy == nil
 		}
 		for _, sg := range appendSorted(nil, maps.Keys(t.flows), of) {
 			all = append(all, mroute.Arrival{SG: sg, Link: t.flows[sg].ifindex})

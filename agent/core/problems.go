@@ -24,7 +24,7 @@ func (s *State) problems() plan.Problems {
 			}
 			return nil
 		},
-		Rules: s.refusedRules(),
+		Rules: s.ruleProblems(),
 		VIFs:  s.vifs,
 	}
 	if g := &s.groups; g.failed > 0 || g.over || g.due() > 0 {
@@ -65,6 +65,38 @@ func (s *State) refusedRules() map[*mroute.Route]plan.Problem {
 			p.Reason += fmt.Sprintf(" (and %d more flows)", tr.more)
 		}
 		ps[rt] = p
+	}
+	return ps
+}
+
+// ruleProblems are those of rules with an entry that was refused, by the kernel or
+// for lack of room.
+func (s *State) ruleProblems() map[*mroute.Route]plan.Problem {
+	ps := s.refusedRules()
+	l := s.limits
+	note := func(rt *mroute.Route, q *quota) {
+		if _, worse := ps[rt]; !worse {
+			ps[rt] = plan.Problem{Cause: mroute.CauseFlowLimit, Reason: q.problem(l)}
+		}
+	}
+	for rt, q := range l.rules {
+		if !q.pressed.IsZero() {
+			note(rt, q)
+		}
+	}
+	if l.all.refusing == 0 {
+		return ps
+	}
+	var feeding []*mroute.Route
+	told := 0
+	for f := l.queues[classStopped].newest; f != nil && told < maxReserve; f = f.older {
+		if f.refusedBy == &l.all {
+			told++
+			feeding = s.res.Feeding(feeding[:0], f.sg, f.ifindex)
+			for _, rt := range feeding {
+				note(rt, &l.all)
+			}
+		}
 	}
 	return ps
 }

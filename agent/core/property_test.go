@@ -184,7 +184,7 @@ func equal(a, b map[string]string) string {
 // TestI1ReachesTheTarget: after a plan is applied, forwarding equals the target.
 func TestI1ReachesTheTarget(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		h := history{newRouter(rt, "a0", "a1", "b0"), rt}
+		h := boundedHistory(rt, "a0", "a1", "b0")
 		acts := h.actions()
 		acts[""] = func(rt *rapid.T) {
 			if d := equal(h.forwarding(), h.expected()); d != "" {
@@ -235,15 +235,19 @@ func (r *router) joined(link string) (sgs []mroute.SG) {
 // TestI2NothingToDo: the diff of a reached target is empty.
 func TestI2NothingToDo(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		h := history{newRouter(rt, "a0", "a1", "b0"), rt}
-		layer := genLayer(rt)
+		h := boundedHistory(rt, "a0", "a1", "b0")
+		layer := h.layer(rt)
 		acts := h.actions()
-		acts["layer"] = func(rt *rapid.T) { layer = genLayer(rt); h.step(core.SetLayer{Layer: layer}) }
+		acts["layer"] = func(rt *rapid.T) { layer = h.layer(rt); h.step(core.SetLayer{Layer: layer}) }
 		restart := acts["restart"]
 		acts["restart"] = func(rt *rapid.T) { restart(rt); h.step(core.SetLayer{Layer: layer}) }
 		h.step(core.SetLayer{Layer: layer})
 		acts[""] = func(rt *rapid.T) {
 			h.goOn()
+			if h.bounded { // those who were refused may find room
+				h.now = h.now.Add(5 * time.Second)
+				h.step(core.Look{})
+			}
 			h.takeOps()
 			h.step(core.SetLayer{Layer: layer})
 			if ops := h.takeOps(); len(ops) > 0 {
@@ -258,7 +262,7 @@ func TestI2NothingToDo(t *testing.T) {
 // the old nor the new target lists.
 func TestI3NoStrayPackets(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		h := history{newRouter(rt, "a0", "a1", "b0"), rt}
+		h := boundedHistory(rt, "a0", "a1", "b0")
 		// Outputs are told apart by ifindex, since names come and go.
 		type hop struct{ in, out int }
 		type hops map[string]map[hop]bool
@@ -312,7 +316,7 @@ func TestI3NoStrayPackets(t *testing.T) {
 // and re-added: counters and packets would be lost.
 func TestI4NeverDeletedAndAddedAgain(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		h := history{newRouter(rt, "a0", "a1", "b0"), rt}
+		h := boundedHistory(rt, "a0", "a1", "b0")
 		var alive, deleted map[mroute.SG]bool
 		going := false
 		h.before = func() {
@@ -441,7 +445,7 @@ func TestI7HistoryDoesNotMatter(t *testing.T) {
 // is wanted.
 func TestI8StableVIFs(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		h := history{newRouter(rt, "a0", "a1", "b0"), rt}
+		h := boundedHistory(rt, "a0", "a1", "b0")
 		before := make(map[int]mroute.VIF)
 		acts := h.actions()
 		delete(acts, "reborn link")                                                      // another link, though it has the same index

@@ -3,6 +3,7 @@ package core_test
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,11 @@ type router struct {
 	strays  []core.Stray
 	logs    []string
 	wake    time.Duration
+	lookAt  time.Time           // when a Look is due; zero: none is
+	slow    bool                // counters are not read before readOn
+	reads   []core.ReadCounters // which wait for that
+	max     int                 // see core.Options.MaxFlows
+	bounded bool                // rules may have limits as well
 	mrdisc  []mroute.Link
 	late    bool // nothing is prepared while ops are applied
 	busy    bool // too much else to do for a Continue
@@ -67,12 +73,13 @@ func (r *router) begin(o core.Options) {
 	}
 	r.kernel = k
 	o.FamilyErr, o.CauseOf, o.Held, o.Now = k.FamilyErr, kernel.CauseOf, k.Held, r.now
+	o.MaxFlows = r.max
 	r.state = core.New(o)
 	if _, random := r.t.(*rapid.T); random {
 		r.state.Limits(12, 3)
 		r.state.Chunk(2)
 	}
-	r.later, r.gone, r.settled = false, nil, nil
+	r.later, r.gone, r.settled, r.reads, r.lookAt = false, nil, nil, nil, time.Time{}
 	r.readLinks()
 }
 
@@ -130,6 +137,26 @@ func (r *router) goOn() {
 	}
 }
 
+// readOn reads the counters that wait to be read.
+func (r *router) readOn() {
+	for len(r.reads) > 0 {
+		eff := r.reads[0]
+		r.reads = r.reads[1:]
+		err := r.kernel.Counters(eff.Family, eff.SGs, eff.Counters)
+		r.step(core.CountersRead{ReadCounters: eff, Err: err})
+	}
+}
+
+// pass lets time pass, and the router look again if it wants to.
+func (r *router) pass(d time.Duration) {
+	r.now = r.now.Add(d)
+	r.host.Send("lo", mroute.SG{Source: netip.MustParseAddr("10.0.0.1"), Group: netip.MustParseAddr("224.0.0.1")}, 64, r.now) // the host's clock
+	if !r.lookAt.IsZero() && !r.now.Before(r.lookAt) {
+		r.lookAt = time.Time{}
+		r.step(core.Look{})
+	}
+}
+
 // answer lets the router see the kernel's questions.
 func (r *router) answer() {
 	if ups := r.host.Upcalls(); len(ups) > 0 {
@@ -143,9 +170,11 @@ func (r *router) perform(effects []core.Effect) {
 		case core.Apply:
 			r.apply(eff)
 		case core.ReadCounters:
-			cs := make([]mroute.Counters, len(eff.SGs))
-			err := r.kernel.Counters(eff.Family, eff.SGs, cs)
-			r.step(core.CountersRead{Family: eff.Family, SGs: eff.SGs, Counters: cs, Err: err})
+			if r.reads = append(r.reads, eff); !r.slow {
+				r.readOn()
+			}
+		case core.LookAgain:
+			r.lookAt = r.now.Add(eff.After)
 		case core.FlowsChanged:
 			r.flows = append(r.flows, eff...)
 		case core.Strays:

@@ -20,6 +20,8 @@ func (s *State) Snapshot(now time.Time, read ReadFunc) *mroute.Snapshot {
 		Groups:  s.res.Groups(),
 		Joined:  s.joined(),
 		Pending: s.res.Pending(s.problems()),
+		Flows:   s.limits.flowCounts(),
+		Limits:  s.limits.views(),
 	}
 	var iifs []int
 	snap.Rules, iifs = s.res.Rules(s.vifs)

@@ -28,7 +28,7 @@ type State struct {
 	buffers  [2]batch // for both, in turn
 	most     int      // ops of a batch that sets entries
 
-	expiry  expiry
+	limits  *limits
 	trouble trouble
 	lacking map[mroute.IfPattern]string
 	mrdisc  []mroute.Link
@@ -97,6 +97,10 @@ type Options struct {
 	// VIFs left, and that whoever sees to it tells if they do not.
 	Spreads bool
 
+	// MaxFlows is how many entries there may be at a time that packets have made:
+	// learned ones and stop filters, of both families. 0: any number.
+	MaxFlows int
+
 	// CauseOf names the cause of an error; nil: it is always the kernel's.
 	CauseOf func(error) mroute.Cause
 }
@@ -104,6 +108,7 @@ type Options struct {
 // New returns a router that wants nothing.
 func New(o Options) *State {
 	s := &State{epoch: o.Now, most: maxOps, in: plan.NewIntent(), groups: newMemberships(), causeOf: o.CauseOf, spreads: o.Spreads, absent: make(map[mroute.Family]plan.Problem)}
+	s.limits = newLimits(o.MaxFlows)
 	if s.causeOf == nil {
 		s.causeOf = func(error) mroute.Cause { return mroute.CauseKernel }
 	}
@@ -114,7 +119,7 @@ func New(o Options) *State {
 				continue
 			}
 		}
-		t := newTable(f)
+		t := newTable(f, s.limits)
 		s.tables = append(s.tables, t)
 		if o.Held != nil {
 			s.adopt(t, o.Held(f), &o)
@@ -148,6 +153,7 @@ func (s *State) Step(ev Event, now time.Time) []Effect {
 		s.epoch = now
 	}
 	var out, later []Effect
+	s.limits.now = now
 	switch ev := ev.(type) {
 	case Applied:
 		out = s.applied(ev.Errs, now)
@@ -177,12 +183,16 @@ func (s *State) Step(ev Event, now time.Time) []Effect {
 		out = s.setInbound(ev)
 	case Follow:
 		s.in = ev.intent
+		s.limits.setRules(s.in)
 		out = s.lookAgain(s.res.Links())
 	case Continue:
 		s.groups.called = false
 		s.work.later = s.groups.due() > 0
+	case Look:
+		out = s.lookAgainDue(now)
 	}
-	return append(append(out, s.advance()...), later...)
+	out = append(append(out, s.advance()...), later...)
+	return append(out, s.looks()...)
 }
 
 // Prepare does in advance what the step after the next [Applied] would have to
@@ -202,11 +212,14 @@ func (s *State) Edit(ed mroute.Edit) ([]Effect, error) {
 	s.work.vifs, s.changed = true, true
 	switch ed.Kind {
 	case mroute.AddRoute, mroute.RemoveRoute:
+		if len(s.limits.rules) > 0 || ed.Route.MaxFlows > 0 {
+			s.limits.setRules(s.in)
+		}
 		s.touch(ed.Route.Match)
 	case mroute.AddJoin, mroute.RemoveJoin:
 		s.touchJoin(ed.Join)
 	}
-	return append(s.noteLacking(), s.advance()...), nil
+	return append(append(s.noteLacking(), s.advance()...), s.looks()...), nil
 }
 
 // setLayer marks what the layer changes. If something waits for a retry anyway,
@@ -214,6 +227,7 @@ func (s *State) Edit(ed mroute.Edit) ([]Effect, error) {
 func (s *State) setLayer(ev SetLayer) []Effect {
 	ch := s.in.SetLayer(ev.Layer)
 	dropped := ev.DropEdits && s.in.DropEdits()
+	s.limits.setRules(s.in)
 	if ch.All || dropped || s.trouble.waking || s.anyFound() {
 		return s.lookAgain(s.res.Links())
 	}
@@ -387,8 +401,8 @@ func (s *State) upcall(u mroute.Upcall) (stray string) {
 			l, _ := s.res.Link(ifindex)
 			return l.Name
 		}
-		t.addFlow(u.SG, ifindex)
-		t.flows[u.SG].moved, t.flows[u.SG].apart = true, true
+		f := t.addFlow(u.SG, ifindex)
+		f.moved, f.apart = true, true
 	default:
 		return ""
 	}

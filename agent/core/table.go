@@ -1,7 +1,6 @@
 package core
 
 import (
-	"iter"
 	"net/netip"
 	"time"
 
@@ -17,6 +16,8 @@ type table struct {
 	cells  mroute.BySG[*cell]
 	flows  map[mroute.SG]*flow
 	groups map[netip.Addr]*flow // first of the flows of each group
+	limits *limits              // of the router
+	most   most
 
 	refused map[mroute.SG]error  // why entries could not be set
 	noVIF   map[int]plan.Problem // why links lack a VIF that they need, by ifindex
@@ -47,71 +48,13 @@ func (c *cell) names(n mroute.VIF) bool {
 	return c.unknown || c.entry.IIF == n || c.entry.OIFs[n] != 0
 }
 
-// flow is where packets of an (S,G) that no exact rule claims arrive.
-type flow struct {
-	sg         mroute.SG
-	prev, next *flow // of the same group
-	ifindex    int
-	news       bool // not yet reported in a FlowsChanged
-	moved      bool // the entry was somewhere else before
-	apart      bool // it keeps an entry of its own beside a (*,G) one
-	noted      bool // count and notedAt are set
-	count      uint64
-	notedAt    time.Time
-}
-
-func newTable(f mroute.Family) *table {
+func newTable(f mroute.Family, l *limits) *table {
 	return &table{
 		family: f,
+		limits: l,
 		flows:  make(map[mroute.SG]*flow),
 		groups: make(map[netip.Addr]*flow),
 
 		refused: make(map[mroute.SG]error),
 	}
-}
-
-// addFlow notes a flow, or where it has moved to.
-func (t *table) addFlow(sg mroute.SG, ifindex int) {
-	t.dropFlow(sg)
-	f := &flow{sg: sg, ifindex: ifindex, news: true, next: t.groups[sg.Group]}
-	if f.next != nil {
-		f.next.prev = f
-	}
-	t.groups[sg.Group] = f
-	t.flows[sg] = f
-}
-
-func (t *table) dropFlow(sg mroute.SG) {
-	f := t.flows[sg]
-	if f == nil {
-		return
-	}
-	delete(t.flows, sg)
-	if f.next != nil {
-		f.next.prev = f.prev
-	}
-	switch {
-	case f.prev != nil:
-		f.prev.next = f.next
-	case f.next != nil:
-		t.groups[sg.Group] = f.next
-	default:
-		delete(t.groups, sg.Group)
-	}
-}
-
-// flowsOf goes over the flows of a group.
-func (t *table) flowsOf(group netip.Addr) iter.Seq[mroute.SG] {
-	return func(yield func(mroute.SG) bool) {
-		for f := t.groups[group]; f != nil && yield(f.sg); f = f.next {
-		}
-	}
-}
-
-// arrival is the ifindex on which packets of sg are known to arrive, or 0.
-func (t *table) arrival(sg mroute.SG) int {
-	if f := t.flows[sg]; f != nil {
-		return f.ifindex
-	}
-	return 0
 }

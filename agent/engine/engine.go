@@ -29,6 +29,9 @@ type Options struct {
 	// it is.
 	RemoveForeign bool
 
+	// MaxFlows is how many entries packets can make at a time: see [core.Options].
+	MaxFlows int
+
 	Logger *slog.Logger
 
 	// OnFlow is called when an entry was learned, or moved to another inbound
@@ -61,9 +64,10 @@ type Engine struct {
 
 	// Work that waits for events and calls: chunks of an expiry round, and
 	// whether there are joins to go on with.
-	deferred []func()
+	deferred []core.ReadCounters
 	later    bool
 	wake     *time.Timer
+	look     *time.Timer
 }
 
 // ErrStopped is the answer to calls when Run has returned.
@@ -80,6 +84,7 @@ func New(o Options) *Engine {
 		Now:           time.Now(),
 		RemoveForeign: o.RemoveForeign,
 		Spreads:       o.Spreads,
+		MaxFlows:      o.MaxFlows,
 	})
 	return e
 }
@@ -88,8 +93,10 @@ func New(o Options) *Engine {
 // failure to hear from the kernel.
 func (e *Engine) Run(ctx context.Context) error {
 	defer close(e.done)
-	e.wake = time.NewTimer(time.Hour)
-	e.wake.Stop()
+	for _, t := range []**time.Timer{&e.wake, &e.look} {
+		*t = time.NewTimer(time.Hour)
+		(*t).Stop()
+	}
 	var flush <-chan time.Time
 	if e.o.FlushInterval > 0 {
 		t := time.NewTicker(e.o.FlushInterval)
@@ -140,6 +147,8 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.step(core.Expire{Age: e.o.FlushInterval})
 		case <-e.wake.C:
 			e.step(core.Retry{})
+		case <-e.look.C:
+			e.step(core.Look{})
 		case <-idle:
 			e.work()
 		}
@@ -165,9 +174,9 @@ func (e *Engine) work() {
 }
 
 func (e *Engine) runDeferred() {
-	f := e.deferred[0]
-	e.deferred = e.deferred[1:]
-	f()
+	r := e.deferred[0]
+	e.deferred = append(e.deferred[:0], e.deferred[1:]...)
+	e.readCounters(r)
 }
 
 func (e *Engine) event(ev kernel.Event) error {
@@ -199,7 +208,7 @@ func (e *Engine) perform(effects []core.Effect) {
 		case core.Apply:
 			e.step(core.Applied{Errs: e.apply(eff)})
 		case core.ReadCounters:
-			e.deferred = append(e.deferred, func() { e.readCounters(eff) })
+			e.deferred = append(e.deferred, eff)
 		case core.FlowsChanged:
 			for _, ch := range eff {
 				e.flow(ch)
@@ -214,6 +223,8 @@ func (e *Engine) perform(effects []core.Effect) {
 			e.o.Logger.Log(context.Background(), eff.Level, eff.Message)
 		case core.Wake:
 			e.wake.Reset(eff.After)
+		case core.LookAgain:
+			e.look.Reset(eff.After)
 		case core.Later:
 			e.later = true
 		case core.Settle:
@@ -249,8 +260,8 @@ func (e *Engine) apply(a core.Apply) (errs []error) {
 }
 
 func (e *Engine) readCounters(r core.ReadCounters) {
-	ev := core.CountersRead{Family: r.Family, SGs: r.SGs, Counters: make([]mroute.Counters, len(r.SGs))}
-	ev.Err = e.o.Kernel.Counters(r.Family, r.SGs, ev.Counters)
+	ev := core.CountersRead{ReadCounters: r}
+	ev.Err = e.o.Kernel.Counters(r.Family, r.SGs, r.Counters)
 	if ev.Err != nil {
 		e.o.Logger.Warn("cannot read counters: " + ev.Err.Error())
 	}
@@ -284,6 +295,8 @@ func describe(ch core.FlowChange) string {
 	switch {
 	case ch.Moved:
 		return fmt.Sprintf("Moved %v to inbound interface %s, where its packets arrive", ch.SG, ch.Link)
+	case ch.Refused:
+		return fmt.Sprintf("no room for %v from %s: stop filter installed", ch.SG, ch.Link)
 	case ch.Kind == mroute.StopFilter:
 		return fmt.Sprintf("no rule for %v from %s: stop filter installed", ch.SG, ch.Link)
 	}

@@ -13,6 +13,8 @@ import (
 type BySG[V any] struct {
 	pairs map[uint64]V // IPv4, with a source
 	rest  map[SG]V
+
+	mostPairs, mostRest int // that were in there: see Shrunk
 }
 
 // pair packs a source and a group of IPv4; ok is false for others.
@@ -35,10 +37,16 @@ func unpair(p uint64) SG {
 func (m *BySG[V]) Grow(f Family, n int) {
 	switch {
 	case f == IPv4 && len(m.pairs) == 0:
-		m.pairs = make(map[uint64]V, n)
+		m.pairs, m.mostPairs = make(map[uint64]V, n), n
 	case f != IPv4 && len(m.rest) == 0:
-		m.rest = make(map[SG]V, n)
+		m.rest, m.mostRest = make(map[SG]V, n), n
 	}
+}
+
+// Shrink gives back what room is much more than needed.
+func (m *BySG[V]) Shrink() {
+	m.pairs = Shrunk(m.pairs, &m.mostPairs)
+	m.rest = Shrunk(m.rest, &m.mostRest)
 }
 
 // Get returns the value of sg, or the zero value if it has none.

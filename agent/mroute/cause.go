@@ -15,4 +15,5 @@ const (
 	CauseInProgress                    // many memberships are being joined: the rest follows
 	CauseLimit                         // more memberships are asked for than a router takes
 	CauseNoMatch                       // a wildcard output matches no interface, which is all that lacks
+	CauseFlowLimit                     // as many flows are learned as may be: idle ones make room, others are refused
 )

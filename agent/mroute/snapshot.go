@@ -17,6 +17,8 @@ type Snapshot struct {
 	Pending []PendingView
 	Foreign []EntryView // what another program has left in the kernel, by (S,G)
 	Tables  []uint32    // tables in use beside the router's own, for links that have no room there; ascending
+	Flows   FlowCounts  // of the router as a whole
+	Limits  []LimitView // one for each rule with a MaxFlows, in order
 }
 
 // RuleView is a rule on one inbound link.

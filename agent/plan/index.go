@@ -26,6 +26,8 @@ type places struct {
 	count  [mroute.IPv6 + 1]int   // of routes of one source and one group, by family
 	shapes shapes                 // of templates
 	groups groups[int32]
+
+	limited []int32 // routes with a MaxFlows
 }
 
 const none int32 = -1
@@ -48,6 +50,8 @@ func newPlaces(l *mroute.Layer) *places {
 	x := &places{
 		head: make(map[mroute.Match]int32),
 		next: make([]int32, len(l.Routes)),
+
+		limited: limitedRoutes(l.Routes),
 	}
 	for i := range l.Routes {
 		if m := &l.Routes[i].Match; m.IsExact() {

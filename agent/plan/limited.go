@@ -1,0 +1,29 @@
+package plan
+
+import "github.com/smcroute/kube-smcroute/agent/mroute"
+
+// Limited calls f for each rule that has a limit on the flows it learns, in
+// order: those of layers, then those of clients. The rules are those that
+// [Resolver.Feeding] tells of.
+func (in *Intent) Limited(f func(*mroute.Route)) {
+	for _, x := range in.layers {
+		for _, i := range x.limited {
+			f(&x.layer.Routes[i])
+		}
+	}
+	for _, c := range in.edits.inOrder() {
+		if c.added > 0 && c.route.MaxFlows > 0 {
+			f(&c.route)
+		}
+	}
+}
+
+// limitedRoutes are the positions of the routes with a limit.
+func limitedRoutes(routes []mroute.Route) (at []int32) {
+	for i := range routes {
+		if routes[i].MaxFlows > 0 {
+			at = append(at, int32(i))
+		}
+	}
+	return at
+}
