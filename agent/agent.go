@@ -21,6 +21,14 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/spread"
 )
 
+// DefaultMaxFlows is the number for [Options.MaxFlows] of who asks for none. That
+// many entries take about 50 MiB, of the kernel and of this program together,
+// which is what a flood of made-up sources can cost.
+const DefaultMaxFlows = 1 << 16
+
+// MinMaxFlows is the least that makes sense.
+const MinMaxFlows = 16
+
 // Options configure an agent. The callbacks may be nil; they are called from
 // Run's goroutine, but for OnKill and OnChange, and must not block.
 type Options struct {
@@ -38,6 +46,10 @@ type Options struct {
 	// goes. RemoveForeign has it go even if another program put it there.
 	Await         []string
 	RemoveForeign bool
+
+	// MaxFlows is how many entries there may be that packets have made: learned
+	// ones, and stop filters, which make room first. 0: any number.
+	MaxFlows int
 
 	// Leave reports at the end of Run whether what is in the kernel is left to
 	// the next process. nil: never.
@@ -90,6 +102,7 @@ func New(o Options) *Agent {
 		Kernel:        o.Kernel,
 		FlushInterval: o.FlushInterval,
 		RemoveForeign: o.RemoveForeign,
+		MaxFlows:      o.MaxFlows,
 		Logger:        o.Logger,
 		OnFlow:        a.hook.Install,
 		OnMRDisc:      a.mrdisc.Set,

@@ -246,6 +246,7 @@ func (r *Routers) runAt(place mroute.Place) runFunc {
 			FlushInterval: r.o.Main.o.FlushInterval,
 			Logger:        r.o.Logger.With("router", place.String()),
 			RemoveForeign: r.o.Main.o.RemoveForeign,
+			MaxFlows:      r.o.Main.o.MaxFlows,
 			OnChange:      r.changed,
 		})
 		ctx, cancel := context.WithCancel(ctx)

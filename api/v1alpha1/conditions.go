@@ -56,6 +56,9 @@ const (
 	ReasonKernelUnsupported = "KernelUnsupported"
 	// ReasonMissingCapability: NET_ADMIN or NET_RAW is missing.
 	ReasonMissingCapability = "MissingCapability"
+	// ReasonFlowLimitReached: as many flows are learned as may be; new ones take the
+	// place of idle ones, or are stopped.
+	ReasonFlowLimitReached = "FlowLimitReached"
 	// ReasonKernelError: the kernel refused a call; the message has its error.
 	ReasonKernelError = "KernelError"
 	// ReasonPodNotReachable: the node has no link of its own to a selected pod, as

@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/smcroute/kube-smcroute/agent"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
 	"github.com/smcroute/kube-smcroute/cmd/internal/logging"
 	"github.com/smcroute/kube-smcroute/cmd/internal/settings"
@@ -45,6 +46,7 @@ type options struct {
 	confFile string
 	socket   string
 	flush    time.Duration
+	maxFlows int
 
 	keeper        string // socket of smcroute-keeper; "": none
 	removeForeign bool
@@ -84,6 +86,7 @@ func parseOptions(args []string) (*options, *settings.Settings, settings.Asked, 
 	r.StringVar(&o.confFile, "conf-file", "", "smcroute.conf(5) `FILE` whose routes are there as well; read again when it changes, and on SIGHUP")
 	r.StringVar(&o.socket, "socket", install.SocketPath("smcroute-agent"), "`FILE` on which smcroutectl(8) is served, as \"smcroutectl -i smcroute-agent\"; \"\": none")
 	r.DurationVar(&o.flush, "flush-interval", time.Minute, "`TIME` after which learned flows that are idle are forgotten; 0s: never")
+	r.IntVar(&o.maxFlows, "max-flows", agent.DefaultMaxFlows, "learn `N` flows at a time in each router, stop filters for others included; 0: any number")
 
 	r.StringVar(&o.keeper, "keeper", "", "`FILE` of the socket of smcroute-keeper(8), which lets the next agent go on with what is in the kernel; \"\": none, all of it goes with the agent")
 	r.BoolVar(&o.removeForeign, "remove-foreign", false, "remove what other programs have left in the tables")
@@ -142,6 +145,9 @@ func (o *options) complete(s *settings.Settings) error {
 	}
 	if o.reportCoalesce < 0 || o.flush < 0 {
 		bad("--report-coalesce and --flush-interval cannot be less than 0s")
+	}
+	if o.maxFlows != 0 && o.maxFlows < agent.MinMaxFlows {
+		bad("--max-flows: expected 0, for no limit, or at least %d, not %d", agent.MinMaxFlows, o.maxFlows)
 	}
 	if o.statusDir != "" && o.manifests == "" {
 		bad("--status-dir is for --manifests: in a cluster the status is in the objects")

@@ -251,6 +251,7 @@ func (s *service) assemble(k kernel.Kernel, end func()) {
 		FlushInterval: s.flush,
 		Await:         []string{translate.LayerName},
 		RemoveForeign: s.removeForeign,
+		MaxFlows:      s.maxFlows,
 		Leave:         s.lasts,
 		NetNS:         s.netns,
 		Logger:        s.log,

@@ -6,11 +6,13 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"github.com/smcroute/kube-smcroute/agent"
 	"github.com/smcroute/kube-smcroute/agent/mrdisc"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
@@ -46,6 +48,7 @@ type flags struct {
 	version bool   // -v
 
 	removeForeign bool // --remove-foreign
+	maxFlows      int  // --max-flows; 0: any number
 }
 
 // parseFlags reads the command line. Relative paths become absolute, because
@@ -53,7 +56,7 @@ type flags struct {
 // the usage text should follow it, else an *exitError.
 func parseFlags(args []string, warn io.Writer) (flags, error) {
 	var f flags
-	var flush, delay, exitAfter, level, interval, table string
+	var flush, delay, exitAfter, level, interval, table, maxFlows string
 	set := pflag.NewFlagSet(install.Ident, pflag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	set.Usage = func() {}
@@ -77,6 +80,7 @@ func parseFlags(args []string, warn io.Writer) (flags, error) {
 	set.BoolVarP(&f.syslog, "syslog", "s", false, "")
 	set.StringVarP(&table, "table", "t", "0", "")
 	set.StringVarP(&f.socket, "socket", "u", "", "")
+	set.StringVar(&maxFlows, "max-flows", strconv.Itoa(agent.DefaultMaxFlows), "")
 	set.BoolVar(&f.removeForeign, "remove-foreign", false, "")
 	set.BoolVarP(&f.version, "version", "v", false, "")
 	if err := set.Parse(args); err != nil {
@@ -113,6 +117,9 @@ func parseFlags(args []string, warn io.Writer) (flags, error) {
 		return f, &usageError{fmt.Sprintf("-t %s is not a multicast routing table: expected 0 to %d", table, maxTable)}
 	}
 	f.table = uint32(id)
+	if f.maxFlows, clean = number(maxFlows); !clean || f.maxFlows != 0 && f.maxFlows < agent.MinMaxFlows {
+		return f, &usageError{fmt.Sprintf("--max-flows %q is no limit on flows: expected 0, for none, or at least %d", maxFlows, agent.MinMaxFlows)}
+	}
 	if f.ident == "" || strings.ContainsAny(f.ident, "/\x00") {
 		return f, &usageError{fmt.Sprintf("-i %q cannot be part of a file name", f.ident)}
 	}

@@ -163,6 +163,7 @@ func (s *service) serve() error {
 		Script:         s.flags.script,
 		MRDiscInterval: s.flags.mrdisc,
 		RemoveForeign:  s.flags.removeForeign,
+		MaxFlows:       s.flags.maxFlows,
 		Leave:          s.kept.leaves,
 		Logger:         s.log,
 		OnStarted:      func() { _ = s.parent.Ready() }, // who has been killed need not know

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/smcroute/kube-smcroute/agent"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
 )
 
@@ -12,7 +13,7 @@ func printUsage(w io.Writer) {
 	fmt.Fprintf(w, `Usage:
   smcrouted [-hknNsv] [-c SEC] [-d SEC] [-e CMD] [-f FILE] [-F FILE] [-i NAME]
             [-l LVL] [-m SEC] [-p USER[:GROUP]] [-P FILE] [-t ID] [-u FILE]
-            [--keeper FILE] [--remove-foreign]
+            [--keeper FILE] [--max-flows N] [--remove-foreign]
 
 Options:
   -c SEC            Forget learned routes that were idle for SEC seconds,
@@ -40,11 +41,13 @@ Options:
   -v                Show the version
   --keeper FILE     -k by the smcroute-keeper at FILE, also under systemd;
                     default without systemd: %[6]s
+  --max-flows N     Learn so many flows at a time, stop filters for others
+                    included, default %[7]d; 0: any number
   --remove-foreign  Remove routes that other programs left in the table
 
 `, install.ConfPath(install.Ident), install.Ident,
 		install.PIDPath(install.Ident), install.SocketPath(install.Ident), maxTable,
-		install.KeeperPath(install.Ident))
+		install.KeeperPath(install.Ident), agent.DefaultMaxFlows)
 }
 
 // versionLine is the first line of -v, and of the log.

@@ -22,6 +22,8 @@ func reasonOf(c mroute.Cause) string {
 		return v1alpha1.ReasonKernelUnsupported
 	case mroute.CausePermission:
 		return v1alpha1.ReasonMissingCapability
+	case mroute.CauseFlowLimit:
+		return v1alpha1.ReasonFlowLimitReached
 	case mroute.CauseKernel:
 		return v1alpha1.ReasonKernelError
 	}
@@ -43,6 +45,7 @@ var telling = []string{
 	v1alpha1.ReasonTableInUse,
 	v1alpha1.ReasonVIFTableFull,
 	v1alpha1.ReasonKernelError,
+	v1alpha1.ReasonFlowLimitReached,
 	v1alpha1.ReasonNotMulticastCapable,
 	v1alpha1.ReasonInterfaceNotFound,
 	v1alpha1.ReasonPodNotReachable,
