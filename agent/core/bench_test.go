@@ -197,27 +197,56 @@ func BenchmarkManyJoins(b *testing.B) {
 	}
 }
 
+// learning is a router with n exact routes, and a rule that learns.
+func learning(b *testing.B, n int, o core.Options) *core.State {
+	layer := exactRoutes(n)
+	layer.Routes = append(layer.Routes, mroute.Route{
+		From: "a0", Match: match("* 239.0.0.0/8"), To: []mroute.Output{{If: "b0"}},
+		Origin: mroute.Origin{Ref: "conf", Line: n + 1, Seq: n + 1},
+	})
+	s := core.New(o)
+	run(s, s.Step(benchLinks, time.Now()), time.Now())
+	run(s, s.Step(core.SetLayer{Layer: layer}, time.Now()), time.Now())
+	return s
+}
+
+// newFlow is a question about the i-th of 2^24 flows.
+func newFlow(i int) mroute.Upcall {
+	return mroute.Upcall{Kind: mroute.NoCache, SG: mroute.SG{
+		Source: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}),
+		Group:  netip.AddrFrom4([4]byte{239, byte(i >> 16), byte(i >> 8), byte(i)}),
+	}}
+}
+
+// BenchmarkLearn is one question at a time, and as many as come at once at most.
+// "flood" is beyond the limit on flows, which none of them is idle enough to make
+// room for.
 func BenchmarkLearn(b *testing.B) {
 	for _, n := range sizes {
-		s, layer := started(b, n)
-		layer.Routes = append(layer.Routes, mroute.Route{
-			From: "a0", Match: match("* 239.0.0.0/8"), To: []mroute.Output{{If: "b0"}},
-			Origin: mroute.Origin{Ref: "conf", Line: n + 1, Seq: n + 1},
-		})
-		run(s, s.Step(core.SetLayer{Layer: layer}, time.Now()), time.Now())
-		i := 0
-		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				i++
-				u := mroute.Upcall{Kind: mroute.NoCache, SG: mroute.SG{
-					Source: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}),
-					Group:  netip.AddrFrom4([4]byte{239, byte(i >> 16), byte(i >> 8), byte(i)}),
-				}}
-				if got := run(s, s.Step(core.Upcalls{u}, time.Now()), time.Now()); got != 1 {
-					b.Fatalf("%d ops", got)
-				}
-			}
-		})
+		for _, batch := range []int{1, 256} {
+			b.Run(fmt.Sprintf("routes=%d/batch=%d", n, batch), func(b *testing.B) {
+				benchmarkLearn(b, learning(b, n, core.Options{}), batch)
+			})
+		}
 	}
+	b.Run("flood/batch=256", func(b *testing.B) {
+		benchmarkLearn(b, learning(b, 0, core.Options{MaxFlows: 1 << 16}), 256)
+	})
+}
+
+func benchmarkLearn(b *testing.B, s *core.State, batch int) {
+	ups := make(core.Upcalls, batch)
+	i, ops := 0, 0
+	b.ReportAllocs()
+	for b.Loop() {
+		for j := range ups {
+			i++
+			ups[j] = newFlow(i)
+		}
+		ops += run(s, s.Step(ups, time.Now()), time.Now())
+	}
+	if ops < i {
+		b.Fatalf("%d ops for %d flows", ops, i)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(i), "ns/flow")
 }

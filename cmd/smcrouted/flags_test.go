@@ -23,6 +23,8 @@ func defaults() flags {
 		mrdisc:  20 * time.Second,
 		pidfile: "/run/smcroute.pid",
 		socket:  "/run/smcroute.sock",
+
+		maxFlows: 65536,
 	}
 }
 
@@ -66,6 +68,8 @@ func TestParseFlags(t *testing.T) {
 		{"user", "-p a:b", func(f *flags) { f.user = "a:b" }, ""},
 		{"keep", "-kn", func(f *flags) { f.keep, f.foreground = true, true }, ""},
 		{"keeper", "--keeper x", func(f *flags) { f.keep, f.keeper = true, filepath.Join(here, "x") }, ""},
+		{"flows", "--max-flows 16", func(f *flags) { f.maxFlows = 16 }, ""},
+		{"any number of flows", "--max-flows=0", func(f *flags) { f.maxFlows = 0 }, ""},
 		{"foreign", "--remove-foreign", func(f *flags) { f.removeForeign = true }, ""},
 		{"words are ignored", "x -n y", func(f *flags) { f.foreground = true }, ""},
 		{"words after --", "-- -n", func(*flags) {}, ""},
@@ -105,6 +109,8 @@ func TestParseFlagsRefuses(t *testing.T) {
 		{"no argument of a long one", []string{"--table"}, exitcode.Usage, "option '--table' requires an argument"},
 		{"negative table", []string{"-t", "-1"}, exitcode.Usage, "-t -1 is not a multicast routing table: expected 0 to 999999999"},
 		{"table too high", []string{"-t", "1000000000"}, exitcode.Usage, "expected 0 to 999999999"},
+		{"few flows", []string{"--max-flows", "15"}, exitcode.Usage, `--max-flows "15" is no limit on flows: expected 0, for none, or at least 16`},
+		{"flows are no number", []string{"--max-flows", "many"}, exitcode.Usage, `--max-flows "many" is no limit`},
 		{"empty identity", []string{"-i", ""}, exitcode.Usage, `-i "" cannot be part of a file name`},
 		{"identity with a slash", []string{"-i", "../x"}, exitcode.Usage, `-i "../x" cannot be`},
 		{"short announcement interval", []string{"-m", "3"}, exitcode.Failure, "expected 4 to 180 seconds"},
