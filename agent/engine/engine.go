@@ -29,7 +29,8 @@ type Options struct {
 	// it is.
 	RemoveForeign bool
 
-	// MaxFlows is how many entries packets can make at a time: see [core.Options].
+	// MaxFlows is how many entries packets can make at a time, in each table that
+	// the router has: see [core.Options].
 	MaxFlows int
 
 	Logger *slog.Logger
