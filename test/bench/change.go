@@ -50,7 +50,7 @@ func (b *bench) change(tb netlab.TB) []row {
 		compare("one route added by the client", seconds, &many.process, &debian.process, goal{}),
 		compare("the daemon's answer to it", seconds, &many.call, &debian.call, goal{}),
 	}
-	return append(rows, b.layerChange(tb)...)
+	return append(append(rows, b.whileListing(tb)...), b.layerChange(tb)...)
 }
 
 func (t *target) add(tb netlab.TB, i int) {
@@ -61,13 +61,18 @@ func (t *target) add(tb netlab.TB, i int) {
 	if err != nil || r.Code != 0 {
 		tb.Fatalf("%s smcroutectl: %v %+v", t.p.Name, err, r)
 	}
+	t.ask(tb, i)
+}
 
-	start = time.Now()
+// ask adds a route by the daemon's socket.
+func (t *target) ask(tb netlab.TB, i int) {
+	tb.Helper()
+	start := time.Now()
 	c, err := ipc.Dial(context.Background(), filepath.Join(t.dir, program.Socket))
 	if err != nil {
 		tb.Fatalf("%s smcrouted: %v", t.p.Name, err)
 	}
-	err = c.Do(context.Background(), ipc.Request{Command: ipc.Add, Args: []string{"in", "10.9.9.9", fmt.Sprintf("239.1.2.%d", i), "out"}}, io.Discard)
+	err = c.Do(context.Background(), ipc.Request{Command: ipc.Add, Args: []string{"in", "10.9.9.9", fmt.Sprintf("239.2.%d.%d", byte(i>>8), byte(i)), "out"}}, io.Discard)
 	t.call.add(since(start))
 	_ = c.Close()
 	if err != nil {
