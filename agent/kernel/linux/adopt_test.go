@@ -3,6 +3,7 @@ package linux
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"path/filepath"
@@ -371,6 +372,34 @@ func BenchmarkAdopt(b *testing.B) {
 			if h := k.Held(f); len(h.Entries) != n {
 				b.Fatalf("%d entries", len(h.Entries))
 			}
+		}
+	}
+}
+
+// The kernel tells in several messages of the VIFs of many tables, and breaks off
+// within a table. What is held is whole nevertheless.
+func TestFullTablesAreAdopted(t *testing.T) {
+	r := newKeptRouter(t, false)
+	var vifs []mroute.Op
+	held := map[mroute.VIF]int{}
+	for v := range mroute.VIF(mroute.MaxVIFs) {
+		name := map[mroute.VIF]string{0: "a", 1: "b"}[v]
+		if name == "" {
+			name = fmt.Sprint("c", v)
+			r.ns.Veth(name, r.host, strings.ToUpper(name))
+		}
+		held[v] = r.ns.Index(name)
+		vifs = append(vifs, mroute.Op{Kind: mroute.AddVIF, Family: mroute.IPv4, VIF: v, Link: r.link(name)})
+	}
+	tables := []uint32{0, 11, 12, 13}
+	for _, table := range tables {
+		k := r.adopt(table)
+		mustApply(t, k, vifs[2:]...)
+		r.detach(k)
+	}
+	for _, table := range tables {
+		if h := r.adopt(table).Held(mroute.IPv4); !maps.Equal(h.VIFs, held) {
+			t.Errorf("of %d VIFs in table %d were found: %v", len(held), table, h.VIFs)
 		}
 	}
 }

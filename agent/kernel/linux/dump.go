@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/smcroute/kube-smcroute/agent/kernel"
@@ -91,7 +92,8 @@ func (k *Kernel) eachRoute(f mroute.Family, each func(*uapi.Route)) error {
 	})
 }
 
-// dumpVIFs returns the ifindex of each VIF, 0 for none.
+// dumpVIFs returns the ifindex of each VIF, 0 for none. The kernel lists those of all
+// tables, and tells of one in two messages where a buffer of it ends between its VIFs.
 func (k *Kernel) dumpVIFs(o *owner) (vifs [mroute.MaxVIFs]int32, err error) {
 	if o.family == mroute.IPv6 {
 		return k.knownMIFs(o)
@@ -102,7 +104,9 @@ func (k *Kernel) dumpVIFs(o *owner) (vifs [mroute.MaxVIFs]int32, err error) {
 	err = k.cmd.list(k.request, seq, func(m uapi.Message) error {
 		v, err := uapi.DecodeVIFs(m.Payload)
 		if v.Table == table {
-			vifs = v.Ifindex
+			for i, ifindex := range v.Ifindex {
+				vifs[i] = cmp.Or(vifs[i], ifindex)
+			}
 		}
 		return err
 	})
