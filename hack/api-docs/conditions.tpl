@@ -25,7 +25,7 @@ has; if that is so of all of them, the message says it. An object that is not ac
 | `Pending` | Unknown: work is under way. |
 | `InterfaceNotFound` | An interface is missing on a node. It is waited for. |
 | `NotMulticastCapable` | An interface lacks the MULTICAST flag: `ip link set dev NAME multicast on`. |
-| `VIFTableFull` | More than 32 interfaces are needed in one table of the kernel. Use another `table`, or fewer interfaces. |
+| `VIFTableFull` | More than 32 interfaces are needed in one table of the kernel: packets that arrive on one interface leave by 31 others at most. Use fewer outputs. |
 | `TableInUse` | Another program, such as pimd or smcrouted, owns the table of the kernel. Stop it, or use another `table`. |
 | `KernelUnsupported` | The kernel was built without multicast routing (CONFIG_IP_MROUTE, CONFIG_IPV6_MROUTE, or ..._MULTIPLE_TABLES for a `table`). |
 | `MissingCapability` | The agent lacks NET_ADMIN or NET_RAW. |
