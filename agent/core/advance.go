@@ -1,7 +1,6 @@
 package core
 
 import (
-	"maps"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -120,7 +119,7 @@ func (s *State) next() (sg mroute.SG, ok bool) {
 func (s *State) rest() (sgs []mroute.SG) {
 	cells := 0
 	for _, t := range s.tables {
-		sgs = appendSorted(sgs, maps.Keys(t.flows), func(mroute.SG) bool { return true })
+		sgs = appendSorted(sgs, t.flows.Keys(), func(mroute.SG) bool { return true })
 		cells += t.cells.Len()
 	}
 	if cells == s.work.compared {
@@ -128,7 +127,7 @@ func (s *State) rest() (sgs []mroute.SG) {
 	}
 	for _, t := range s.tables {
 		sgs = appendSorted(sgs, t.cells.Keys(), func(sg mroute.SG) bool {
-			return t.cells.Get(sg).round != s.round && t.flows[sg] == nil
+			return t.cells.Get(sg).round != s.round && t.flows.Get(sg) == nil
 		})
 	}
 	return sgs
@@ -191,7 +190,7 @@ func (s *State) compare(sg mroute.SG, b *batch) {
 		}
 		wanted = true
 	}
-	if f := t.flows[sg]; f != nil {
+	if f := t.flows.Get(sg); f != nil {
 		var answer bool
 		if want, answer = s.admit(t, f, want, wanted); !answer {
 			return
@@ -243,6 +242,9 @@ func (s *State) applied(errs []error, now time.Time) []Effect {
 				c = s.table(op.Family).cells.Get(op.SG)
 			}
 			if ch, ok := s.appliedSet(op, c, err, now); ok {
+				if news == nil {
+					news = make(FlowsChanged, 0, len(s.inflight.ops)-i)
+				}
 				news = append(news, ch)
 			}
 		case mroute.DelMFC:
@@ -289,7 +291,7 @@ func (s *State) appliedSet(op *mroute.Op, c *cell, err error, now time.Time) (Fl
 	if !op.SG.Source.IsValid() {
 		s.noteAllCovered(t, op.SG)
 	}
-	f := t.flows[op.SG]
+	f := t.flows.Get(op.SG)
 	if f == nil || !f.news {
 		return FlowChange{}, false
 	}

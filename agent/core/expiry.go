@@ -72,7 +72,7 @@ func (s *State) countersRead(ev CountersRead, now time.Time) []Effect {
 	if t := s.table(ev.Family); t != nil && ev.Err == nil {
 		for i, sg := range ev.SGs {
 			// The first visit only notes the count.
-			if f := t.flows[sg]; f != nil {
+			if f := t.flows.Get(sg); f != nil {
 				if since := f.unchanged(ev.Counters[i], now); since >= 0 && since >= s.limits.expiry.age {
 					t.dropFlow(sg)
 					s.work.sgs = append(s.work.sgs, sg)

@@ -32,7 +32,7 @@ func (s *State) Target() map[string]string {
 		}
 	}
 	for _, t := range s.tables {
-		for sg := range t.flows {
+		for sg := range t.flows.Keys() {
 			add(t, sg)
 		}
 		for sg := range t.held {

@@ -42,7 +42,7 @@ const (
 
 // addFlow notes a flow, or where it has moved to.
 func (t *table) addFlow(sg mroute.SG, ifindex int) *flow {
-	if f := t.flows[sg]; f != nil {
+	if f := t.flows.Get(sg); f != nil {
 		f.ifindex, f.news = ifindex, true
 		f.moved, f.apart, f.waits, f.noted = false, false, false, false
 		return f
@@ -52,19 +52,19 @@ func (t *table) addFlow(sg mroute.SG, ifindex int) *flow {
 		f.next.prev = f
 	}
 	t.groups[sg.Group] = f
-	t.flows[sg] = f
+	t.flows.Set(sg, f)
 	t.limits.charge(f, classOther, nil)
 	return f
 }
 
 func (t *table) dropFlow(sg mroute.SG) {
-	f := t.flows[sg]
+	f := t.flows.Get(sg)
 	if f == nil {
 		return
 	}
 	t.limits.charge(f, noClass, nil)
 	t.limits.relent(f)
-	delete(t.flows, sg)
+	t.flows.Delete(sg)
 	if f.next != nil {
 		f.next.prev = f.prev
 	}
@@ -88,7 +88,7 @@ func (t *table) flowsOf(group netip.Addr) iter.Seq[mroute.SG] {
 
 // arrival is the ifindex on which packets of sg are known to arrive, or 0.
 func (t *table) arrival(sg mroute.SG) int {
-	if f := t.flows[sg]; f != nil {
+	if f := t.flows.Get(sg); f != nil {
 		return f.ifindex
 	}
 	return 0

@@ -256,7 +256,7 @@ func (s *State) asked(t *table, sg mroute.SG, ifindex int) bool {
 // With leave, nothing is.
 func (s *State) asFound(t *table, sg mroute.SG, want mroute.Entry, wanted bool) (_ mroute.Entry, leave bool) {
 	link := t.vifs.Link(t.cells.Get(sg).entry.IIF)
-	unseen := t.flows[sg] == nil // of packets
+	unseen := t.flows.Get(sg) == nil // of packets
 	if unseen && link > 0 {
 		want, wanted = s.res.Entry(sg, link, &t.vifs)
 	}
@@ -319,7 +319,7 @@ func (s *State) release() {
 	for _, t := range s.tables {
 		for _, sg := range slices.SortedFunc(maps.Keys(t.held), mroute.SG.Compare) {
 			e := t.held[sg]
-			if link := t.vifs.Link(e.IIF); t.flows[sg] == nil && s.arrives(t, sg, e, link) {
+			if link := t.vifs.Link(e.IIF); t.flows.Get(sg) == nil && s.arrives(t, sg, e, link) {
 				s.noteFlow(t, sg, link, !e.OIFs.Empty())
 			}
 		}

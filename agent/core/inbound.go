@@ -3,7 +3,6 @@ package core
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -26,14 +25,14 @@ func (s *State) setInbound(ev SetInbound) []Effect {
 	s.inbound = ev.Inbound
 	out := s.lookAgain(s.res.Links())
 	for _, t := range s.tables {
-		for sg, f := range t.flows {
+		for sg, f := range t.flows.All() {
 			if !s.res.Takes(f.ifindex) {
 				t.dropFlow(sg)
 			}
 		}
 	}
 	for _, a := range ev.Flows {
-		if t := s.table(a.SG.Family()); t != nil && t.flows[a.SG] == nil && s.res.Takes(a.Link) {
+		if t := s.table(a.SG.Family()); t != nil && t.flows.Get(a.SG) == nil && s.res.Takes(a.Link) {
 			s.noteFlow(t, a.SG, a.Link, true)
 		}
 	}
@@ -67,11 +66,11 @@ func (s *State) Flows(links map[string]bool) []mroute.Arrival {
 	var all []mroute.Arrival
 	for _, t := range s.tables {
 		of := func(sg mroute.SG) bool {
-			l, ok := s.res.Link(t.flows[sg].ifindex)
-			return ok && links[l.Name] && t.flows[sg].refusedBy == nil
+			l, ok := s.res.Link(t.flows.Get(sg).ifindex)
+			return ok && links[l.Name] && t.flows.Get(sg).refusedBy == nil
 		}
-		for _, sg := range appendSorted(nil, maps.Keys(t.flows), of) {
-			all = append(all, mroute.Arrival{SG: sg, Link: t.flows[sg].ifindex})
+		for _, sg := range appendSorted(nil, t.flows.Keys(), of) {
+			all = append(all, mroute.Arrival{SG: sg, Link: t.flows.Get(sg).ifindex})
 		}
 	}
 	return slices.Clip(all)

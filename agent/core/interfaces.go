@@ -58,7 +58,7 @@ func (s *State) scrub() []mroute.Op {
 }
 
 func (t *table) dropFlowsOn(going []mroute.VIF) {
-	for sg, f := range t.flows {
+	for sg, f := range t.flows.All() {
 		if vif, ok := t.vifs.Of(f.ifindex); !ok || slices.Contains(going, vif) {
 			t.dropFlow(sg)
 		}

@@ -152,7 +152,7 @@ func (s *State) lookRead(ev CountersRead, now time.Time) []Effect {
 	l := s.limits
 	if t := s.table(ev.Family); t != nil && ev.Err == nil {
 		for i, sg := range ev.SGs {
-			f := t.flows[sg]
+			f := t.flows.Get(sg)
 			if f == nil {
 				continue
 			}
@@ -195,7 +195,7 @@ func (l *limits) worth(f *flow) bool {
 func (s *State) answerWaiting() {
 	l := s.limits
 	for _, f := range l.waiting {
-		if t := s.table(f.sg.Family()); f.waits && t.flows[f.sg] == f {
+		if t := s.table(f.sg.Family()); f.waits && t.flows.Get(f.sg) == f {
 			s.work.sgs = append(s.work.sgs, f.sg)
 		}
 		f.waits = false

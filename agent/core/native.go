@@ -92,7 +92,7 @@ func (s *State) touchNative(t *table, m mroute.Match) {
 // It reports whether the entry that there is need not even be set as it is
 // wanted: what it does now it may do until the end of the round.
 func (s *State) noteCovered(t *table, sg mroute.SG, c *cell) (needless bool) {
-	f := t.flows[sg]
+	f := t.flows.Get(sg)
 	if f == nil || f.apart || s.holding || !s.in.AsksForNative(sg.Group) {
 		return false
 	}
@@ -127,7 +127,7 @@ func (s *State) dropCovered() {
 // with packets of sg what is wanted of these. An exact rule would have its entry
 // back when the learned one goes, so that this stays then.
 func (s *State) covered(t *table, sg mroute.SG) bool {
-	f, star := t.flows[sg], t.anySource(sg)
+	f, star := t.flows.Get(sg), t.anySource(sg)
 	if f == nil || f.apart || star == nil || star.unknown || t.wasFound(sg) {
 		return false
 	}

@@ -163,6 +163,7 @@ func (s *State) Step(ev Event, now time.Time) []Effect {
 		out = s.linksRead(ev)
 	case Upcalls:
 		var strays Strays
+		s.work.sgs = slices.Grow(s.work.sgs, len(ev))
 		for _, u := range ev {
 			if link := s.upcall(u); link != "" {
 				strays = append(strays, Stray{u.SG, link})
@@ -254,7 +255,7 @@ func (s *State) touch(m mroute.Match) {
 		s.work.sgs = append(s.work.sgs, m.SG())
 	default:
 		s.touchNative(t, m)
-		flows := maps.Keys(t.flows)
+		flows := t.flows.Keys()
 		if m.Group.IsSingleIP() {
 			flows = t.flowsOf(m.Group.Addr())
 		}

@@ -14,7 +14,7 @@ type table struct {
 	family mroute.Family
 	vifs   plan.VIFs
 	cells  mroute.BySG[*cell]
-	flows  map[mroute.SG]*flow
+	flows  mroute.BySG[*flow]
 	groups map[netip.Addr]*flow // first of the flows of each group
 	limits *limits              // of the router
 	most   most
@@ -52,7 +52,6 @@ func newTable(f mroute.Family, l *limits) *table {
 	return &table{
 		family: f,
 		limits: l,
-		flows:  make(map[mroute.SG]*flow),
 		groups: make(map[netip.Addr]*flow),
 
 		refused: make(map[mroute.SG]error),
