@@ -154,6 +154,10 @@ bench: go ## against SMCRoute, other routers and a bare loop, in one table (BENC
 	@hack/smcroute
 	$(GO) run ./test/bench -rivals "$$(hack/rivals)" $(BENCH)
 
+.PHONY: fleet
+fleet: go kubebox ## the agents of 1,000 nodes, simulated, against a real API server (FLEET="-agents 5000")
+	$(GO) run ./test/bench/fleet $(FLEET)
+
 # What a part costs, for benchstat: docs/performance.md has an example.
 BENCH_GO = ./agent/conf ./agent/plan ./agent/core ./agent/engine ./agent/kernel/linux
 .PHONY: bench-go

@@ -85,12 +85,16 @@ func (c *cluster) run(ctx context.Context) error {
 	group.Go(func() error { return c.links.Run(ctx) })
 	group.Go(func() error { reconciler.Run(ctx); return nil })
 	group.Go(func() error {
-		select {
-		case <-c.loaded: // the report of an agent before this one is its last by now
-			return reports.Start(ctx)
-		case <-ctx.Done():
-			return nil
+		// The report of an agent before this one is its last by now, and there is a
+		// connection.
+		for _, before := range []<-chan struct{}{c.loaded, c.knows} {
+			select {
+			case <-before:
+			case <-ctx.Done():
+				return nil
+			}
 		}
+		return reports.Start(ctx)
 	})
 	return group.Wait()
 }

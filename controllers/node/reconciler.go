@@ -102,8 +102,14 @@ func (r *Reconciler) UID(context.Context) (types.UID, error) { return r.stores.u
 func (r *Reconciler) Run(ctx context.Context) {
 	var watching sync.WaitGroup
 	defer watching.Wait()
-	for _, i := range r.informers {
+	// The node comes first: by then there is a connection, which the others share.
+	// Else each would begin one of its own, on all nodes at once if the API server
+	// was away.
+	for n, i := range r.informers {
 		watching.Go(func() { i.RunWithContext(ctx) })
+		if n == 0 && !cache.WaitForCacheSync(ctx.Done(), i.HasSynced) {
+			return
+		}
 	}
 	for _, i := range r.informers {
 		if !cache.WaitForCacheSync(ctx.Done(), i.HasSynced) {

@@ -106,7 +106,7 @@ func (m *member) run(ctx context.Context) error {
 	group.Go(func() error { programmer.Watch(ctx, toWatch); return nil })
 	group.Go(func() error {
 		select {
-		case <-loaded:
+		case <-m.first:
 			return reports.Start(ctx)
 		case <-ctx.Done():
 			return nil

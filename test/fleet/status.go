@@ -38,18 +38,23 @@ func (f *Fleet) Statuses() *Statuses {
 	for _, r := range list.Items {
 		s.now[r.Name] = r
 	}
-	w, err := f.lab.Client.Watch(ctx, &v1alpha1.MulticastRouteList{},
-		client.InNamespace(kubelab.Namespace), &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion}})
-	if err != nil {
-		f.tb.Fatalf("fleet: %v", err)
-	}
 	events := make(chan told, 1<<16)
 	s.events = events
 	go func() {
 		defer close(events)
-		for e := range w.ResultChan() {
-			if r, ok := e.Object.(*v1alpha1.MulticastRoute); ok {
-				events <- told{time.Now(), *r}
+		at := list.ResourceVersion
+		for ctx.Err() == nil { // the server ends watches now and then
+			w, err := f.lab.Client.Watch(ctx, &v1alpha1.MulticastRouteList{},
+				client.InNamespace(kubelab.Namespace), &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: at}})
+			if err != nil {
+				time.Sleep(100 * time.Millisecond) // it may be restarting
+				continue
+			}
+			for e := range w.ResultChan() {
+				if r, ok := e.Object.(*v1alpha1.MulticastRoute); ok {
+					at = r.ResourceVersion
+					events <- told{time.Now(), *r}
+				}
 			}
 		}
 	}()
