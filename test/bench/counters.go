@@ -17,7 +17,21 @@ func (b *bench) counters(tb netlab.TB) (rows []row) {
 			alone(what, seconds, r.side("cpu-ms/op", 1e-3), atMost(0.150)),
 			alone("the same: allocations", count, r.side("allocs/op", 1), atMost(0)))
 	}
-	return rows
+	return append(rows, b.stall(tb))
+}
+
+// stall measures how long entries take to be set while counters are read, all of them over
+// and over: the kernel has one lock for both.
+func (b *bench) stall(tb netlab.TB) row {
+	side := func(chunk int) *side {
+		r := b.benchmark(tb, kernelPackage, fmt.Sprintf("BenchmarkStall/chunk=%d", chunk), "-test.benchtime="+b.shortBenchtime)
+		s := r.side("p50-us", 1e-6)
+		s.note = "p99 " + seconds(r["p99-us"]*1e-6)
+		return s
+	}
+	reading, quiet := side(1024), side(0)
+	quiet.name = "when none is read"
+	return compare("32 entries set while counters are read", seconds, reading, quiet, atMost(1.2).as("not disturbed"))
 }
 
 // unchanged measures what a reload of a large, unchanged file computes.
