@@ -133,6 +133,7 @@ var measurements = []struct {
 	{"reload", (*bench).reload},
 	{"change", (*bench).change},
 	{"first", (*bench).first},
+	{"onset", (*bench).onset},
 	{"learn", (*bench).learn},
 	{"path", (*bench).path},
 	{"counters", (*bench).counters},
