@@ -337,13 +337,13 @@ func (s *State) linksRead(ev LinksRead) []Effect {
 }
 
 // concerned reports whether a link that came, went or changed is named by a rule,
-// or has a number. On a node with many routes most are of no concern.
+// or has a number, or memberships that are yet to be left. On a node with many routes most are of no concern.
 func (s *State) concerned(ev LinksRead) bool {
 	if s.anyFound() {
 		return true
 	}
 	is := func(l mroute.Link) bool {
-		return s.in.Names(&l) || slices.ContainsFunc(s.tables, func(t *table) bool {
+		return s.in.Names(&l) || len(s.groups.on(map[int]bool{l.Index: true})) > 0 || slices.ContainsFunc(s.tables, func(t *table) bool {
 			_, has := t.vifs.Of(l.Index)
 			return has
 		})
