@@ -13,7 +13,8 @@ import (
 )
 
 // flush empties the tables that are held, for which their owner needs no
-// capability. It reports whether none is left that has something of others.
+// capability, and removes the rules that lead packets there. It reports whether none
+// is left that has something of others.
 func flush(s *shelf.Shelf, log *slog.Logger) (all bool) {
 	all = true
 	s.Each(func(name string, fd int, flush bool) {
@@ -25,6 +26,9 @@ func flush(s *shelf.Shelf, log *slog.Logger) (all bool) {
 		default:
 			if err := flushTable(fd); err != nil {
 				log.Warn("a table was not emptied", "name", name, "err", err)
+			}
+			if err := unlead(name, fd); err != nil {
+				log.Warn("rules that lead packets to a table may be left (ip mrule)", "name", name, "err", err)
 			}
 		}
 	})
