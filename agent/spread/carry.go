@@ -73,8 +73,12 @@ func (r *Router) carry(next *assign.Assignment, rules []kernel.Rule) error {
 	if err := r.prepare(m); err != nil {
 		return err
 	}
-	if err := r.lead(rules, m.to); err != nil {
+	added, err := r.lead(rules, m.to)
+	if err != nil {
 		return err
+	}
+	if added > 0 && len(m.links()) == 0 {
+		r.o.Logger.Warn(fmt.Sprintf("%d rules that lead packets to other tables were missing, and are there again", added))
 	}
 	r.where, r.home = m.to, map[string]bool{}
 	for link, number := range next.Table {
@@ -211,10 +215,18 @@ func (r *Router) tell(m move, full map[int]string) {
 
 // tellLost logs for which links packets go to tables that are not the router's.
 func (r *Router) tellLost(lost map[string]string) {
+	links := map[string][]string{} // that are new, by reason
 	for _, link := range slices.Sorted(maps.Keys(lost)) {
 		if why := lost[link]; r.lost[link] != why {
-			r.o.Logger.Warn(fmt.Sprintf("Packets that arrive on %s do not come to this router's table %d: %s", link, r.rules.Number(), why))
+			links[why] = append(links[why], link)
 		}
+	}
+	for _, why := range slices.Sorted(maps.Keys(links)) {
+		who := links[why][0]
+		if n := len(links[why]) - 1; n > 0 {
+			who += fmt.Sprintf(" and %d more", n)
+		}
+		r.o.Logger.Warn(fmt.Sprintf("Packets that arrive on %s do not come to this router's table %d: %s", who, r.rules.Number(), why))
 	}
 	r.lost = lost
 }

@@ -236,6 +236,31 @@ func TestForeignRules(t *testing.T) {
 	}
 }
 
+// Who removes rules of ours takes packets away: the next reload brings them back.
+func TestRemovedRulesComeBack(t *testing.T) {
+	l := newLab(t)
+	l.links("n", 36)
+	var routes []mroute.Route
+	for i := range 36 {
+		routes = append(routes, anySource(flow(mroute.IPv4, i), mroute.IfPattern(fmt.Sprint("n", i)), "n0"))
+	}
+	l.start()
+	l.set(routes...)
+	rules := l.rules()
+	if len(rules) == 0 {
+		t.Fatal("no rules")
+	}
+	l.unrule()
+	if got := l.rules(); len(got) > 0 {
+		t.Fatalf("there are %v", got)
+	}
+	l.set(routes...)
+	if got := l.rules(); !slices.Equal(got, rules) {
+		t.Errorf("rules are %v, expected %v", got, rules)
+	}
+	l.stream(flow(mroute.IPv4, 35), "n35", "n0").lost()
+}
+
 // The next process finds links where the one before it had them, and streams go
 // on. If nobody kept the tables it uses the rules that are left, and removes them
 // in the end, or if they are not needed.

@@ -155,6 +155,32 @@ func (l *lab) foreign(priority int, iif string, table int) {
 	}
 }
 
+// unrule removes all rules that have a link's name.
+func (l *lab) unrule() {
+	l.t.Helper()
+	err := l.router.Do(func() error {
+		for _, family := range []int{uapi.FamilyIPMR, uapi.FamilyIP6MR} {
+			rules, err := netlink.RuleList(family)
+			if err != nil {
+				return err
+			}
+			for _, r := range rules {
+				if r.IifName+r.OifName == "" {
+					continue
+				}
+				r.Family = family
+				if err := netlink.RuleDel(&r); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
 // tables are those to which packets of links go, as the snapshot has it: links by
 // table, those that have no VIF aside.
 func (l *lab) tables() map[uint32][]string {

@@ -66,8 +66,8 @@ func (r *Router) wanted(where map[string]int) map[key]kernel.Rule {
 // lead has the kernel lead packets of links to tables, and those of no others.
 // have are the rules there are. Where a link has had another table, that decides
 // until its rule is gone: there is one at any moment. If a rule cannot be added
-// all stays as it was.
-func (r *Router) lead(have []kernel.Rule, where map[string]int) error {
+// all stays as it was. It returns how many were added.
+func (r *Router) lead(have []kernel.Rule, where map[string]int) (added int, err error) {
 	want := r.wanted(where)
 	var stale []kernel.Rule
 	for _, x := range have {
@@ -82,13 +82,13 @@ func (r *Router) lead(have []kernel.Rule, where map[string]int) error {
 	}
 	if len(want) > 0 {
 		if err := r.rules.AddRules(slices.Collect(maps.Values(want))); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if len(stale) > 0 {
-		return r.rules.DeleteRules(stale)
+		err = r.rules.DeleteRules(stale)
 	}
-	return nil
+	return len(want), err
 }
 
 // unlead removes all rules of our own.
@@ -100,7 +100,8 @@ func (r *Router) unlead() error {
 	if err != nil {
 		return err
 	}
-	return r.lead(have, nil)
+	_, err = r.lead(have, nil)
+	return err
 }
 
 // bound looks at the rules of others: fixed are links that must stay with the

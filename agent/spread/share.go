@@ -60,7 +60,7 @@ func (r *Router) share() {
 		return
 	}
 	d, err := r.first.Demand(r.run)
-	if err != nil || r.told == "" && !r.thawed && sameNeeds(d.Needs, r.needs) {
+	if err != nil || r.told == "" && !r.thawed && !r.suspect && sameNeeds(d.Needs, r.needs) {
 		return
 	}
 	if err := r.shareOut(d.Needs); err != nil {
@@ -70,7 +70,7 @@ func (r *Router) share() {
 	if r.told != "" {
 		r.o.Logger.Log(r.run, core.LevelNotice, "Interfaces are spread over several tables of the kernel now, as they should")
 	}
-	r.needs, r.thawed, r.told, r.pause = d.Needs, false, "", 0
+	r.needs, r.thawed, r.suspect, r.told, r.pause = d.Needs, false, false, "", 0
 }
 
 func sameNeeds(a, b []mroute.Need) bool {

@@ -51,6 +51,7 @@ type Router struct {
 	lost     map[string]string // links whose packets never come here, and why
 	frozen   bool              // what was found stays, until Complete
 	thawed   bool              // it may go, and has not been looked at since
+	suspect  bool              // somebody may have removed rules: they are to be looked at
 	complete bool
 	told     string // the trouble that the log tells of
 	pause    time.Duration
@@ -159,9 +160,11 @@ func (r *Router) Started(ctx context.Context) error {
 // go if nobody wants them, after [Router.Complete].
 func (r *Router) Holds() bool { return slices.ContainsFunc(r.all(), (*engine.Engine).Holds) }
 
-// SetLayer replaces a layer: see [engine.Engine.SetLayer].
+// SetLayer replaces a layer: see [engine.Engine.SetLayer]. Rules of the kernel that
+// somebody has removed come back.
 func (r *Router) SetLayer(ctx context.Context, l mroute.Layer, dropEdits bool) error {
 	return r.change(ctx, func() error {
+		r.suspect = len(r.where) > 0
 		if err := r.first.SetLayer(ctx, l, dropEdits); err != nil {
 			return err
 		}
