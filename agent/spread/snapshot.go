@@ -75,11 +75,26 @@ func (m *merger) add(part *mroute.Snapshot, table uint32) {
 	}
 }
 
-// sort brings what was put together into the order of one table.
+// sort brings what was put together into the order of one table. What several
+// tables say of a line in the same words is there once.
 func (m *merger) sort() {
 	slices.SortStableFunc(m.into.Rules, func(a, b mroute.RuleView) int {
 		return cmp.Or(cmp.Compare(a.Row, b.Row), cmp.Compare(m.at[a.IIF], m.at[b.IIF]))
 	})
 	slices.SortStableFunc(m.into.Entries, func(a, b mroute.EntryView) int { return cmp.Compare(b.Age, a.Age) })
 	slices.SortStableFunc(m.into.Foreign, func(a, b mroute.EntryView) int { return a.SG.Compare(b.SG) })
+	type problem struct {
+		kind   mroute.PendingKind
+		from   mroute.IfPattern
+		match  mroute.Match
+		reason string
+		origin mroute.Origin
+	}
+	told := make(map[problem]bool, len(m.into.Pending))
+	m.into.Pending = slices.DeleteFunc(m.into.Pending, func(p mroute.PendingView) bool {
+		x := problem{p.Kind, p.From, p.Match, p.Reason, p.Origin}
+		seen := told[x]
+		told[x] = true
+		return seen
+	})
 }
