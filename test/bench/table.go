@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -65,6 +66,9 @@ func compare(what string, u unit, ours, other *side, g goal) row {
 		return r
 	}
 	ratio := ours.than(other)
+	if math.IsNaN(ratio) || math.IsInf(ratio, 0) {
+		return r // to nothing
+	}
 	r.ratio, r.met = times(ratio), g.verdict(ratio)
 	return r
 }
