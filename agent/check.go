@@ -43,7 +43,7 @@ func Check(w io.Writer, path string, o CheckOptions) (ok bool) {
 	in := plan.NewIntent()
 	in.SetLayer(r.layer)
 	res := plan.NewResolver(in, o.Links)
-	for _, p := range res.Pending(plan.Problems{}) {
+	for _, p := range res.Pending(plan.Problems{}, nil) {
 		if core.LevelNotice < o.Level {
 			break
 		}

@@ -3,6 +3,7 @@ package core
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/plan"
@@ -120,4 +121,13 @@ func (s *State) AnySource(sg mroute.SG, in, out int) bool {
 	e, ok := s.res.Entry(sg, in, &t.vifs)
 	vif, known := t.vifs.Of(out)
 	return ok && known && s.in.AsksForNative(sg.Group) && t.vifs.Link(e.IIF) == in && e.OIFs[vif] != 0
+}
+
+// Snapshot lists the state in one go, whatever its size.
+func (s *State) Snapshot(now time.Time, read ReadFunc) *mroute.Snapshot {
+	l := s.List(read)
+	defer l.Stop()
+	l.whole = true
+	l.Gather(now)
+	return l.Snapshot()
 }

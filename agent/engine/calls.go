@@ -71,26 +71,44 @@ func (e *Engine) drain() {
 	}
 }
 
-// Snapshot returns the state, with the kernel's counters if asked for: they
-// take about 1 µs an entry, during which nothing else is done. With them come
-// the origins of entries, for about as much again.
+// Snapshot returns the state, with the kernel's counters if asked for, and with
+// them the origins of entries. Both take about 1 µs an entry. Others need not wait
+// for all of a large table: see [core.Listing].
 func (e *Engine) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot, error) {
-	var snap *mroute.Snapshot
-	err := e.call(ctx, func() {
-		var read core.ReadFunc
-		if counters {
-			read = e.counters
+	var read core.ReadFunc
+	if counters {
+		read = e.counterReader()
+	}
+	var l *core.Listing
+	defer func() {
+		if l != nil {
+			l.Stop()
 		}
-		snap = e.state.Snapshot(time.Now(), read)
-	})
-	return snap, err
+	}()
+	for more := true; more; {
+		err := e.call(ctx, func() {
+			if l == nil {
+				l = e.state.List(read)
+			}
+			more = l.Gather(time.Now())
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return l.Snapshot(), nil
 }
 
-// counters reads for a snapshot. What cannot be read shows as zero.
-func (e *Engine) counters(f mroute.Family, sgs []mroute.SG) []mroute.Counters {
-	out := make([]mroute.Counters, len(sgs))
-	if err := e.o.Kernel.Counters(f, sgs, out); err != nil {
-		e.o.Logger.Warn("cannot read counters: " + err.Error())
+// counterReader reads for a snapshot. What cannot be read shows as zero, and is
+// told of once.
+func (e *Engine) counterReader() core.ReadFunc {
+	failed := false
+	return func(f mroute.Family, sgs []mroute.SG) []mroute.Counters {
+		out := make([]mroute.Counters, len(sgs))
+		if err := e.o.Kernel.Counters(f, sgs, out); err != nil && !failed {
+			failed = true
+			e.o.Logger.Warn("cannot read counters: " + err.Error())
+		}
+		return out
 	}
-	return out
 }

@@ -200,7 +200,7 @@ func TestPendingForVIFs(t *testing.T) {
 		conf:1 mroute a0 (*, 225.1.1.1) -> b0 b1: b1 has no VIF in the IPv4 table
 		conf:2 mroute a0 (*, ff05::1) -> b+: b1 has no VIF in the IPv6 table`)
 	res, _ := w.resolve(0)
-	if ps := res.Pending(plan.Problems{}); len(ps) != 0 {
+	if ps := res.Pending(plan.Problems{}, nil); len(ps) != 0 {
 		t.Errorf("without problems VIFs do not count: %v", ps)
 	}
 	// One that phyint took away is not waited for.

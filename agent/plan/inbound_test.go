@@ -57,7 +57,7 @@ func TestLimit(t *testing.T) {
 		for n, l := range w.links {
 			v.Set(mroute.VIF(n), l.Index)
 		}
-		rules, _ := res.Rules(func(mroute.Family) *plan.VIFs { return &v })
+		rules, _ := res.Rules(func(mroute.Family) *plan.VIFs { return &v }, nil)
 		var from []string
 		for _, r := range rules {
 			from = append(from, r.IIF)
@@ -98,7 +98,7 @@ func TestPendingOfPart(t *testing.T) {
 		res := plan.NewResolver(w.in, w.links)
 		res.Limit(tt.in)
 		var got []string
-		for _, p := range res.Pending(noVIF) {
+		for _, p := range res.Pending(noVIF, nil) {
 			got = append(got, p.Match.Group.Addr().String()+": "+p.Reason)
 		}
 		w.lines(fmt.Sprint(tt.in), strings.Join(got, ", "), tt.want)

@@ -64,7 +64,7 @@ func TestNative(t *testing.T) {
 			}
 			res, v := w.resolve(mroute.MaxVIFs)
 			reason := ""
-			for _, p := range res.Pending(plan.Problems{VIFs: func(mroute.Family) *plan.VIFs { return v }}) {
+			for _, p := range res.Pending(plan.Problems{VIFs: func(mroute.Family) *plan.VIFs { return v }}, nil) {
 				if reason == "" && !strings.Contains(p.Reason, "ghost") || tt.want == "none" && reason == "" {
 					reason = p.Reason
 				}
@@ -107,7 +107,7 @@ func TestNativeOfSeveral(t *testing.T) {
 	w := newWorld(t, "", "a0 a1 b0")
 	w.in.SetLayer(mroute.Layer{Name: "kubernetes", Routes: []mroute.Route{{From: "a+", Match: match("* 225.1.1.1"), AnySource: prefer}}})
 	res, v := w.resolve(mroute.MaxVIFs)
-	if p := res.Pending(plan.Problems{VIFs: func(mroute.Family) *plan.VIFs { return v }}); len(p) > 0 {
+	if p := res.Pending(plan.Problems{VIFs: func(mroute.Family) *plan.VIFs { return v }}, nil); len(p) > 0 {
 		t.Errorf("pending: %+v", p)
 	}
 }

@@ -32,8 +32,9 @@ type Problems struct {
 }
 
 // Pending returns the rules and memberships that are not wholly in the kernel:
-// for lack of an interface, or because of one of the problems.
-func (r *Resolver) Pending(ps Problems) []mroute.PendingView {
+// for lack of an interface, or because of one of the problems. more is called
+// before each is looked at: see [Resolver.Rules].
+func (r *Resolver) Pending(ps Problems, more func() bool) []mroute.PendingView {
 	var views []mroute.PendingView
 	route := func(c claim, since int) {
 		rt := c.route
@@ -63,6 +64,9 @@ func (r *Resolver) Pending(ps Problems) []mroute.PendingView {
 	}
 	for li, x := range r.in.layers {
 		for i := range x.layer.Routes {
+			if more != nil && !more() {
+				return views
+			}
 			rt := &x.layer.Routes[i]
 			c := claim{layer: li, route: rt}
 			if !r.in.edits.empty() {
@@ -71,18 +75,29 @@ func (r *Resolver) Pending(ps Problems) []mroute.PendingView {
 			route(c, 0)
 		}
 		for i := range x.layer.Joins {
+			if more != nil && !more() {
+				return views
+			}
 			if j := &x.layer.Joins[i]; !r.in.edits.left(j) {
 				join(li, j)
 			}
 		}
 	}
 	for _, c := range r.in.edits.inOrder() {
+		if more != nil && !more() {
+			return views
+		}
 		if c.added > 0 {
 			route(claim{client, &c.route, c.to, r.in.edits.routes[masked(c.route.Match)]}, c.added)
 		}
 	}
 	for _, c := range r.in.edits.joinsInOrder() {
-		join(client, &c.join)
+		if more != nil && !more() {
+			return views
+		}
+		if c.added {
+			join(client, &c.join)
+		}
 	}
 	return views
 }

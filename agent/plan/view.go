@@ -9,7 +9,11 @@ import (
 
 // Rules returns a row for each rule on each of its inbound links, as listings
 // show them, with the ifindex of the link. Rules with the same match share one.
-func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs) ([]mroute.RuleView, []int) {
+//
+// more is called before each rule is looked at: clients may change the intent
+// there. If it returns false, what was found so far is all that comes, and
+// nothing is looked at any more. nil: always true.
+func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs, more func() bool) ([]mroute.RuleView, []int) {
 	rows := make([]mroute.RuleView, 0, r.in.Routes())
 	iifs := make([]int, 0, r.in.Routes())
 	names := newNamer(r)
@@ -28,6 +32,9 @@ func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs) ([]mroute.RuleView, []i
 	}
 	for li, x := range r.in.layers {
 		for i := range x.layer.Routes {
+			if more != nil && !more() {
+				return rows, iifs
+			}
 			rt := &x.layer.Routes[i]
 			row++
 			for _, pos := range r.match(rt.From) {
@@ -38,6 +45,9 @@ func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs) ([]mroute.RuleView, []i
 		}
 	}
 	for _, c := range r.in.edits.inOrder() {
+		if more != nil && !more() {
+			return rows, iifs
+		}
 		cs := r.in.edits.routes[masked(c.route.Match)]
 		row++
 		for _, pos := range r.match(c.route.From) {

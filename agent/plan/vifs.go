@@ -43,6 +43,10 @@ func (v *VIFs) Clear(n mroute.VIF) {
 	v.changes++
 }
 
+// Changes is how often a number was given or taken: as long as it stays the same,
+// so do all numbers.
+func (v *VIFs) Changes() int { return v.changes }
+
 // Reserve keeps number n from being given out, though no link has it.
 func (v *VIFs) Reserve(n mroute.VIF) {
 	v.Clear(n)

@@ -94,7 +94,7 @@ func (w *world) resolve(vifs int) (*plan.Resolver, *plan.VIFs) {
 // rules lists the rows of Rules: "a0 (*, 225.1.1.1) -> b0 b1".
 func (w *world) rules() string {
 	res, v := w.resolve(mroute.MaxVIFs)
-	views, iifs := res.Rules(func(mroute.Family) *plan.VIFs { return v })
+	views, iifs := res.Rules(func(mroute.Family) *plan.VIFs { return v }, nil)
 	var b strings.Builder
 	for i, r := range views {
 		if l, _ := res.Link(iifs[i]); l.Name != r.IIF {
@@ -147,7 +147,7 @@ func (w *world) pending(vifs int) string {
 		}
 		return lack
 	}
-	for _, p := range res.Pending(plan.Problems{NoVIF: noVIF}) {
+	for _, p := range res.Pending(plan.Problems{NoVIF: noVIF}, nil) {
 		fmt.Fprintf(&b, "%v %s %s %v", p.Origin, p.Kind, p.From, p.Match)
 		for i, o := range p.To {
 			fmt.Fprint(&b, []string{" -> ", " "}[min(i, 1)], o)
