@@ -174,11 +174,40 @@ func BenchmarkSnapshot(b *testing.B) {
 		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if got := len(s.Snapshot(time.Now(), nil).Entries); got != n {
+				if got := len(s.Snapshot(time.Now(), countAll).Entries); got != n {
 					b.Fatalf("%d entries", got)
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/route")
+		})
+	}
+}
+
+// How long a listing keeps the router from all else at a time, beside reading
+// counters.
+func BenchmarkListing(b *testing.B) {
+	for _, n := range sizes {
+		s, _ := started(b, n)
+		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
+			var chunks []time.Duration
+			var gathering time.Duration
+			for b.Loop() {
+				l := s.List(countAll)
+				for more := true; more; {
+					start := time.Now()
+					more = l.Gather(start)
+					chunks = append(chunks, time.Since(start))
+					gathering += chunks[len(chunks)-1]
+				}
+				if got := len(l.Snapshot().Entries); got != n {
+					b.Fatalf("%d entries", got)
+				}
+				l.Stop()
+			}
+			slices.Sort(chunks)
+			b.ReportMetric(chunks[len(chunks)*99/100].Seconds()*1000, "p99-ms/chunk")
+			b.ReportMetric(chunks[len(chunks)-1].Seconds()*1000, "max-ms/chunk")
+			b.ReportMetric(gathering.Seconds()*1000/float64(b.N), "ms-gathering")
 		})
 	}
 }
