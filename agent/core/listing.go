@@ -36,12 +36,14 @@ type Listing struct {
 	stop    func()
 	yield   func(struct{}) bool
 	looked  int // rules and entries in the current chunk
-	chunks  [][]row
 	origins *origins
 
-	snap *mroute.Snapshot
-	iifs []int // of snap.Rules, by ifindex
+	// Of what there may be very much. One large slice would have to wait for
+	// memory, and for the collector, in one go.
+	ruled [][]mroute.RuleView
+	chunks [][]row
 
+	snap *mroute.Snapshot
 	epoch time.Time // of the state
 }
 
@@ -126,8 +128,23 @@ func (l *Listing) steadily(part func(more func() bool)) bool {
 
 func (l *Listing) rules() bool {
 	return l.steadily(func(more func() bool) {
-		l.snap.Rules, l.iifs = l.state.res.Rules(l.state.vifs, more)
+		l.ruled = nil
+		l.state.res.Rules(l.state.vifs, more, func(row mroute.RuleView, _ int) {
+			l.ruled = appendChunked(l.ruled, row, l.state.in.Routes())
+		})
 	})
+}
+
+// appendChunked adds v to the last of the chunks, or to another. About most values
+// are expected.
+func appendChunked[T any](chunks [][]T, v T, most int) [][]T {
+	n := len(chunks) - 1
+	if n < 0 || len(chunks[n]) == cap(chunks[n]) {
+		chunks = append(chunks, make([]T, 0, max(1, min(listChunk, most))))
+		n++
+	}
+	chunks[n] = append(chunks[n], v)
+	return chunks
 }
 
 func (l *Listing) pending() bool {
@@ -262,20 +279,30 @@ func (l *Listing) Snapshot() *mroute.Snapshot {
 			snap.Entries = append(snap.Entries, r.view)
 		}
 	}
-	for i := range snap.Rules {
-		r := &snap.Rules[i]
-		if !r.Match.IsExact() && (r.Match.Source.IsValid() || !r.Match.Group.IsSingleIP()) {
-			continue
-		}
-		e := last[r.Match.SG()]
-		if e == nil || e.foreign || e.view.Kind != mroute.Static {
-			continue
-		}
-		if e.view.IIF == r.IIF && l.iifs[i] != 0 {
-			r.Counters, r.Age = e.view.Counters, e.view.Age
+	n := 0
+	for _, chunk := range l.ruled {
+		n += len(chunk)
+	}
+	snap.Rules = make([]mroute.RuleView, 0, n)
+	for _, chunk := range l.ruled {
+		for i := range chunk {
+			r := &chunk[i]
+			if hasEntry(r.Match) {
+				e := last[r.Match.SG()]
+				if e != nil && !e.foreign && e.view.Kind == mroute.Static && e.view.IIF == r.IIF {
+					r.Counters, r.Age = e.view.Counters, e.view.Age
+				}
+			}
+			snap.Rules = append(snap.Rules, *r)
 		}
 	}
 	return snap
+}
+
+// hasEntry reports whether a rule with match m can have an entry of its own,
+// whose counters are the rule's.
+func hasEntry(m mroute.Match) bool {
+	return m.IsExact() || !m.Source.IsValid() && m.Group.IsSingleIP()
 }
 
 // inOrder returns all rows in order of insertion.

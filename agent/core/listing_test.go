@@ -117,13 +117,17 @@ func TestListingAmidstEdits(t *testing.T) {
 	}
 	touched := make(map[mroute.SG]bool)
 	snap := r.listAmidst(countAll, func(chunk int) {
-		for i := range 10 { // layer's entries go and come again
-			rt := layer.Routes[(chunk*271+i*7)%3000]
-			touched[rt.Match.SG()] = true
-			if err := r.edit(mroute.Edit{Kind: mroute.RemoveRoute, Route: mroute.Route{From: "a0", Match: rt.Match}}); err != nil {
+		var again []mroute.Match // go and come again, in another order
+		for i := range 150 {
+			m := layer.Routes[(chunk*271+i*7)%3000].Match
+			again = append(again, m)
+			touched[m.SG()] = true
+			if err := r.edit(mroute.Edit{Kind: mroute.RemoveRoute, Route: mroute.Route{From: "a0", Match: m}}); err != nil {
 				t.Fatal(err)
 			}
-			edit(mroute.AddRoute, rt.Match)
+		}
+		for _, m := range slices.Backward(again) {
+			edit(mroute.AddRoute, m)
 		}
 		for i := range 200 { // and the map grows
 			edit(mroute.AddRoute, match(fmt.Sprintf("10.200.%d.%d 232.1.1.1", chunk, i)))
@@ -169,6 +173,22 @@ func TestListingAmidstReloads(t *testing.T) {
 				t.Fatalf("rule %d is %v, want %v", i, snap.Rules[i].Match, layers[0].Routes[i].Match)
 			}
 		}
+	}
+}
+
+// When most of a table has gone meanwhile, its map is another: what has gone is not
+// listed.
+func TestListingOfShrinkingTable(t *testing.T) {
+	const n, most = 10_000, 2*10_000/512 + 2 // chunks of rules twice, and one of entries
+	r := newRouter(t, "a0", "b0", "b1")
+	r.step(core.SetLayer{Layer: exactRoutes(n)})
+	snap := r.listAmidst(countAll, func(chunk int) {
+		if chunk == most {
+			r.step(core.SetLayer{Layer: exactRoutes(1)})
+		}
+	})
+	if len(snap.Rules) != n || len(snap.Entries) == 0 || len(snap.Entries) > 2*512+1 {
+		t.Errorf("%d rules, %d entries", len(snap.Rules), len(snap.Entries))
 	}
 }
 

@@ -57,7 +57,7 @@ func TestLimit(t *testing.T) {
 		for n, l := range w.links {
 			v.Set(mroute.VIF(n), l.Index)
 		}
-		rules, _ := res.Rules(func(mroute.Family) *plan.VIFs { return &v }, nil)
+		rules, _ := rules(res, &v)
 		var from []string
 		for _, r := range rules {
 			from = append(from, r.IIF)

@@ -141,7 +141,7 @@ func TestEditsAgreeWithAReplay(t *testing.T) {
 
 // rows lists what Rules shows, in order of inbound link.
 func rows(res *plan.Resolver, v *plan.VIFs) string {
-	views, _ := res.Rules(func(mroute.Family) *plan.VIFs { return v }, nil)
+	views, _ := rules(res, v)
 	slices.SortStableFunc(views, func(a, b mroute.RuleView) int { return cmp.Compare(a.IIF, b.IIF) })
 	var b strings.Builder
 	for _, r := range views {

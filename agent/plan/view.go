@@ -7,15 +7,14 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
-// Rules returns a row for each rule on each of its inbound links, as listings
-// show them, with the ifindex of the link. Rules with the same match share one.
+// Rules calls list with a row for each rule on each of its inbound links, as
+// listings show them, and with the ifindex of the link. Rules with the same match
+// share one.
 //
 // more is called before each rule is looked at: clients may change the intent
 // there. If it returns false, what was found so far is all that comes, and
 // nothing is looked at any more. nil: always true.
-func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs, more func() bool) ([]mroute.RuleView, []int) {
-	rows := make([]mroute.RuleView, 0, r.in.Routes())
-	iifs := make([]int, 0, r.in.Routes())
+func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs, more func() bool, list func(row mroute.RuleView, ifindex int)) {
 	names := newNamer(r)
 	row := 0
 	add := func(rt *mroute.Route, scopes mroute.ScopeMask, pos int) {
@@ -24,16 +23,15 @@ func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs, more func() bool) ([]mr
 			return
 		}
 		o := r.listed(masked(rt.Match), pos, v)
-		rows = append(rows, mroute.RuleView{
+		list(mroute.RuleView{
 			Row: row, Match: rt.Match, Scopes: scopes, Except: rt.Except, Origin: rt.Origin,
 			IIF: r.links[pos].Name, OIFs: names.of(o, v),
-		})
-		iifs = append(iifs, r.links[pos].Index)
+		}, r.links[pos].Index)
 	}
 	for li, x := range r.in.layers {
 		for i := range x.layer.Routes {
 			if more != nil && !more() {
-				return rows, iifs
+				return
 			}
 			rt := &x.layer.Routes[i]
 			row++
@@ -46,7 +44,7 @@ func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs, more func() bool) ([]mr
 	}
 	for _, c := range r.in.edits.inOrder() {
 		if more != nil && !more() {
-			return rows, iifs
+			return
 		}
 		cs := r.in.edits.routes[masked(c.route.Match)]
 		row++
@@ -56,7 +54,6 @@ func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs, more func() bool) ([]mr
 			}
 		}
 	}
-	return rows, iifs
 }
 
 // firstOfMatch reports whether no route before the i-th of the layer, or before

@@ -94,7 +94,7 @@ func (w *world) resolve(vifs int) (*plan.Resolver, *plan.VIFs) {
 // rules lists the rows of Rules: "a0 (*, 225.1.1.1) -> b0 b1".
 func (w *world) rules() string {
 	res, v := w.resolve(mroute.MaxVIFs)
-	views, iifs := res.Rules(func(mroute.Family) *plan.VIFs { return v }, nil)
+	views, iifs := rules(res, v)
 	var b strings.Builder
 	for i, r := range views {
 		if l, _ := res.Link(iifs[i]); l.Name != r.IIF {
@@ -196,4 +196,12 @@ func (w *world) lines(what, got, want string) {
 	if g, x := strings.Join(have, "\n"), strings.Join(ls, "\n"); g != x {
 		w.t.Errorf("%s:\n%s\nwant\n%s", what, g, x)
 	}
+}
+
+// rules are all rows that res lists, and the ifindex of each.
+func rules(res *plan.Resolver, v *plan.VIFs) (rows []mroute.RuleView, iifs []int) {
+	res.Rules(func(mroute.Family) *plan.VIFs { return v }, nil, func(row mroute.RuleView, ifindex int) {
+		rows, iifs = append(rows, row), append(iifs, ifindex)
+	})
+	return rows, iifs
 }
