@@ -40,10 +40,10 @@ type Listing struct {
 
 	// Of what there may be very much. One large slice would have to wait for
 	// memory, and for the collector, in one go.
-	ruled [][]mroute.RuleView
+	ruled  [][]mroute.RuleView
 	chunks [][]row
 
-	snap *mroute.Snapshot
+	snap  *mroute.Snapshot
 	epoch time.Time // of the state
 }
 
