@@ -86,6 +86,9 @@ func (e *Engine) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot,
 		}
 	}()
 	for more := true; more; {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		err := e.call(ctx, func() {
 			if l == nil {
 				l = e.state.List(read)
