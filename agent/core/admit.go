@@ -186,6 +186,7 @@ func (s *State) evictions(b *batch) {
 			n := len(s.work.dels)
 			s.compare(sg, b)
 			for _, op := range s.work.dels[n:] {
+				s.prepareToLose(s.table(op.Family), op.SG, b)
 				b.ops, b.cells = append(b.ops, op), append(b.cells, nil)
 			}
 			s.work.dels = s.work.dels[:n]

@@ -23,6 +23,11 @@ func (s *State) advance() []Effect {
 				return append(out, s.settle()...)
 			}
 			s.round++
+			s.stage = clearing
+			if s.work.vifs {
+				ops = s.scrubAnySource()
+			}
+		case clearing:
 			s.stage = scrubbing
 			if s.work.vifs {
 				ops = s.scrub()
@@ -44,18 +49,27 @@ func (s *State) advance() []Effect {
 				out = append(out, s.finish()...)
 				continue
 			}
+			if s.work.ending {
+				s.work.finishing = true
+				ops = s.lastDels()
+				break
+			}
 			sets := s.prepared
-			if sets == nil {
+			if sets == nil || len(sets.ops) == 0 {
 				sets = s.sets()
 			}
 			s.prepared = nil
-			if ops, cells = sets.ops, sets.cells; len(ops) == 0 {
-				s.work.finishing = true
-				s.dropCovered()
-				anySourceFirst(s.work.dels)
-				ops = append(s.groupOps(), s.work.dels...)
+			if ops, cells = sets.ops, sets.cells; len(ops) > 0 {
+				more = len(ops) >= s.most
+				break
 			}
-			more = len(ops) >= s.most && !s.work.finishing
+			s.dropCovered()
+			first := s.firstDels()
+			ops = append(s.groupOps(), first...)
+			if s.work.ending = len(first) > 0; !s.work.ending {
+				s.work.finishing = true
+				ops = append(ops, s.lastDels()...)
+			}
 		}
 		if len(ops) > 0 {
 			s.inflight = batch{ops, cells}
@@ -151,6 +165,10 @@ func (s *State) sets() *batch {
 			s.compare(sg, b)
 		}
 	}
+	if len(b.ops) > 0 || len(s.inflight.ops) > 0 {
+		return b // what comes next depends on what comes of these
+	}
+	s.unblock()
 	for len(b.ops) < s.most && len(s.work.anySource) > 0 {
 		sg := s.work.anySource[0]
 		s.work.anySource = s.work.anySource[1:]
@@ -196,6 +214,12 @@ func (s *State) compare(sg mroute.SG, b *batch) {
 			return
 		}
 		s.evictions(b)
+	}
+	if !sg.Source.IsValid() && wanted && want.Kind == mroute.Static && (c == nil || c.unknown || !c.entry.Forwards(want)) {
+		if by, ok := s.blocks(t, sg.Group, want); ok {
+			s.block(t, sg, by, want, b)
+			return
+		}
 	}
 	switch {
 	case c == nil && !wanted:

@@ -8,7 +8,8 @@
 // difference, in an order in which no packet ever leaves through an interface
 // that neither the old nor the new state names:
 //
-//	scrub entries that name a going VIF, DelVIF | AddVIF | SetMFC, JoinGroup, LeaveGroup, DelMFC
+//	DelMFC of (*,G) that come in by a going VIF | scrub other entries that name one, DelVIF | AddVIF |
+//	SetMFC of (S,G) | SetMFC of (*,G) | JoinGroup, LeaveGroup, DelMFC of (*,G) | DelMFC of (S,G)
 //
 // At each bar the results are awaited, so that a change which failed blocks
 // only what depends on it.

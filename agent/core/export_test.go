@@ -1,6 +1,7 @@
 package core
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -130,4 +131,10 @@ func (s *State) Snapshot(now time.Time, read ReadFunc) *mroute.Snapshot {
 	l.whole = true
 	l.Gather(now)
 	return l.Snapshot()
+}
+
+// Blocked reports whether the group's (*,G) entry waits for an (S,G) entry.
+func (s *State) Blocked(group netip.Addr) bool {
+	sg := mroute.SG{Group: group}
+	return s.table(sg.Family()).blocked[sg] != nil
 }

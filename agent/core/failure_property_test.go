@@ -47,6 +47,7 @@ func TestI3WithFailures(t *testing.T) {
 			return set
 		}
 		before := hops(h.forwarding())
+		h.opened = func() { before = hops(h.forwarding()) } // others may have left something
 		var between []map[hop]bool
 		var steps []string
 		h.after = func(op mroute.Op) {

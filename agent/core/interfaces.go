@@ -15,25 +15,12 @@ import (
 // entries, where the next link with that number would inherit the traffic: so
 // this comes first, and a number is not given out again until it has succeeded.
 func (s *State) scrub() []mroute.Op {
-	s.work.want = s.res.WantVIFs()
-	wanted := make(map[int]bool)
-	for _, l := range s.work.want {
-		wanted[l.Index] = !s.work.again[l.Index]
-	}
 	var ops []mroute.Op
 	for _, m := range s.groups.on(s.work.again) {
 		ops = append(ops, m.op(mroute.LeaveGroup, s.res))
 	}
 	for _, t := range s.tables {
-		stay := s.staying(t)
-		var going []mroute.VIF
-		for n := range mroute.VIF(mroute.MaxVIFs) {
-			ifindex := t.vifs.Link(n)
-			if ifindex == 0 || wanted[ifindex] || stay[n] && !s.work.again[ifindex] && has(s.res.Links(), ifindex) {
-				continue
-			}
-			going = append(going, n)
-		}
+		going := s.going(t)
 		hidden := t.mustClear(s.work.want, s.work.again, going)
 		if len(going) == 0 && !hidden {
 			continue
@@ -43,7 +30,7 @@ func (s *State) scrub() []mroute.Op {
 			t.dropFlowsOn(going)
 			t.loseVIFs(going)
 		}
-		ops = append(ops, t.scrub(going, hidden)...)
+		ops = append(ops, s.scrubTable(t, going, hidden)...)
 		for _, n := range going {
 			ifindex := t.vifs.Link(n)
 			l, _ := s.res.Link(ifindex)
@@ -57,6 +44,23 @@ func (s *State) scrub() []mroute.Op {
 	return ops
 }
 
+// going are the numbers of links that no longer need them, or are gone.
+func (s *State) going(t *table) (going []mroute.VIF) {
+	wanted := make(map[int]bool)
+	for _, l := range s.work.want {
+		wanted[l.Index] = !s.work.again[l.Index]
+	}
+	stay := s.staying(t)
+	for n := range mroute.VIF(mroute.MaxVIFs) {
+		ifindex := t.vifs.Link(n)
+		if ifindex == 0 || wanted[ifindex] || stay[n] && !s.work.again[ifindex] && has(s.res.Links(), ifindex) {
+			continue
+		}
+		going = append(going, n)
+	}
+	return going
+}
+
 func (t *table) dropFlowsOn(going []mroute.VIF) {
 	for sg, f := range t.flows.All() {
 		if vif, ok := t.vifs.Of(f.ifindex); !ok || slices.Contains(going, vif) {
@@ -65,17 +69,18 @@ func (t *table) dropFlowsOn(going []mroute.VIF) {
 	}
 }
 
-// scrub clears the entries that name one of the VIFs; with hidden, also those of
+// scrubTable clears the entries that name one of the VIFs; with hidden, also those of
 // which it is not known what they name.
-func (t *table) scrub(going []mroute.VIF, hidden bool) []mroute.Op {
+func (s *State) scrubTable(t *table, going []mroute.VIF, hidden bool) []mroute.Op {
 	var sets, dels []mroute.Op
 	for sg, c := range t.cells.All() {
-		named := func(n mroute.VIF) bool { return t.names(c, n) }
-		if !(hidden && c.hidden) && !slices.ContainsFunc(going, named) {
+		if !t.concerns(c, going, hidden) {
 			continue
 		}
-		if slices.Contains(going, c.entry.IIF) || c.entry.IIF == mroute.NoVIF || !c.installed {
-			dels = append(dels, mroute.Op{Kind: mroute.DelMFC, Family: t.family, SG: sg})
+		if t.loses(c, going) {
+			if op, ok := s.letGo(t, sg, c, going); ok {
+				dels = append(dels, op)
+			}
 			continue
 		}
 		e := c.entry

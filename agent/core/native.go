@@ -9,20 +9,6 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/plan"
 )
 
-// A (*,G) entry must not get hold of packets that an (S,G) entry is there to
-// handle: it is set after those, and deleted before them.
-
-// anySourceFirst orders deletions.
-func anySourceFirst(dels []mroute.Op) {
-	rank := func(op *mroute.Op) int {
-		if op.SG.Source.IsValid() {
-			return 1
-		}
-		return 0
-	}
-	slices.SortStableFunc(dels, func(a, b mroute.Op) int { return rank(&a) - rank(&b) })
-}
-
 // A (*,G) entry that forwards natively is a cell like any other, with a zero
 // source. What a flow needs beside it is told here: until the kernel has that
 // entry, and while packets wait that it does not release, the flow is learned as

@@ -43,7 +43,12 @@ func (s *State) refusedRules() map[*mroute.Route]plan.Problem {
 	rules := make(map[*mroute.Route]*trouble)
 	var feeding []*mroute.Route
 	for _, t := range s.tables {
-		for _, sg := range appendSorted(nil, maps.Keys(t.refused), func(mroute.SG) bool { return true }) {
+		errs := t.refused
+		if len(t.blocked) > 0 {
+			errs = maps.Clone(t.blocked)
+			maps.Copy(errs, t.refused)
+		}
+		for _, sg := range appendSorted(nil, maps.Keys(errs), func(mroute.SG) bool { return true }) {
 			e, ok := s.res.Entry(sg, t.arrival(sg), &t.vifs)
 			if !ok {
 				continue
@@ -53,7 +58,7 @@ func (s *State) refusedRules() map[*mroute.Route]plan.Problem {
 				if tr := rules[rt]; tr != nil {
 					tr.more++
 				} else {
-					rules[rt] = &trouble{err: t.refused[sg]}
+					rules[rt] = &trouble{err: errs[sg]}
 				}
 			}
 		}

@@ -50,6 +50,7 @@ type router struct {
 	later   bool // which is wanted
 	changes int  // how often the state told that it changed
 	settled []core.Settle
+	opened  func()             // called when another process has the table, before it does anything
 	before  func()             // called before ops
 	after   func(op mroute.Op) // called after each op
 }
@@ -72,6 +73,9 @@ func (r *router) begin(o core.Options) {
 		r.t.Fatalf("open: %v", err)
 	}
 	r.kernel = k
+	if r.opened != nil {
+		r.opened()
+	}
 	o.FamilyErr, o.CauseOf, o.Held, o.Now = k.FamilyErr, kernel.CauseOf, k.Held, r.now
 	o.MaxFlows = r.max
 	r.state = core.New(o)

@@ -51,7 +51,8 @@ type stage uint8
 
 const (
 	idle      stage = iota
-	scrubbing       // entries cleared of going VIFs, VIFs deleted
+	clearing        // (*,G) entries of going VIFs deleted
+	scrubbing       // other entries cleared of them, VIFs deleted
 	adding          // VIFs added
 	setting         // entries set, then groups joined and left, entries deleted
 )
@@ -71,7 +72,11 @@ type work struct {
 	dels      []mroute.Op
 	anySource []mroute.SG // (*,G) to compare when those are
 	covered   []mroute.SG // learned entries that a (*,G) entry may make needless
+	ending    bool        // (*,G) entries are being deleted, others are next
 	finishing bool        // the last ops of the round are out
+
+	unblocked bool                       // (*,G) entries that waited are compared as well
+	refused   map[netip.Addr][]mroute.SG // (S,G) that the kernel refused, once they are asked for
 }
 
 // batch is ops that are carried out together.
@@ -200,7 +205,7 @@ func (s *State) Step(ev Event, now time.Time) []Effect {
 // do. It may be called while the ops of an [Apply] with More are being carried
 // out; nothing comes out differently.
 func (s *State) Prepare() {
-	if s.stage == setting && !s.work.finishing && s.prepared == nil {
+	if s.stage == setting && !s.work.ending && !s.work.finishing && s.prepared == nil {
 		s.prepared = s.sets()
 	}
 }

@@ -20,6 +20,7 @@ type table struct {
 	most   most
 
 	refused map[mroute.SG]error  // why entries could not be set
+	blocked map[mroute.SG]error  // why (*,G) entries are not set
 	noVIF   map[int]plan.Problem // why links lack a VIF that they need, by ifindex
 
 	noRoom, noRoomLogged string // names of links that found no free VIF

@@ -142,8 +142,8 @@ func (r *Resolver) native(group netip.Addr, v *VIFs) native {
 				r.links[n.pos].Name, r.links[pos].Name, group)}
 		}
 		n = native{pos: pos, oifs: d.union.oifs, ok: true}
-		if d.partial != nil {
-			n.obstacle = fmt.Sprintf("learns its sources: not all are treated alike, because of %v at %v", d.partial.Match, d.partial.Origin)
+		if len(d.partial) > 0 {
+			n.obstacle = fmt.Sprintf("learns its sources: not all are treated alike, because of %v at %v", d.partial[0].Match, d.partial[0].Origin)
 		}
 	}
 	if n.ok && n.obstacle == "" {
@@ -206,8 +206,8 @@ func (r *Resolver) nativeInputs(group netip.Addr) []int {
 // link.
 type decision struct {
 	union   *union
-	partial *mroute.Route // one that says something of some sources only
-	asks    [3]bool       // by AnySource: what the plain rules ask for
+	partial []*mroute.Route // those that say something of some sources only
+	asks    [3]bool         // by AnySource: what the plain rules ask for
 }
 
 // native reports whether the sources are not to be learned: NativeSources is
@@ -236,8 +236,8 @@ func (r *Resolver) decide(group netip.Addr, pos int, u *union) decision {
 		}
 	}
 	for c := range partials(&ed.groups, ed.shapes, group) {
-		if d.partial == nil && r.appliesEdit(ed.routes[masked(c.route.Match)], c, pos) && c.route.Scopes.Allows(group) {
-			d.partial = &c.route
+		if r.appliesEdit(ed.routes[masked(c.route.Match)], c, pos) && c.route.Scopes.Allows(group) {
+			d.partial = append(d.partial, &c.route)
 		}
 	}
 	return d
@@ -245,40 +245,59 @@ func (r *Resolver) decide(group netip.Addr, pos int, u *union) decision {
 
 func (r *Resolver) decideLayer(li int, group netip.Addr, pos int, d *decision) {
 	x := r.in.layers[li]
-	first := none
-	each := func(m mroute.Match, stop bool, f func(i int32, rt *mroute.Route, cs changes)) {
+	each := func(m mroute.Match, f func(i int32, rt *mroute.Route, cs changes) bool) {
 		x.chain(m, func(i int32, rt *mroute.Route) bool {
 			cs, ok := r.coversGroup(li, rt, group, pos)
-			if ok {
-				f(i, rt, cs)
-			}
-			return !ok || !stop
+			return !ok || f(i, rt, cs)
 		})
 	}
-	take := func(_ int32, rt *mroute.Route, cs changes) { r.take(d, claim{li, rt, nil, cs}, pos) }
+	take := func(_ int32, rt *mroute.Route, cs changes) bool {
+		r.take(d, claim{li, rt, nil, cs}, pos)
+		return true
+	}
+	first := none // that leaves no source to those after it
 	for _, sh := range x.shapes {
 		m, ok := sh.ofGroup(group)
 		switch {
 		case !ok:
 		case !x.layer.FirstMatch:
-			each(m, false, take)
+			each(m, take)
 		default:
-			each(m, true, func(i int32, _ *mroute.Route, _ changes) {
+			each(m, func(i int32, rt *mroute.Route, _ changes) bool {
+				if len(rt.Except) > 0 {
+					return true
+				}
 				if first == none || i < first {
 					first = i
 				}
+				return false
 			})
 		}
 	}
 	if first != none {
-		each(masked(x.layer.Routes[first].Match), false, take)
+		each(masked(x.layer.Routes[first].Match), take)
 	}
 	for i := range partials(&x.groups, x.shapes, group) {
-		if x.layer.FirstMatch && first != none && i > first || d.partial != nil {
-			continue // none of it is left
-		}
-		if _, ok := r.coversGroup(li, &x.layer.Routes[i], group, pos); ok {
-			d.partial = &x.layer.Routes[i]
+		rt := &x.layer.Routes[i]
+		_, ok := r.coversGroup(li, rt, group, pos)
+		switch {
+		case !ok:
+		case !x.layer.FirstMatch:
+			d.partial = append(d.partial, rt)
+		case first == none || i < first:
+			// Where it decides all that share its match do, wherever they stand.
+			var all []*mroute.Route
+			before := none
+			each(masked(rt.Match), func(j int32, rt *mroute.Route, _ changes) bool {
+				if before == none {
+					before = j
+				}
+				all = append(all, rt)
+				return before == i
+			})
+			if before == i {
+				d.partial = append(d.partial, all...)
+			}
 		}
 	}
 }
@@ -286,7 +305,7 @@ func (r *Resolver) decideLayer(li int, group netip.Addr, pos int, d *decision) {
 // take adds a rule for any source to a decision.
 func (r *Resolver) take(d *decision, c claim, pos int) {
 	if len(c.route.Except) > 0 {
-		d.partial = c.route
+		d.partial = append(d.partial, c.route)
 		return
 	}
 	if isPlain(c.route) {
@@ -333,8 +352,8 @@ func (r *Resolver) coversGroup(li int, rt *mroute.Route, group netip.Addr, pos i
 func (r *Resolver) forwardsFrom(group netip.Addr, pos int) *mroute.Route {
 	u := union{}
 	d := r.decide(group, pos, &u)
-	for _, rt := range append(u.rules, d.partial) {
-		if rt != nil && len(rt.To) > 0 {
+	for _, rt := range slices.Concat(u.rules, d.partial) {
+		if len(rt.To) > 0 {
 			return rt
 		}
 	}

@@ -54,6 +54,15 @@ func TestNative(t *testing.T) {
 			"learns its sources: packets that arrive on b0 are forwarded as well, by (*, 225.1.1.1) at conf:2, and the kernel would not ask about them"},
 		{"the other direction for some sources", rule + "mroute from b+ source 10.0.0.0/8 group 225.0.0.0/8 to a0", "none",
 			"learns its sources: packets that arrive on b0 are forwarded as well, by (10.0.0.0/8, 225.0.0.0/8) at conf:2, and the kernel would not ask about them"},
+		{"the other direction by the second of two for some sources", rule + "mroute from b0 source 10.0.0.0/8 group 225.1.1.1\nmroute from b0 source 10.0.0.0/16 group 225.1.0.0/16 to a0", "none",
+			"learns its sources: packets that arrive on b0 are forwarded as well, by (10.0.0.0/16, 225.1.0.0/16) at conf:3, and the kernel would not ask about them"},
+		{"the other direction but for an exception", rule + "mroute from b0 group 225.1.1.1 except 10.0.0.1\nmroute from b0 group 225.1.0.0/16 to a0", "none",
+			"learns its sources: packets that arrive on b0 are forwarded as well, by (*, 225.1.0.0/16) at conf:3, and the kernel would not ask about them"},
+		{"the other direction behind a rule for all, of a match that comes before it", rule + "mroute from b0 source 10.0.0.0/8 group 225.1.1.1\nmroute from b0 group 225.1.1.1\nmroute from b0 source 10.0.0.0/8 group 225.1.1.1 to a0", "none",
+			"learns its sources: packets that arrive on b0 are forwarded as well, by (10.0.0.0/8, 225.1.1.1) at conf:4, and the kernel would not ask about them"},
+		{"the same with an exception", rule + "mroute from b0 group 225.1.0.0/16 except 10.0.0.1\nmroute from b0 group 225.1.1.1\nmroute from b0 group 225.1.0.0/16 to a0", "none",
+			"learns its sources: packets that arrive on b0 are forwarded as well, by (*, 225.1.0.0/16) at conf:4, and the kernel would not ask about them"},
+		{"the other direction behind a rule for all", rule + "mroute from b0 group 225.1.1.1\nmroute from b0 source 10.0.0.0/8 group 225.1.1.1 to a0", works, ""},
 		{"back out of its input", "mroute from a0 group 225.1.1.1 native to a0 b0", "none",
 			"learns its sources: the kernel's (*, 225.1.1.1) entry does not send back out of a0"},
 	} {
@@ -153,5 +162,23 @@ func TestNativeSaysWhatRulesDo(t *testing.T) {
 	})
 	if found == 0 {
 		t.Error("nothing was forwarded natively")
+	}
+}
+
+// Of two layers' rules for some sources from an output, the one that forwards
+// counts, wherever it stands.
+func TestNativeAndRulesForSomeSourcesInLayers(t *testing.T) {
+	for _, forwards := range []int{0, 1} {
+		w := newWorld(t, "mroute from a0 group 225.1.1.1 native to b0", "a0 b0")
+		for i, m := range []string{"10.0.0.0/8 225.1.1.1", "10.0.0.0/24 225.1.0.0/16"} {
+			rt := mroute.Route{From: "b0", Match: match(m), Origin: mroute.Origin{Seq: 1}}
+			if i == forwards {
+				rt.To = []mroute.Output{{If: "a0"}}
+			}
+			w.in.SetLayer(mroute.Layer{Name: []string{"client2", "kubernetes"}[i], Routes: []mroute.Route{rt}})
+		}
+		if got := w.entry("", "* 225.1.1.1"); got != "none" {
+			t.Errorf("layer %d forwards: %s, want none", forwards, got)
+		}
 	}
 }
