@@ -225,7 +225,7 @@ func (s *State) compare(sg mroute.SG, b *batch) {
 	case c == nil && !wanted:
 		t.dropFlow(sg) // or else those that come to nothing would have no limit
 		return
-	case c == nil && s.holding && want.Kind == mroute.StopFilter:
+	case c == nil && s.holding && (want.Kind == mroute.StopFilter || t.takesFromHeld(sg, want)):
 		return // a rule may be yet to come
 	case c == nil:
 		c = &cell{entry: want, unknown: true, round: s.round}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/plan"
 )
 
 // A router may find entries and VIFs in a table when it starts: those of the
@@ -42,6 +43,22 @@ func (f *found) wasFound(sg mroute.SG) bool {
 	}
 	_, held := f.held[sg]
 	return held || f.foreign[sg]
+}
+
+// takesFromHeld reports whether an entry for sg would keep packets from going where
+// a (*,G) entry that was found sends them.
+func (t *table) takesFromHeld(sg mroute.SG, want mroute.Entry) bool {
+	star := t.star(sg)
+	if star == nil || star.entry.IIF == mroute.NoVIF || !t.wasFound(mroute.SG{Group: sg.Group}) {
+		return false
+	}
+	had := plan.OfSource(star.entry)
+	for n, th := range had.OIFs {
+		if th != 0 && (want.IIF != had.IIF || want.OIFs[n] == 0 || want.OIFs[n] > th) {
+			return true
+		}
+	}
+	return false
 }
 
 // adopt makes what was found the table's.
