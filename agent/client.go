@@ -51,9 +51,7 @@ func (a *Agent) show(ctx context.Context, req ipc.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(snap.Rules)+len(snap.Entries) >= muchWork {
-		defer giveBack()
-	}
+	defer GiveBackAfter(len(snap.Rules) + len(snap.Entries))
 	what := show.ParseWhat(req.Args)
 	if req.Command == ipc.ShowJSON {
 		return show.JSON(snap, what), nil

@@ -208,9 +208,7 @@ func (x *router) serve(ctx context.Context, b backend, ended <-chan error) error
 				x.has, pause = true, 0
 				retry.Stop()
 				x.works(b)
-				if len(x.want.layer.Routes) >= muchWork {
-					giveBack()
-				}
+				GiveBackAfter(len(x.want.layer.Routes))
 			case ctx.Err() != nil, ended != nil && errors.Is(err, engine.ErrStopped):
 				continue // and return
 			default:

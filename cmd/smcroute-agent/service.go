@@ -238,6 +238,7 @@ func (s *service) prepare(finder node.Finder) {
 		AgentVersion:   install.Version,
 		Full:           s.report == report.Full,
 		Complete:       s.discard,
+		Reported:       agent.GiveBackAfter,
 		Logger:         s.log,
 	})
 }

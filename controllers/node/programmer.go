@@ -38,6 +38,10 @@ type Options struct {
 	// places that they are for, with these. It may be nil.
 	Complete func([]mroute.Place)
 
+	// Reported is called when a report is made, with the number of entries that it
+	// was made from: memory that they took is free. It may be nil.
+	Reported func(entries int)
+
 	Logger *slog.Logger
 }
 

@@ -36,6 +36,9 @@ func (p *Programmer) report(ctx context.Context, counters bool) (*v1alpha1.Multi
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if p.o.Reported != nil {
+		defer p.o.Reported(rows(states))
+	}
 	ledger := &p.ledger
 	if !counters {
 		ledger = &status.Ledger{}
@@ -48,6 +51,16 @@ func (p *Programmer) report(ctx context.Context, counters bool) (*v1alpha1.Multi
 	})
 	p.log.update(&s)
 	return &s, nil
+}
+
+// rows is how many entries a report was made from.
+func rows(states map[mroute.Place]mroute.RouterState) (n int) {
+	for _, s := range states {
+		if s.Snapshot != nil {
+			n += len(s.Snapshot.Entries)
+		}
+	}
+	return n
 }
 
 // states are those of the routers that objects are in.

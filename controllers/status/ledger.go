@@ -24,7 +24,8 @@ import (
 // empty.
 type Ledger struct {
 	accounts map[string]*account // by UID
-	last     map[translate.Router]map[cell]reading
+	last     map[translate.Router]readings
+	epoch    time.Time // which times of readings count from: of the first snapshot
 	loaded   bool
 }
 
@@ -52,9 +53,13 @@ func (a *account) total() tally {
 
 // reading is what an entry's counters were.
 type reading struct {
-	at                    time.Time
+	at                    time.Duration // since the ledger's epoch
 	packets, bytes, wrong uint64
 }
+
+// readings are those of a router's entries, by table. There may be 100,000: they
+// are brought up to date in place, and have no pointers.
+type readings map[uint32]*mroute.BySG[reading]
 
 // Load adds what an earlier agent of this node reported. Only the first call
 // does.
@@ -130,7 +135,7 @@ func (l *Ledger) Count(objects []translate.Object, routers map[translate.Router]
 		flows[a] = 0
 	}
 	last := l.last
-	l.last = make(map[translate.Router]map[cell]reading, len(routers))
+	l.last = make(map[translate.Router]readings, len(routers))
 	whole := true
 	for at, r := range routers {
 		if r.Snapshot == nil {
@@ -138,7 +143,13 @@ func (l *Ledger) Count(objects []translate.Object, routers map[translate.Router]
 			whole = false
 			continue
 		}
-		l.last[at] = count(r.Snapshot, last[at], byRef, flows)
+		if l.epoch.IsZero() {
+			l.epoch = r.Snapshot.Time
+		}
+		if l.last[at] = last[at]; l.last[at] == nil {
+			l.last[at] = readings{}
+		}
+		l.last[at].count(r.Snapshot, r.Snapshot.Time.Sub(l.epoch), byRef, flows)
 	}
 	for a, n := range flows {
 		if n != a.flows && (whole || n > 0) {
@@ -148,32 +159,29 @@ func (l *Ledger) Count(objects []translate.Object, routers map[translate.Router]
 	}
 }
 
-// cell is an entry of a router, which may have several tables.
-type cell struct {
-	sg    mroute.SG
-	table uint32
-}
-
-// count adds what the entries of a snapshot counted since the last readings, and
-// returns the new ones.
-func count(snap *mroute.Snapshot, last map[cell]reading, accounts map[string]*account, flows map[*account]int64) map[cell]reading {
-	now := make(map[cell]reading, len(snap.Entries))
+// count adds what the entries of a snapshot counted since the readings, and brings
+// those up to date.
+func (rs readings) count(snap *mroute.Snapshot, at time.Duration, accounts map[string]*account, flows map[*account]int64) {
 	covering := refs{}
 	for i := range snap.Entries {
 		e := &snap.Entries[i]
-		r := reading{snap.Time, e.Counters.Packets, e.Counters.Bytes, e.Counters.WrongIf}
-		key := cell{e.SG, e.Table}
-		before, ok := last[key]
+		table := rs[e.Table]
+		if table == nil {
+			table = &mroute.BySG[reading]{}
+			rs[e.Table] = table
+		}
+		r := reading{at, e.Counters.Packets, e.Counters.Bytes, e.Counters.WrongIf}
+		before, ok := table.Lookup(e.SG)
 		first := e.Adopted && !ok
 		switch {
-		case ok && !e.Adopted && snap.Time.Add(-e.Age).After(before.at):
+		case ok && !e.Adopted && at-e.Age > before.at:
 			before = reading{} // made after it was read last
 		case ok && r.packets == 0 && r.bytes == 0 && r.wrong == 0:
 			r = before // what cannot be read shows as zero
-			r.at = snap.Time
+			r.at = at
 		}
 		if !first || e.Counters != (mroute.Counters{}) { // or else it is read first when it can be
-			now[key] = r
+			table.Set(e.SG, r)
 		}
 		more := tally{since(before.packets, r.packets), since(before.bytes, r.bytes), since(before.wrong, r.wrong)}
 		for _, ref := range covering.of(e.Origins) {
@@ -194,7 +202,21 @@ func count(snap *mroute.Snapshot, last map[cell]reading, accounts map[string]*ac
 			}
 		}
 	}
-	return now
+	rs.forget(at)
+}
+
+// forget drops the readings that are older.
+func (rs readings) forget(at time.Duration) {
+	for n, table := range rs {
+		for sg, r := range table.All() {
+			if r.at != at {
+				table.Delete(sg)
+			}
+		}
+		if table.Shrink(); table.Len() == 0 {
+			delete(rs, n)
+		}
+	}
 }
 
 func (a *account) change(at time.Time) {

@@ -66,6 +66,9 @@ func TestLedger(t *testing.T) {
 		{"answers again", at(8*minute, entry(1, 26, 9*minute/2, "a"), entry(2, 4, minute, "b")), 326, 1, 34},
 		{"the flow is gone", at(9*minute, entry(2, 4, 2*minute, "b")), 326, 0, 34},
 		{"nobody's flow", at(10*minute, entry(2, 4, 3*minute, "b"), entry(3, 9, minute)), 326, 0, 34},
+		{"a route covers it from now on", at(11*minute, entry(2, 4, 4*minute, "b"), entry(3, 12, 2*minute, "a")), 329, 1, 34},
+		{"nothing came yet", at(12*minute, entry(4, 0, minute, "a")), 329, 1, 34},
+		{"and then it does", at(13*minute, entry(4, 5, 2*minute, "a")), 334, 1, 34},
 	} {
 		l.Count(objects, s.routers)
 		if c := l.Counters(&a); c.Packets != s.packets || c.Bytes != 100*s.packets || c.Flows != s.flows {
@@ -75,12 +78,37 @@ func TestLedger(t *testing.T) {
 			t.Errorf("%s: b has %d packets, want %d", s.what, c.Packets, s.packetsB)
 		}
 	}
-	if got := l.Counters(&a).LastUpdateTime; !got.Time.Equal(start.Add(9 * minute)) {
+	if got := l.Counters(&a).LastUpdateTime; !got.Time.Equal(start.Add(13 * minute)) {
 		t.Errorf("changed last at %v", got)
 	}
-	l.Count(objects[:1], at(11*minute))
+	l.Count(objects[:1], at(14*minute))
 	if c := l.Counters(&b); c.Packets != 0 {
 		t.Errorf("b is gone, but has %d packets", c.Packets)
+	}
+}
+
+// Readings do not outlive their entries, of which there may have been many.
+func TestLedgerForgetsReadings(t *testing.T) {
+	var l Ledger
+	second := entry(2, 7, time.Minute, "a")
+	second.Table = 9
+	for i, entries := range [][]mroute.EntryView{
+		{entry(1, 5, 0, "a"), entry(2, 0, 0, "a"), entry(3, 0, 0)},
+		{entry(1, 5, time.Minute, "a"), second},
+		{entry(3, 8, time.Minute)},
+		{},
+	} {
+		l.Count([]translate.Object{route("a")}, at(time.Duration(i)*time.Minute, entries...))
+		have := 0
+		for _, table := range l.last[host] {
+			have += table.Len()
+		}
+		if have != len(entries) {
+			t.Errorf("count %d left %d readings of %d entries", i+1, have, len(entries))
+		}
+	}
+	if n := len(l.last[host]); n != 0 {
+		t.Errorf("%d tables are left of none", n)
 	}
 }
 
