@@ -18,7 +18,7 @@ const (
 	// First and longest pause between attempts to connect. A keeper waits for its
 	// programs longer than the longest before it takes them for ended.
 	firstPause = 10 * time.Millisecond
-	lastPause  = time.Second
+	lastPause  = 250 * time.Millisecond
 
 	// answerTime is how long a keeper that is connected may take to hold something.
 	// It takes no time, but a node can be busy.

@@ -72,6 +72,15 @@ func (s *system) killed(node *clusterlab.Node, component string) (back func()) {
 	}
 }
 
+// held waits until the agent has come to the node's keeper, which is ready before
+// that.
+func (s *system) held(node *clusterlab.Node) {
+	s.t.Helper()
+	s.await("the keeper holds what the agent has", func() bool {
+		return strings.Contains(s.Kubectl("logs", "-n", release, s.pod(node, "keeper").Name), "a program has connected")
+	})
+}
+
 // Pods of the DaemonSets are deleted, and processes killed: others take over, and
 // no packet is lost, as long as one of agent and keeper is there. If both are
 // killed, those are lost that are sent until the agent is back.
@@ -94,10 +103,10 @@ func TestAgentsAndKeepersEnd(t *testing.T) {
 		do   func(*clusterlab.Node)
 	}{
 		{"agent killed", s.Nodes[0], func(n *clusterlab.Node) { s.killed(n, "agent")() }},
-		{"keeper killed", s.Nodes[1], func(n *clusterlab.Node) { s.killed(n, "keeper")() }},
+		{"keeper killed", s.Nodes[1], func(n *clusterlab.Node) { s.killed(n, "keeper")(); s.held(n) }},
 		{"and then the agent", s.Nodes[1], func(n *clusterlab.Node) { s.killed(n, "agent")() }},
 		{"agent's pod deleted", s.Nodes[2], deleted("agent")},
-		{"keeper's pod deleted", s.Nodes[2], deleted("keeper")},
+		{"keeper's pod deleted", s.Nodes[2], func(n *clusterlab.Node) { deleted("keeper")(n); s.held(n) }},
 		{"agent's pod deleted again", s.Nodes[2], deleted("agent")},
 	} {
 		began := time.Now()
