@@ -91,25 +91,23 @@ func (l *limits) setRules(in *plan.Intent) {
 		before[q.id] = q
 	}
 	l.rules, l.order = nil, nil
+	now := make(map[quotaID]*quota)
 	in.Limited(func(rt *mroute.Route) {
 		id := quotaID{rt.Origin.Ref, rt.From, mroute.Match{Source: rt.Match.Source.Masked(), Group: rt.Match.Group.Masked()}}
 		if l.rules == nil {
 			l.rules = make(map[*mroute.Route]*quota)
 		}
-		for _, q := range l.order {
-			if q.id == id {
-				q.limit = min(q.limit, rt.MaxFlows)
-				l.rules[rt] = q
-				return
-			}
-		}
-		q := before[id]
+		q := now[id]
 		if q == nil {
-			q = &quota{id: id}
+			if q = before[id]; q == nil {
+				q = &quota{id: id}
+			}
+			q.rule, q.limit = rt, rt.MaxFlows
+			now[id] = q
+			l.order = append(l.order, q)
 		}
-		q.rule, q.limit = rt, rt.MaxFlows
+		q.limit = min(q.limit, rt.MaxFlows)
 		l.rules[rt] = q
-		l.order = append(l.order, q)
 	})
 }
 
