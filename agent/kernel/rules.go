@@ -49,6 +49,3 @@ type Way struct {
 // RulePriority is that of our own rules. It is low, since they say no more than
 // by which table the router works that gets the packets anyway.
 const RulePriority = 10
-
-// RuleProtocol is the mark of our own rules: RTPROT_MROUTED of rtnetlink.h.
-const RuleProtocol = 17

@@ -114,7 +114,7 @@ func netlinkRule(r kernel.Rule) *netlink.Rule {
 	rule := netlink.NewRule()
 	rule.Family, rule.Table = ruleFamily(r.Family), int(r.Table)
 	rule.IifName, rule.OifName = r.Links.In, r.Links.Out
-	rule.Priority, rule.Protocol = kernel.RulePriority, kernel.RuleProtocol
+	rule.Priority, rule.Protocol = kernel.RulePriority, uapi.RTProtMrouted
 	return rule
 }
 
@@ -127,7 +127,7 @@ func ruleObject(r kernel.Rule) string {
 func newRule(f mroute.Family, l *netlink.Rule) kernel.Rule {
 	r := kernel.Rule{
 		Family: f, Links: kernel.Way{In: l.IifName, Out: l.OifName}, Table: uint32(l.Table), Priority: uint32(l.Priority),
-		Own: l.Protocol == kernel.RuleProtocol && l.Priority == kernel.RulePriority,
+		Own: l.Protocol == uapi.RTProtMrouted && l.Priority == kernel.RulePriority,
 		Other: l.Table <= 0 || l.Invert || l.Mark != 0 || l.Mask != nil || l.TunID != 0 || l.Goto >= 0 ||
 			l.Src != nil || l.Dst != nil || l.Tos != 0 || l.IPProto != 0 || l.UIDRange != nil || l.Sport != nil || l.Dport != nil,
 	}

@@ -23,8 +23,11 @@ const (
 	rtaExpires   = 23 // RTA_EXPIRES: u64, clock ticks
 )
 
+// RTProtMrouted is RTPROT_MROUTED, the mark of multicast routers: such an entry goes
+// with the table's owner, and rules for tables bear it.
+const RTProtMrouted = 17
+
 const (
-	rtprotMrouted  = 17 // RTPROT_MROUTED: the entry goes with the table's owner
 	rtprotStatic   = 4  // RTPROT_STATIC: the entry outlives it
 	rtnMulticast   = 5  // RTN_MULTICAST
 	rtnhUnresolved = 32 // RTNH_F_UNRESOLVED
@@ -81,7 +84,7 @@ func (r *RouteRequest) AppendDelRoute(b []byte, seq uint32, flags uint16) []byte
 
 func (r *RouteRequest) appendCommon(b []byte, typ uint16, seq uint32, flags uint16) []byte {
 	b = appendHeader(b, typ, NLMFRequest|flags, seq)
-	proto := byte(rtprotMrouted)
+	proto := byte(RTProtMrouted)
 	if r.Static {
 		proto = rtprotStatic
 	}

@@ -18,6 +18,6 @@ func AppendDelRule(b []byte, seq uint32, family uint8, table uint32) []byte {
 	b = append(b, family)
 	b = appendZeros(b, sizeFibRuleHdr-1)
 	b = appendAttr32(b, fraTable, table)
-	b = append(appendAttrHeader(b, fraProtocol, 1), rtprotMrouted, 0, 0, 0)
+	b = append(appendAttrHeader(b, fraProtocol, 1), RTProtMrouted, 0, 0, 0)
 	return finish(b, start)
 }
