@@ -55,7 +55,10 @@ type Options struct {
 	// the next process. nil: never.
 	Leave func() bool
 
-	NetNS  string // path of Kernel's network namespace; "": this one
+	Version string // of the program, for the document of its state
+	Table   uint32 // of Kernel
+	NetNS   string // path of Kernel's network namespace; "": this one
+
 	Script string // see [hook.New]; "": none
 
 	Logger *slog.Logger

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/smcroute/kube-smcroute/agent/conf"
@@ -9,6 +10,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/ipc"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/show"
+	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
 var edits = map[ipc.Command]mroute.EditKind{
@@ -24,6 +26,8 @@ func (a *Agent) Handle(ctx context.Context, req ipc.Request) (string, error) {
 	switch req.Command {
 	case ipc.Show, ipc.ShowDetail, ipc.ShowJSON:
 		return a.show(ctx, req)
+	case ipc.State:
+		return a.document(ctx)
 	case ipc.Flush:
 		return "", a.router.Flush(ctx)
 	case ipc.Reload:
@@ -44,6 +48,27 @@ func (a *Agent) Handle(ctx context.Context, req ipc.Request) (string, error) {
 	}
 	ed.Route.Origin.Ref, ed.Join.Origin.Ref = "client", "client"
 	return "", a.router.Edit(ctx, ed)
+}
+
+// State returns the state of the router, with the kernel's counters.
+func (a *Agent) State(ctx context.Context) (*view.State, error) {
+	snap, err := a.router.Snapshot(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	s := view.From(snap)
+	s.Version, s.Table, s.NetNS = a.o.Version, a.o.Table, a.o.NetNS
+	return s, nil
+}
+
+func (a *Agent) document(ctx context.Context) (string, error) {
+	s, err := a.State(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer GiveBackAfter(len(s.Rules) + len(s.Flows))
+	text, err := json.Marshal(s)
+	return string(text) + "\n", err
 }
 
 func (a *Agent) show(ctx context.Context, req ipc.Request) (string, error) {

@@ -23,7 +23,7 @@ var rooms = map[string]struct {
 	why string
 }{
 	".": {
-		[]string{"conf", "core", "engine", "hook", "ipc", "kernel", "mrdisc", "mroute", "plan", "show", "spread"},
+		[]string{"conf", "core", "engine", "hook", "ipc", "kernel", "mrdisc", "mroute", "plan", "show", "spread", "view"},
 		"it puts the parts together, on any kernel: which one is the program's choice",
 	},
 	"mroute":        {nil, "the vocabulary knows none of those who speak it"},
@@ -41,6 +41,7 @@ var rooms = map[string]struct {
 	"kernel/sim":    {[]string{"kernel", "mroute"}, "it stands for the kernel, and so knows nothing of us"},
 	"conf":          {[]string{"mroute"}, "a file is one way to say what is wanted"},
 	"show":          {[]string{"mroute"}, "a listing is made from a snapshot alone"},
+	"view":          {[]string{"mroute"}, "a document is made from a snapshot alone"},
 	"ipc":           {nil, "the protocol carries words, whatever they mean"},
 	"mrdisc":        {[]string{"mroute", "netns"}, "it advertises on the links that it is told"},
 	"netns":         {[]string{"mroute"}, "it opens doors, for whatever is done inside"},

@@ -113,7 +113,7 @@ func (c *Client) Do(ctx context.Context, req Request, out io.Writer) error {
 // isListing reports whether the reply to cmd is what it asked for, or at least
 // cannot be told from that. A daemon that has no JSON answers with a sentence.
 func (c *Client) isListing(cmd Command) bool {
-	if cmd == ShowJSON {
+	if cmd.showsJSON() {
 		first, err := c.r.Peek(1)
 		return err != nil || first[0] == '{' || first[0] == 0
 	}

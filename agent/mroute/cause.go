@@ -17,3 +17,35 @@ const (
 	CauseNoMatch                       // a wildcard output matches no interface, which is all that lacks
 	CauseFlowLimit                     // as many flows are learned as may be: idle ones make room, others are refused
 )
+
+var causeNames = [...]string{
+	CauseNoInterface:  "no_interface",
+	CauseNotMulticast: "not_multicast",
+	CauseVIFTableFull: "vif_table_full",
+	CauseTableInUse:   "table_in_use",
+	CauseNotSupported: "not_supported",
+	CausePermission:   "permission",
+	CauseKernel:       "kernel",
+	CauseInProgress:   "in_progress",
+	CauseLimit:        "limit",
+	CauseNoMatch:      "no_match",
+	CauseFlowLimit:    "flow_limit",
+}
+
+// String returns c as a word for labels of metrics and fields of documents, like
+// "no_interface", and "" for none.
+func (c Cause) String() string {
+	if int(c) < len(causeNames) {
+		return causeNames[c]
+	}
+	return "unknown"
+}
+
+// Causes are all but none.
+func Causes() []Cause {
+	all := make([]Cause, 0, len(causeNames)-1)
+	for c := CauseNoInterface; int(c) < len(causeNames); c++ {
+		all = append(all, c)
+	}
+	return all
+}

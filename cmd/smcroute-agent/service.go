@@ -254,6 +254,8 @@ func (s *service) assemble(k kernel.Kernel, end func()) {
 		RemoveForeign: s.removeForeign,
 		MaxFlows:      s.maxFlows,
 		Leave:         s.lasts,
+		Version:       install.Version,
+		Table:         s.table,
 		NetNS:         s.netns,
 		Logger:        s.log,
 		OnReady:       func() { close(s.loaded) },

@@ -13,6 +13,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent"
 	"github.com/smcroute/kube-smcroute/cmd/internal/background"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
+	"github.com/smcroute/kube-smcroute/cmd/internal/install"
 )
 
 // run is the whole program: it returns the exit code.
@@ -164,6 +165,8 @@ func (s *service) serve() error {
 		MRDiscInterval: s.flags.mrdisc,
 		RemoveForeign:  s.flags.removeForeign,
 		MaxFlows:       s.flags.maxFlows,
+		Version:        install.Version,
+		Table:          s.flags.table,
 		Leave:          s.kept.leaves,
 		Logger:         s.log,
 		OnStarted:      func() { _ = s.parent.Ready() }, // who has been killed need not know

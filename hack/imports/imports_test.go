@@ -69,6 +69,7 @@ var pure = []string{
 	"agent/core",
 	"agent/conf",
 	"agent/show",
+	"agent/view",
 	"agent/spread/assign",
 	"agent/kernel/uapi",
 	"agent/kernel/sim",
