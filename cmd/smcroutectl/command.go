@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -15,22 +16,27 @@ type command struct {
 	args    string // synopsis
 	text    string // what it does, one line
 	example string // arguments
+
+	// A verb: a command that is carried out here, with options of its own behind
+	// its name. It gets a copy of the control, and returns the exit code.
+	run func(ctx context.Context, c *control, args []string) int
 }
 
-// commands are in the order in which an abbreviation finds them.
+// commands are in the order in which an abbreviation finds them. What SMCRoute
+// does not have comes last, so that its words keep their abbreviations.
 var commands = []command{
-	{"help", 0, 0, "[COMMAND]", "Explain a command, or list all", "add"},
-	{"version", 0, 0, "", "Print the version and where to report bugs", ""},
-	{"flush", ipc.Flush, 0, "", "Forget learned routes that have been idle", ""},
-	{"kill", ipc.Kill, 0, "", "End the daemon", ""},
-	{"reload", ipc.Reload, 0, "", "Read the configuration file again, as SIGHUP does", ""},
-	{"restart", ipc.Reload, 0, "", "Same as reload", ""},
-	{"show", ipc.Show, 0, "[groups | interfaces | pending | routes]", "List routes or something else", "groups"},
-	{"add", ipc.Add, 3, "IIF [SOURCE[/LEN]] GROUP[/LEN] OIF...", "Add a route, or outbound interfaces to a route", "eth0 192.0.2.42 225.1.2.3 eth1 eth2"},
-	{"remove", ipc.Remove, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF...]", "Remove a route, or some of its outbound interfaces", "eth0 192.0.2.42 225.1.2.3"},
-	{"del", ipc.Remove, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF...]", "Same as remove", "eth0 192.0.2.42 225.1.2.3"},
-	{"join", ipc.Join, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN]", "Join a group on an interface", "eth0 225.1.2.3"},
-	{"leave", ipc.Leave, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN]", "Leave a group that was joined with the same arguments", "eth0 225.1.2.3"},
+	{"help", 0, 0, "[COMMAND]", "Explain a command, or list all", "add", nil},
+	{"version", 0, 0, "", "Print the version and where to report bugs", "", nil},
+	{"flush", ipc.Flush, 0, "", "Forget learned routes that have been idle", "", nil},
+	{"kill", ipc.Kill, 0, "", "End the daemon", "", nil},
+	{"reload", ipc.Reload, 0, "", "Read the configuration file again, as SIGHUP does", "", nil},
+	{"restart", ipc.Reload, 0, "", "Same as reload", "", nil},
+	{"show", ipc.Show, 0, "[groups | interfaces | pending | routes]", "List routes or something else", "groups", nil},
+	{"add", ipc.Add, 3, "IIF [SOURCE[/LEN]] GROUP[/LEN] OIF...", "Add a route, or outbound interfaces to a route", "eth0 192.0.2.42 225.1.2.3 eth1 eth2", nil},
+	{"remove", ipc.Remove, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF...]", "Remove a route, or some of its outbound interfaces", "eth0 192.0.2.42 225.1.2.3", nil},
+	{"del", ipc.Remove, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF...]", "Same as remove", "eth0 192.0.2.42 225.1.2.3", nil},
+	{"join", ipc.Join, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN]", "Join a group on an interface", "eth0 225.1.2.3", nil},
+	{"leave", ipc.Leave, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN]", "Leave a group that was joined with the same arguments", "eth0 225.1.2.3", nil},
 }
 
 // findCommand returns the first command that word abbreviates. As in SMCRoute

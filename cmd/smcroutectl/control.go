@@ -19,7 +19,8 @@ type control struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
-	line int // of the batch, from 1; 0 if there is none
+	line int      // of the batch, from 1; 0 if there is none
+	verb *command // that is carried out
 }
 
 // complain prints an error.
@@ -52,10 +53,12 @@ func (c *control) do(ctx context.Context, words []string) int {
 		}
 		return 1
 	}
-	switch cmd.name {
-	case "help":
-		return c.explain(args)
-	case "version":
+	switch {
+	case cmd.run != nil:
+		return c.carryOut(ctx, cmd, args)
+	case cmd.name == "help":
+		return c.explain(ctx, args)
+	case cmd.name == "version":
 		io.WriteString(c.stdout, versionText())
 		return 0
 	}
@@ -69,7 +72,7 @@ func (c *control) do(ctx context.Context, words []string) int {
 }
 
 // explain is the command help.
-func (c *control) explain(args []string) int {
+func (c *control) explain(ctx context.Context, args []string) int {
 	if len(args) == 0 {
 		io.WriteString(c.stdout, usage())
 		return 0
@@ -79,6 +82,9 @@ func (c *control) explain(args []string) int {
 		c.complain(sentence(err))
 		return 1
 	}
+	if about.run != nil {
+		return c.carryOut(ctx, about, []string{"--help"})
+	}
 	io.WriteString(c.stdout, about.help())
 	return 0
 }
@@ -86,19 +92,26 @@ func (c *control) explain(args []string) int {
 // tell sends a request to the daemon and prints a listing. It returns what to
 // complain about, line by line.
 func (c *control) tell(ctx context.Context, req ipc.Request) []string {
+	out := bufio.NewWriterSize(c.stdout, 64<<10)
+	listing := &listing{out: out, headings: c.headings()}
+	complaints := c.ask(ctx, req, listing)
+	listing.end()
+	if err := out.Flush(); err != nil {
+		return []string{"Failed writing the listing: " + err.Error()}
+	}
+	return complaints
+}
+
+// ask sends a request to the daemon. A listing goes to out. It returns what to
+// complain about, line by line.
+func (c *control) ask(ctx context.Context, req ipc.Request, out io.Writer) []string {
 	client, err := ipc.Dial(ctx, c.socketPath())
 	if err != nil {
 		return c.noConnection(err)
 	}
 	defer client.Close()
 
-	out := bufio.NewWriterSize(c.stdout, 64<<10)
-	listing := &listing{out: out, headings: c.headings()}
-	err = client.Do(ctx, req, listing)
-	listing.end()
-	if flushErr := out.Flush(); flushErr != nil {
-		return []string{"Failed writing the listing: " + flushErr.Error()}
-	}
+	err = client.Do(ctx, req, out)
 	var refusal *ipc.Refusal
 	switch {
 	case err == nil:

@@ -28,10 +28,24 @@ func (o *options) socketPath() string {
 }
 
 // parse reads the command line. Options may stand anywhere, also behind the
-// command, and be clustered; "--" ends them. It returns the other words.
+// command, and be clustered; "--" ends them. It returns the other words. What is
+// behind a verb is for the verb to read.
 func (o *options) parse(args []string) ([]string, error) {
+	before := options{}
+	if words, err := before.read(args, false); err == nil && len(words) > 0 && !before.help && !before.version {
+		if cmd, err := findCommand(words[0]); err == nil && cmd.run != nil {
+			*o = before
+			return words, nil
+		}
+	}
+	return o.read(args, true)
+}
+
+// read reads options, those behind the command only if anywhere is true.
+func (o *options) read(args []string, anywhere bool) ([]string, error) {
 	fs := pflag.NewFlagSet(program, pflag.ContinueOnError)
 	fs.SetOutput(io.Discard)
+	fs.SetInterspersed(anywhere)
 	fs.BoolVarP(&o.batch, "batch", "b", false, "")
 	fs.BoolVarP(&o.detail, "detail", "d", false, "")
 	fs.BoolVarP(&o.help, "help", "h", false, "")

@@ -27,12 +27,12 @@ Options:
 Commands, which may be abbreviated:
 `, program, install.Ident, install.SocketPath(install.Ident))
 	for i := range commands {
-		fmt.Fprintf(&b, "  %-8s %s\n", commands[i].name, commands[i].text)
+		fmt.Fprintf(&b, "  %-10s %s\n", commands[i].name, commands[i].text)
 	}
 	b.WriteString("\nArguments:\n")
 	for i := range commands {
 		if commands[i].args != "" {
-			fmt.Fprintf(&b, "  %-8s %s\n", commands[i].name, commands[i].args)
+			fmt.Fprintf(&b, "  %-10s %s\n", commands[i].name, commands[i].args)
 		}
 	}
 	b.WriteString(`
