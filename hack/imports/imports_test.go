@@ -70,6 +70,7 @@ var pure = []string{
 	"agent/conf",
 	"agent/show",
 	"agent/view",
+	"agent/doctor/diagnose",
 	"agent/spread/assign",
 	"agent/kernel/uapi",
 	"agent/kernel/sim",
