@@ -50,6 +50,8 @@ var rooms = map[string]struct {
 	"turn":            {[]string{"kernel", "mroute", "netns"}, "it waits for tables, whatever they are then used for"},
 	"podlink":         {[]string{"netns"}, "it asks routes, which have nothing to do with ours"},
 	"hook":            {[]string{"mroute"}, "it runs the script, whoever asks"},
+	"metrics":         {[]string{"meter", "mroute"}, "numbers are made from snapshots and counts alone, whoever serves them"},
+	"meter":           {[]string{"mroute"}, "it counts, whoever reads that"},
 }
 
 // file is a source file, by path from here.
