@@ -71,6 +71,7 @@ var pure = []string{
 	"agent/show",
 	"agent/view",
 	"agent/doctor/diagnose",
+	"agent/capture/ip",
 	"agent/spread/assign",
 	"agent/kernel/uapi",
 	"agent/kernel/sim",

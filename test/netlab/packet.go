@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // Packet is a UDP packet to a multicast group.
@@ -12,6 +13,13 @@ type Packet struct {
 	Group   netip.Addr
 	TTL     uint8  // or hop limit; 0 stands for 64
 	Payload []byte // nil: a sequence number, see [NS.Stream]
+	VLAN    uint16 // number in a tag of 802.1Q; 0: no tag. Of [NS.Send] only
+}
+
+// tagged is a frame with the tag of a VLAN behind its MAC addresses (IEEE 802.1Q).
+func tagged(frame []byte, vlan uint16) []byte {
+	tag := binary.BigEndian.AppendUint16([]byte{0x81, 0x00}, vlan)
+	return slices.Insert(frame, 12, tag...)
 }
 
 // Port is the source and destination port of all packets.

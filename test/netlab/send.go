@@ -86,6 +86,9 @@ func (ns *NS) Send(link string, p Packet) {
 	}
 	s := ns.sender(link)
 	frame, err := p.frame(s.mac)
+	if p.VLAN != 0 && err == nil {
+		frame = tagged(frame, p.VLAN)
+	}
 	if err == nil {
 		err = s.write(frame)
 	}
