@@ -1,0 +1,158 @@
+package page
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/view"
+)
+
+// Router is a router that the page shows.
+type Router struct {
+	Name  string      // what people call it: "main", or its place
+	State *view.State // nil: it could not be read
+	Err   error       // why
+}
+
+// Pods are those whose links and addresses a node knows, by "namespace/name".
+type Pods struct {
+	ByLink map[string][]string // on this link of the main router's namespace
+	ByAddr map[string]string   // with this address
+}
+
+// Options configure a page. All functions may be called from any goroutine, but
+// each by one at a time.
+type Options struct {
+	Program string // whose page it is: "smcrouted"
+	Version string // of the program
+	Host    string // name of the machine
+
+	// Routers reads the routers, that of the node first.
+	Routers func(context.Context) []Router
+
+	// Findings says what is wrong, as a value that JSON can be made of: an
+	// array of objects as [Finding] has them. It may take seconds. nil: nobody looks.
+	Findings func(context.Context) ([]Finding, error)
+
+	// Pods names pods. nil: there are none.
+	Pods func() Pods
+
+	// Unwatched is called when nobody has looked for a while: memory is free
+	// that the page took. It may be nil.
+	Unwatched func()
+
+	Logger *slog.Logger
+}
+
+// Finding is something that keeps packets from their way, or may.
+type Finding struct {
+	ID       string   `json:"id"`                 // a word for the kind
+	Severity string   `json:"severity"`           // "broken", "risk" or "note"
+	Subject  string   `json:"subject,omitempty"`  // what it is about: a flow, an interface
+	Text     string   `json:"text"`               // a sentence
+	Evidence []string `json:"evidence,omitempty"` // lines
+	Fix      string   `json:"fix,omitempty"`      // a command, or commands, a line each
+}
+
+//go:embed static
+var static embed.FS
+
+// page answers requests.
+type page struct {
+	o        Options
+	watch    *watch
+	findings *lookout
+}
+
+// New returns the handler of a page.
+func New(o Options) http.Handler {
+	p := &page{o: o, watch: newWatch(o), findings: newLookout(o.Findings)}
+	files, err := fs.Sub(static, "static")
+	if err != nil {
+		panic(err) // of the name alone
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /", http.FileServerFS(files))
+	mux.HandleFunc("GET /api/page", p.document)
+	mux.HandleFunc("GET /api/state", p.state)
+	mux.HandleFunc("GET /api/findings", p.found)
+	return guard(mux)
+}
+
+// document answers with a [Document], as soon as there is one after the number that
+// the query tells of.
+func (p *page) document(w http.ResponseWriter, r *http.Request) {
+	q, err := parseQuery(r.URL.Query())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	reading, err := p.watch.after(r.Context(), q.after)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	of := reading.router(q.router)
+	if of == nil {
+		http.Error(w, "there is no router "+strconv.Quote(q.router), http.StatusNotFound)
+		return
+	}
+	d := document(reading, of, q)
+	d.Program, d.Version, d.Host, d.Doctor = p.o.Program, p.o.Version, p.o.Host, p.o.Findings != nil
+	reply(w, d)
+}
+
+// state answers with a [view.State].
+func (p *page) state(w http.ResponseWriter, r *http.Request) {
+	name := r.URL.Query().Get("router")
+	reading, err := p.watch.after(r.Context(), 0)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	of := reading.router(name)
+	switch {
+	case of == nil:
+		http.Error(w, "there is no router "+strconv.Quote(name), http.StatusNotFound)
+	case of.State == nil:
+		http.Error(w, "the router does not answer: "+of.Err.Error(), http.StatusServiceUnavailable)
+	default:
+		reply(w, of.State)
+	}
+}
+
+// found answers with [Findings].
+func (p *page) found(w http.ResponseWriter, r *http.Request) {
+	if p.o.Findings == nil {
+		http.Error(w, "nobody looks for findings here", http.StatusNotFound)
+		return
+	}
+	found, err := p.findings.look(r.Context())
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	reply(w, found)
+}
+
+// fail tells a client that waits why it gets nothing.
+func (p *page) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() == nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	}
+}
+
+// reply writes v as JSON. That it cannot be written is the client's business.
+func reply(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// seconds are those of a duration, for JSON.
+func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
