@@ -46,7 +46,7 @@ TOOL := $(GO) tool -modfile=hack/tools/go.mod
 all_pkgs    = $(shell $(GO) list ./...)
 uses_netlab = $(GO) list -f '{{$$p := .ImportPath}}{{range .TestImports}}{{if or (eq . "$(NETLAB)") (eq . "$(MODULE)/test/programs")}}{{$$p}} {{end}}{{end}}{{range .XTestImports}}{{if or (eq . "$(NETLAB)") (eq . "$(MODULE)/test/programs")}}{{$$p}} {{end}}{{end}}' ./...
 netlab_pkgs = $(sort $(shell $(uses_netlab)) $(NETLAB))
-driven_pkgs = $(filter $(addsuffix %,$(addprefix $(MODULE)/test/,script interop bench api cluster chaos systemd)),$(all_pkgs))
+driven_pkgs = $(filter $(addsuffix %,$(addprefix $(MODULE)/test/,script interop bench api cluster chaos systemd page)),$(all_pkgs))
 # These start programs of Kubernetes, one after the other: there are two processors.
 k8s_pkgs    = $(filter $(addprefix $(MODULE)/,test/api test/clusterlab test/cluster hack/cluster),$(all_pkgs))
 kernel_pkgs = $(filter-out $(driven_pkgs),$(netlab_pkgs))
@@ -97,6 +97,7 @@ clean: ## remove what was built
 test: go lint ## all tests and checks; those on Kubernetes if it is built (make kubebox), or CI is set
 	@hack/smcroute
 	@hack/cluster/packages
+	@hack/chromium
 	hack/gotest -count=1 -timeout=15m $(filter-out $(k8s_pkgs),$(all_pkgs))
 	@if [ -n "$$CI" ]; then hack/kubebox/build; else hack/kubebox/build -path || echo "make: so tests on Kubernetes are skipped" >&2; fi >/dev/null
 	hack/in-time $(GO) test -count=1 -timeout=15m ./test/api

@@ -54,6 +54,7 @@ var rooms = map[string]struct {
 	"meter":           {[]string{"mroute"}, "it counts, whoever reads that"},
 	"capture":         {[]string{"capture/ip", "netns"}, "it sees packets, and knows neither routes nor what is in streams"},
 	"capture/ip":      {nil, "headers are those of RFCs"},
+	"page":            {[]string{"view"}, "it shows states, whoever has the routers"},
 }
 
 // file is a source file, by path from here.

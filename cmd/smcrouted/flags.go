@@ -14,6 +14,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent"
 	"github.com/smcroute/kube-smcroute/agent/mrdisc"
+	"github.com/smcroute/kube-smcroute/agent/page"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
 )
@@ -49,6 +50,8 @@ type flags struct {
 
 	removeForeign bool // --remove-foreign
 	maxFlows      int  // --max-flows; 0: any number
+
+	ui string // --ui; "": no page
 }
 
 // parseFlags reads the command line. Relative paths become absolute, because
@@ -82,6 +85,7 @@ func parseFlags(args []string, warn io.Writer) (flags, error) {
 	set.StringVarP(&f.socket, "socket", "u", "", "")
 	set.StringVar(&maxFlows, "max-flows", strconv.Itoa(agent.DefaultMaxFlows), "")
 	set.BoolVar(&f.removeForeign, "remove-foreign", false, "")
+	set.StringVar(&f.ui, "ui", "", "")
 	set.BoolVarP(&f.version, "version", "v", false, "")
 	if err := set.Parse(args); err != nil {
 		return f, &usageError{complaint(err)}
@@ -119,6 +123,11 @@ func parseFlags(args []string, warn io.Writer) (flags, error) {
 	f.table = uint32(id)
 	if f.maxFlows, clean = number(maxFlows); !clean || f.maxFlows != 0 && f.maxFlows < agent.MinMaxFlows {
 		return f, &usageError{fmt.Sprintf("--max-flows %q is no limit on flows: expected 0, for none, or at least %d", maxFlows, agent.MinMaxFlows)}
+	}
+	if f.ui != "" {
+		if _, err := page.ParseAddr(f.ui); err != nil {
+			return f, &usageError{"--ui " + err.Error()}
+		}
 	}
 	if f.ident == "" || strings.ContainsAny(f.ident, "/\x00") {
 		return f, &usageError{fmt.Sprintf("-i %q cannot be part of a file name", f.ident)}

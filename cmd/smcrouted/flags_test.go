@@ -111,6 +111,8 @@ func TestParseFlagsRefuses(t *testing.T) {
 		{"table too high", []string{"-t", "1000000000"}, exitcode.Usage, "expected 0 to 999999999"},
 		{"few flows", []string{"--max-flows", "15"}, exitcode.Usage, `--max-flows "15" is no limit on flows: expected 0, for none, or at least 16`},
 		{"flows are no number", []string{"--max-flows", "many"}, exitcode.Usage, `--max-flows "many" is no limit`},
+		{"page for all", []string{"--ui", "0.0.0.0:8473"}, exitcode.Usage, "--ui \"0.0.0.0:8473\" is not of this machine alone"},
+		{"page without a port", []string{"--ui", "8473"}, exitcode.Usage, "expected one as 127.0.0.1:8473"},
 		{"empty identity", []string{"-i", ""}, exitcode.Usage, `-i "" cannot be part of a file name`},
 		{"identity with a slash", []string{"-i", "../x"}, exitcode.Usage, `-i "../x" cannot be`},
 		{"short announcement interval", []string{"-m", "3"}, exitcode.Failure, "expected 4 to 180 seconds"},

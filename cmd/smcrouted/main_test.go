@@ -24,6 +24,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
 // Variables for the test binary when it plays smcrouted.
@@ -123,6 +124,10 @@ func (r *playRouter) Reload(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	return ctx.Err()
+}
+
+func (r *playRouter) State(context.Context) (*view.State, error) {
+	return &view.State{Version: "played"}, nil
 }
 
 // smcrouted is a command that plays the daemon, with its PID file.

@@ -11,6 +11,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/netns"
 	"github.com/smcroute/kube-smcroute/agent/spread"
+	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
 // router is what the daemon runs: an *agent.Agent.
@@ -19,6 +20,8 @@ type router interface {
 	Run(ctx context.Context) error
 	// Reload reads the configuration again, and returns when that is done.
 	Reload(ctx context.Context) error
+	// State returns what the router does, when it is asked.
+	State(ctx context.Context) (*view.State, error)
 }
 
 var _ router = (*agent.Agent)(nil)

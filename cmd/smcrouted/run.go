@@ -143,7 +143,11 @@ func (s *service) serve() error {
 		}
 	}
 	s.normalHeap = roomyHeap(s.flags.conf)
-	var err error
+	page, err := s.listenUI(ctx)
+	if err != nil {
+		return err
+	}
+	defer page.close()
 	if s.kept, err = s.keepState(ctx); err != nil {
 		return err
 	}
@@ -176,6 +180,7 @@ func (s *service) serve() error {
 		OnKill:         s.end,
 	})
 	go s.kept.watch(ctx)
+	go page.serve(ctx, s, r)
 	go func() {
 		for {
 			select {

@@ -13,7 +13,7 @@ func printUsage(w io.Writer) {
 	fmt.Fprintf(w, `Usage:
   smcrouted [-hknNsv] [-c SEC] [-d SEC] [-e CMD] [-f FILE] [-F FILE] [-i NAME]
             [-l LVL] [-m SEC] [-p USER[:GROUP]] [-P FILE] [-t ID] [-u FILE]
-            [--keeper FILE] [--max-flows N] [--remove-foreign]
+            [--keeper FILE] [--max-flows N] [--remove-foreign] [--ui ADDR]
 
 Options:
   -c SEC            Forget learned routes that were idle for SEC seconds,
@@ -44,6 +44,8 @@ Options:
   --max-flows N     Learn so many flows at a time, stop filters for others
                     included, default %[7]d; 0: any number
   --remove-foreign  Remove routes that other programs left in the table
+  --ui ADDR         Show a web page at ADDR, which must be of this machine
+                    alone: 127.0.0.1:8473
 
 `, install.ConfPath(install.Ident), install.Ident,
 		install.PIDPath(install.Ident), install.SocketPath(install.Ident), maxTable,

@@ -10,7 +10,7 @@ export const count = (n) => whole.format(n);
 // packets are a rate of packets, in full.
 export function packets(n) {
   if (n === null || n === undefined) return unknown;
-  return n === 0 || n >= 99.95 ? whole.format(n) : tenth.format(n);
+  return n === 0 || n >= 9.95 ? whole.format(n) : tenth.format(n);
 }
 
 // scaled is a number with three digits, and a prefix of its unit, apart.

@@ -167,12 +167,12 @@ function showTotals(t) {
   const n = (state) => t.states[state] ?? 0;
   const flowing = n("flowing"), bad = n("wrong") + n("silent");
   total("Flowing", format.count(flowing), flowing === 1 ? "stream" : "streams");
-  total("In trouble", format.count(bad), "silent, or on a wrong interface", bad ? "warn" : "");
-  total("Pending", format.count(n("pending")), "not wholly in the kernel", n("pending") ? "bad" : "");
+  total("In trouble", format.count(bad), "silent, or wrong input", bad ? "warn" : "");
+  total("Pending", format.count(n("pending")), "rules and groups", n("pending") ? "bad" : "");
   total("Packets", t.known ? format.packets(t.packets) : format.unknown, "a second");
   const [number, unit] = t.known ? format.bits(t.bits) : [format.unknown, "bit"];
   total("Load", number, `${unit}/s`);
-  total("Interfaces", `${t.vifs} + ${t.mifs}`, t.tables > 1 ? `IPv4 + IPv6, and ${t.tables - 1} more tables` : "IPv4 + IPv6, of 32 each", Math.max(t.vifs, t.mifs) >= 29 ? "warn" : "");
+  total("Interfaces", `${t.vifs} + ${t.mifs}`, t.tables > 1 ? `IPv4 + IPv6, and ${t.tables - 1} more tables` : "IPv4 + IPv6, of 32", Math.max(t.vifs, t.mifs) >= 29 ? "warn" : "");
   total("Learned", format.count(t.flows.learned + t.flows.stopped), t.flows.limit ? `of ${format.count(t.flows.limit)} flows` : "flows, without a limit", t.flows.full ? "bad" : "");
   total("Joined", format.count(t.joined), t.joined === 1 ? "group" : "groups");
 }

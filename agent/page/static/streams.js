@@ -77,6 +77,7 @@ class Row {
   #sender = el("div", "hop mono");
   #iif = el("div", "hop mono");
   #oifs = el("ul", "outs mono");
+  #reason = el("p", "reason");
   #packets = el("td", "number packets");
   #bits = el("td", "number bits");
   #detail = el("tr", "detail");
@@ -84,7 +85,7 @@ class Row {
   #drawn = "";
   node = el("tr", "stream",
     el("td", "state-cell", this.#button), this.#group, el("td", "sender-cell", this.#sender), el("td", "iif-cell", this.#iif),
-    el("td", "outs-cell", this.#oifs), this.#packets, this.#bits, el("td", "spark", this.#spark.node));
+    el("td", "outs-cell", el("div", "ends", this.#oifs, this.#reason)), this.#packets, this.#bits, el("td", "spark", this.#spark.node));
 
   constructor() {
     this.#button.type = "button";
@@ -135,8 +136,8 @@ class Row {
     if (data.oifs.length > shown) ends.push(el("li", "", el("span", "dim", `and ${data.oifs.length - shown} more`)));
     if (ends.length === 0) ends.push(el("li", "nothing dim", data.kind === "mgroup" ? "this node itself" : "nowhere"));
     this.#oifs.replaceChildren(...ends);
-    this.#oifs.parentNode.querySelector(".reason")?.remove();
-    if (data.reason) this.#oifs.parentNode.append(el("p", "reason", data.reason));
+    this.#reason.hidden = !data.reason;
+    setText(this.#reason, data.reason ?? "");
   }
 
   // details fills the row beneath.

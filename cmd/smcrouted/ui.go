@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"sync/atomic"
+
+	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/page"
+	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
+	"github.com/smcroute/kube-smcroute/cmd/internal/install"
+)
+
+// ui is the web page of --ui.
+type ui struct {
+	l net.Listener // nil: there is none
+}
+
+// listenUI takes the address of --ui, while there are all privileges. An address
+// that cannot be had shows before anything is touched.
+func (s *service) listenUI(ctx context.Context) (ui, error) {
+	if s.flags.ui == "" {
+		return ui{}, nil
+	}
+	l, err := page.Listen(ctx, net.ListenConfig{}, s.flags.ui)
+	if err != nil {
+		return ui{}, &exitError{exitcode.Unavailable, fmt.Errorf("--ui: %w", err)}
+	}
+	return ui{l}, nil
+}
+
+// serve serves the page of a router until ctx is done.
+func (u ui) serve(ctx context.Context, s *service, r router) {
+	if u.l == nil {
+		return
+	}
+	host, _ := os.Hostname()
+	var rows atomic.Int64 // of the last reading
+	handler := page.New(page.Options{
+		Program: "smcrouted",
+		Version: install.Version,
+		Host:    host,
+		Routers: func(ctx context.Context) []page.Router {
+			state, err := r.State(ctx)
+			if state != nil {
+				rows.Store(int64(len(state.Rules) + len(state.Flows)))
+			}
+			return []page.Router{{Name: "main", State: state, Err: err}}
+		},
+		Unwatched: func() { agent.GiveBackAfter(int(rows.Load())) },
+	})
+	s.log.Info("The web page is served", "address", "http://"+u.l.Addr().String())
+	if err := page.Serve(ctx, u.l, handler); err != nil {
+		s.log.Error("The web page ended", "error", err) // packets are of more concern
+	}
+}
+
+func (u ui) close() {
+	if u.l != nil {
+		_ = u.l.Close()
+	}
+}
