@@ -55,6 +55,7 @@ var rooms = map[string]struct {
 	"capture":         {[]string{"capture/ip", "netns"}, "it sees packets, and knows neither routes nor what is in streams"},
 	"capture/ip":      {nil, "headers are those of RFCs"},
 	"page":            {[]string{"view"}, "it shows states, whoever has the routers"},
+	"draw":            {[]string{"view"}, "people see what a document says"},
 }
 
 // file is a source file, by path from here.

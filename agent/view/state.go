@@ -84,6 +84,8 @@ type Link struct {
 	VIF       *int   `json:"vif"` // null: none
 	MIF       *int   `json:"mif"` // null: none
 	Table     uint32 `json:"table,omitempty"`
+
+	Pods []string `json:"pods,omitempty"` // behind it, "namespace/name"; of a router of Kubernetes alone
 }
 
 // Pending is a line that is not wholly in the kernel as it was asked for.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/smcroute/kube-smcroute/agent/ipc"
+	"github.com/smcroute/kube-smcroute/cmd/internal/sight"
 )
 
 // command is a word that the program knows.
@@ -37,7 +38,19 @@ var commands = []command{
 	{"del", ipc.Remove, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF...]", "Same as remove", "eth0 192.0.2.42 225.1.2.3", nil},
 	{"join", ipc.Join, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN]", "Join a group on an interface", "eth0 225.1.2.3", nil},
 	{"leave", ipc.Leave, 2, "IIF [SOURCE[/LEN]] GROUP[/LEN]", "Leave a group that was joined with the same arguments", "eth0 225.1.2.3", nil},
+	{"routes", 0, 0, pick, sight.Routes.About(), example, look(sight.Routes)},
+	{"flows", 0, 0, pick, sight.Flows.About(), example, look(sight.Flows)},
+	{"top", 0, 0, pick, sight.Top.About(), example, look(sight.Top)},
+	{"tree", 0, 0, pick, sight.Tree.About(), example, look(sight.Tree)},
+	{"watch", 0, 0, pick, sight.Watch.About(), example, look(sight.Watch)},
+	{"state", 0, 0, pick, "Print the state of the router as a JSON document", example, printState},
 }
+
+// What verbs that look at the router take, and an example of it.
+const (
+	pick    = "[[SOURCE[/LEN]] GROUP[/LEN]]"
+	example = "225.1.2.0/24"
+)
 
 // findCommand returns the first command that word abbreviates. As in SMCRoute
 // a word that is longer will do, too: "showing" is show.

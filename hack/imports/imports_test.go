@@ -72,6 +72,7 @@ var pure = []string{
 	"agent/view",
 	"agent/doctor/diagnose",
 	"agent/capture/ip",
+	"agent/draw",
 	"agent/spread/assign",
 	"agent/kernel/uapi",
 	"agent/kernel/sim",

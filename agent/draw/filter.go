@@ -1,0 +1,101 @@
+package draw
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/smcroute/kube-smcroute/agent/view"
+)
+
+// Filter picks rows. The zero Filter takes all.
+type Filter struct {
+	Source, Group view.Net // what has an address in common with these; zero: all
+	Namespace     string   // of objects of Kubernetes; "": all, and what no object made
+	Name          string   // of the object
+}
+
+// ParseFilter reads the arguments of a verb: nothing, a group, or a source and a
+// group. Each is an address or a prefix, and the source may be "*".
+func ParseFilter(args []string) (Filter, error) {
+	var f Filter
+	if len(args) > 2 {
+		return f, fmt.Errorf("found %d arguments, expected a group, or a source and a group", len(args))
+	}
+	for i, arg := range args {
+		to, last := &f.Source, i == len(args)-1
+		if last {
+			to = &f.Group
+		} else if arg == "*" {
+			continue
+		}
+		if err := to.UnmarshalText([]byte(arg)); err != nil {
+			return f, err
+		}
+		if multicast := to.Addr().IsMulticast() || to.Bits() == 0; last && !multicast {
+			return f, fmt.Errorf("%s is no multicast group, 224.0.0.0/4 or ff00::/8", arg)
+		}
+	}
+	if s, g := f.Source, f.Group; !s.IsZero() && s.Addr().Is4() != g.Addr().Is4() {
+		return f, fmt.Errorf("source %s and group %s are of different families", s, g)
+	}
+	return f, nil
+}
+
+// takes reports whether f picks what is about source and group. No source is any.
+func (f *Filter) takes(source, group view.Net) bool {
+	return overlap(f.Group, group) && overlap(f.Source, source)
+}
+
+func overlap(want, got view.Net) bool {
+	return want.IsZero() || got.IsZero() || want.Overlaps(got.Prefix) || anything(got.Prefix)
+}
+
+// anything is "::/0" as the group of a rule for both families.
+func anything(p netip.Prefix) bool { return p.Bits() == 0 }
+
+// from reports whether f picks what stems from one of origins.
+func (f *Filter) from(origins ...view.Origin) bool {
+	if f.Namespace == "" && f.Name == "" {
+		return true
+	}
+	return slices.ContainsFunc(origins, func(o view.Origin) bool {
+		namespace, name, ok := strings.Cut(object(o.Ref), "/")
+		return ok && o.Line == 0 && (f.Namespace == "" || f.Namespace == namespace) && (f.Name == "" || f.Name == name)
+	})
+}
+
+// Apply leaves only what f picks of a state, and counts and links as they are.
+func (f *Filter) Apply(s *view.State) {
+	s.Rules = keep(s.Rules, func(r *view.Rule) bool { return f.takes(r.Source, r.Group) && f.from(r.Origin) })
+	flow := func(w *view.Flow) bool { return f.takes(w.Source, w.Group) && f.from(w.Origins...) }
+	s.Flows = keep(s.Flows, flow)
+	s.Foreign = keep(s.Foreign, flow)
+	s.Pending = keep(s.Pending, func(p *view.Pending) bool { return f.takes(p.Source, p.Group) && f.from(p.Origin) })
+	if f.Name != "" || f.Namespace != "" {
+		return // memberships do not tell whose they are
+	}
+	member := func(m *view.Membership) bool { return f.takes(m.Source, m.Group) }
+	s.Groups = keep(s.Groups, member)
+	s.Joined = keep(s.Joined, member)
+}
+
+func keep[T any](all []T, picks func(*T) bool) []T {
+	return slices.DeleteFunc(all, func(t T) bool { return !picks(&t) })
+}
+
+// routeKind is before the names of MulticastRoutes in the Ref of an origin.
+const routeKind = "MulticastRoute "
+
+// object is the name of what made a rule, without the kind that it nearly always
+// is.
+func object(ref string) string { return strings.TrimPrefix(ref, routeKind) }
+
+// origin is a rule's origin in one word: "/etc/smcroute.conf:7".
+func origin(o view.Origin) string {
+	if o.Line > 0 {
+		return fmt.Sprintf("%s:%d", o.Ref, o.Line)
+	}
+	return object(o.Ref)
+}
