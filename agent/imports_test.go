@@ -134,6 +134,7 @@ func TestSystemCalls(t *testing.T) {
 		"keep/shelf":   "the duplicates of descriptors",
 		"keep/wire":    "descriptors in messages",
 		"doctor":       "what the kernel tells of a node",
+		"capture":      "sockets that see packets",
 		"ipc":          "who is at the other end of the socket, and does it go on?",
 	}
 	forbidden := []string{"unsafe", "golang.org/x/sys/unix", "github.com/vishvananda/netns", "github.com/vishvananda/netlink"}
