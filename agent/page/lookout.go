@@ -3,6 +3,8 @@ package page
 import (
 	"context"
 	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/doctor/diagnose"
 )
 
 const (
@@ -14,22 +16,21 @@ const (
 
 // Findings is what /api/findings answers.
 type Findings struct {
-	Time     time.Time `json:"time"` // of the end of the look
-	Findings []Finding `json:"findings"`
-	Error    string    `json:"error,omitempty"` // why nothing is known, as a sentence
+	diagnose.Report
+	Error string `json:"error,omitempty"` // why nothing is known, as a sentence
 }
 
 // lookout looks for findings, for all who ask.
 type lookout struct {
-	find func(context.Context) ([]Finding, error)
-	turn chan struct{} // a token: who has it may look, and change what is below
+	examine func(context.Context) (diagnose.Report, error)
+	turn    chan struct{} // a token: who has it may look, and change what is below
 
 	last *Findings
 	next time.Time
 }
 
-func newLookout(find func(context.Context) ([]Finding, error)) *lookout {
-	l := &lookout{find: find, turn: make(chan struct{}, 1)}
+func newLookout(examine func(context.Context) (diagnose.Report, error)) *lookout {
+	l := &lookout{examine: examine, turn: make(chan struct{}, 1)}
 	l.turn <- struct{}{}
 	return l
 }
@@ -47,12 +48,17 @@ func (l *lookout) look(ctx context.Context) (*Findings, error) {
 	}
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTime)
 	defer cancel()
-	start := time.Now()
-	all, err := l.find(within)
-	now := &Findings{Time: time.Now(), Findings: append([]Finding{}, all...)}
+	report, err := l.examine(within)
+	now := &Findings{Report: report}
 	if err != nil {
 		now.Error = err.Error()
 	}
-	l.last, l.next = now, now.Time.Add(max(between, share*now.Time.Sub(start)))
+	if now.Findings == nil {
+		now.Findings = []diagnose.Finding{}
+	}
+	if now.Time.IsZero() {
+		now.Time = time.Now()
+	}
+	l.last, l.next = now, time.Now().Add(between)
 	return now, nil
 }

@@ -5,11 +5,12 @@ import (
 	"embed"
 	"encoding/json"
 	"io/fs"
-	"log/slog"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
+	"github.com/smcroute/kube-smcroute/agent/doctor/diagnose"
 	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
@@ -22,8 +23,8 @@ type Router struct {
 
 // Pods are those whose links and addresses a node knows, by "namespace/name".
 type Pods struct {
-	ByLink map[string][]string // on this link of the main router's namespace
-	ByAddr map[string]string   // with this address
+	ByLink map[string][]string   // on this link of the main router's namespace
+	ByAddr map[netip.Addr]string // with this address
 }
 
 // Options configure a page. All functions may be called from any goroutine, but
@@ -36,9 +37,9 @@ type Options struct {
 	// Routers reads the routers, that of the node first.
 	Routers func(context.Context) []Router
 
-	// Findings says what is wrong, as a value that JSON can be made of: an
-	// array of objects as [Finding] has them. It may take seconds. nil: nobody looks.
-	Findings func(context.Context) ([]Finding, error)
+	// Examine looks for what keeps packets from their way. It may take seconds.
+	// nil: nobody looks.
+	Examine func(context.Context) (diagnose.Report, error)
 
 	// Pods names pods. nil: there are none.
 	Pods func() Pods
@@ -46,18 +47,6 @@ type Options struct {
 	// Unwatched is called when nobody has looked for a while: memory is free
 	// that the page took. It may be nil.
 	Unwatched func()
-
-	Logger *slog.Logger
-}
-
-// Finding is something that keeps packets from their way, or may.
-type Finding struct {
-	ID       string   `json:"id"`                 // a word for the kind
-	Severity string   `json:"severity"`           // "broken", "risk" or "note"
-	Subject  string   `json:"subject,omitempty"`  // what it is about: a flow, an interface
-	Text     string   `json:"text"`               // a sentence
-	Evidence []string `json:"evidence,omitempty"` // lines
-	Fix      string   `json:"fix,omitempty"`      // a command, or commands, a line each
 }
 
 //go:embed static
@@ -72,7 +61,7 @@ type page struct {
 
 // New returns the handler of a page.
 func New(o Options) http.Handler {
-	p := &page{o: o, watch: newWatch(o), findings: newLookout(o.Findings)}
+	p := &page{o: o, watch: newWatch(o), findings: newLookout(o.Examine)}
 	files, err := fs.Sub(static, "static")
 	if err != nil {
 		panic(err) // of the name alone
@@ -104,7 +93,7 @@ func (p *page) document(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := document(reading, of, q)
-	d.Program, d.Version, d.Host, d.Doctor = p.o.Program, p.o.Version, p.o.Host, p.o.Findings != nil
+	d.Program, d.Version, d.Host, d.Doctor = p.o.Program, p.o.Version, p.o.Host, p.o.Examine != nil
 	reply(w, d)
 }
 
@@ -129,7 +118,7 @@ func (p *page) state(w http.ResponseWriter, r *http.Request) {
 
 // found answers with [Findings].
 func (p *page) found(w http.ResponseWriter, r *http.Request) {
-	if p.o.Findings == nil {
+	if p.o.Examine == nil {
 		http.Error(w, "nobody looks for findings here", http.StatusNotFound)
 		return
 	}

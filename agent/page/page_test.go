@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/smcroute/kube-smcroute/agent/doctor/diagnose"
 	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
@@ -342,13 +343,13 @@ func TestRates(t *testing.T) {
 func TestFindings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		looks := 0
-		h := New(Options{Findings: func(context.Context) ([]Finding, error) {
+		h := New(Options{Examine: func(context.Context) (diagnose.Report, error) {
 			looks++
 			time.Sleep(2 * time.Second)
 			if looks == 2 {
-				return nil, errors.New("the node has no /proc")
+				return diagnose.Report{}, errors.New("the node has no /proc")
 			}
-			return []Finding{{ID: "ttl", Severity: "broken", Text: "The TTL is 1."}}, nil
+			return diagnose.Report{Findings: []diagnose.Finding{{ID: "ttl", Severity: "broken", Text: "The TTL is 1."}}}, nil
 		}})
 		var wg sync.WaitGroup
 		for range 5 {

@@ -144,7 +144,7 @@ func (t *table) sender(source view.Net) string {
 	if source.IsZero() || !source.IsSingleIP() {
 		return ""
 	}
-	return t.pods.ByAddr[source.Addr().String()]
+	return t.pods.ByAddr[source.Addr()]
 }
 
 // choose returns the first rows that the query wants, and how many others it

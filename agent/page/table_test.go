@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ func tables(before, now *view.State) *table {
 	before.Time, now.Time = start, start.Add(time.Second)
 	first := newReading(start, []Router{{Name: "main", State: before}}, Pods{}, nil)
 	return newReading(now.Time, []Router{{Name: "main", State: now}}, Pods{
-		ByLink: map[string][]string{"out": {"studio/recorder"}}, ByAddr: map[string]string{"10.0.0.1": "studio/camera"},
+		ByLink: map[string][]string{"out": {"studio/recorder"}}, ByAddr: map[netip.Addr]string{netip.MustParseAddr("10.0.0.1"): "studio/camera"},
 	}, first).router("").table()
 }
 

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/page"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
 	"github.com/smcroute/kube-smcroute/cmd/internal/logging"
 	"github.com/smcroute/kube-smcroute/cmd/internal/settings"
@@ -53,6 +54,7 @@ type options struct {
 
 	health  string
 	metrics string
+	ui      string // "": none
 	log     logging.Options
 }
 
@@ -94,6 +96,7 @@ func parseOptions(args []string) (*options, *settings.Settings, settings.Asked, 
 	w := s.Section("Watching")
 	w.StringVar(&o.health, "health-probe-bind-address", "127.0.0.1:8471", "`ADDRESS` of /healthz and /readyz, or unix:///PATH of a socket; \"0\": none")
 	w.StringVar(&o.metrics, "metrics-bind-address", "0", "`ADDRESS` of /metrics; \"0\": none")
+	w.StringVar(&o.ui, "ui", "", "`ADDRESS` of a web page of all streams, of this machine alone: 127.0.0.1:8473; \"\": none")
 	o.log.AddFlags(w)
 
 	asked, err := s.Parse(args)
@@ -136,6 +139,9 @@ func (o *options) complete(s *settings.Settings) error {
 	}
 	if path, unix := strings.CutPrefix(o.health, unixScheme); unix && !filepath.IsAbs(path) {
 		bad("--health-probe-bind-address: %q has no path: expected %s/PATH", o.health, unixScheme)
+	}
+	if _, err := page.ParseAddr(o.ui); o.ui != "" && err != nil {
+		bad("--ui: %v", err)
 	}
 	if o.keeper != "" && !filepath.IsAbs(o.keeper) {
 		bad("--keeper: expected an absolute path, not %q", o.keeper)

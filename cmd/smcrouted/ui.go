@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/doctor"
 	"github.com/smcroute/kube-smcroute/agent/page"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
@@ -48,6 +49,9 @@ func (u ui) serve(ctx context.Context, s *service, r router) {
 				rows.Store(int64(len(state.Rules) + len(state.Flows)))
 			}
 			return []page.Router{{Name: "main", State: state, Err: err}}
+		},
+		Examine: func(ctx context.Context) (doctor.Report, error) {
+			return doctor.Examine(ctx, doctor.Options{State: r.State, Socket: s.flags.socket})
 		},
 		Unwatched: func() { agent.GiveBackAfter(int(rows.Load())) },
 	})

@@ -66,6 +66,7 @@ type outcome struct {
 	objects []translate.Object
 	at      map[translate.Router]location
 	pods    map[string]string // "namespace/name" by UID, of those with routers inside
+	names   Names
 }
 
 // location is where a router is, or why that is not known. It is both if it was
@@ -125,8 +126,10 @@ func (p *Programmer) Program(ctx context.Context, w World) error {
 		return err
 	}
 
+	now := &outcome{objects: result.Objects, at: at, pods: podNames(at, w.Pods)}
+	now.names = newNames(at, w.Pods, now.pods)
 	p.mu.Lock()
-	p.last = &outcome{objects: result.Objects, at: at, pods: podNames(at, w.Pods)}
+	p.last = now
 	p.mu.Unlock()
 	if missing > 0 {
 		return fmt.Errorf("%d of %d routers: %w", missing, len(at), ErrPodNamespace)

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"sync/atomic"
+
+	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/doctor"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/page"
+	"github.com/smcroute/kube-smcroute/agent/view"
+	"github.com/smcroute/kube-smcroute/cmd/internal/install"
+	"github.com/smcroute/kube-smcroute/controllers/node"
+)
+
+// serveUI serves the web page of the node's routers, if it is asked to.
+func (s *service) serveUI(ctx context.Context) error {
+	if s.ui == "" {
+		return nil
+	}
+	l, err := page.Listen(ctx, net.ListenConfig{Control: reusePort}, s.ui)
+	if err != nil {
+		return fmt.Errorf("--ui: %w", err)
+	}
+	var rows atomic.Int64 // of the last reading
+	err = page.Serve(ctx, l, page.New(page.Options{
+		Program: "smcroute-agent",
+		Version: install.Version,
+		Host:    s.node,
+		Routers: func(ctx context.Context) []page.Router {
+			all := s.views(ctx)
+			n := 0
+			for _, r := range all {
+				if r.State != nil {
+					n += len(r.State.Rules) + len(r.State.Flows)
+				}
+			}
+			rows.Store(int64(n))
+			return all
+		},
+		Pods: func() page.Pods {
+			names := s.programmer.Names()
+			return page.Pods{ByLink: names.Links, ByAddr: names.Addrs}
+		},
+		Examine: func(ctx context.Context) (doctor.Report, error) {
+			return doctor.Examine(ctx, doctor.Options{State: s.agent.State, Socket: s.socket, NetNS: s.netns})
+		},
+		Unwatched: func() { agent.GiveBackAfter(int(rows.Load())) },
+	}))
+	if err != nil {
+		return fmt.Errorf("--ui: %w", err)
+	}
+	return nil
+}
+
+// views are the states of all routers, that of the node first.
+func (s *service) views(ctx context.Context) []page.Router {
+	states := s.routers.States(ctx, true)
+	names := s.programmer.Names()
+	main := mroute.Place{Table: s.table}
+	all := make([]page.Router, 0, len(states))
+	for at, state := range states {
+		r := page.Router{Name: routerName(at, names), Err: state.Err}
+		if at == main {
+			r.Name = mainRouter
+		}
+		if snap := state.Snapshot; snap != nil {
+			r.State = view.From(snap)
+			r.State.Version, r.State.Table, r.State.NetNS = install.Version, at.Table, cmp.Or(at.NetNS, s.netns)
+		}
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b page.Router) int {
+		switch mainRouter {
+		case a.Name:
+			return -1
+		case b.Name:
+			return 1
+		}
+		return cmp.Compare(a.Name, b.Name)
+	})
+	return all
+}
+
+// mainRouter is what people call the node's own router.
+const mainRouter = "main"
+
+// routerName is what they call another one.
+func routerName(at mroute.Place, names node.Names) string {
+	if pod := names.Routers[at]; pod != "" {
+		return fmt.Sprintf("table %d of %s", at.Table, pod)
+	}
+	return at.String()
+}
