@@ -49,6 +49,12 @@ type Options struct {
 // Examine looks, and reports. The error says that it could not look at all: the
 // network namespace is not to be entered, or ctx ended.
 func Examine(ctx context.Context, o Options) (Report, error) {
-	f := &diagnose.Facts{Group: o.Group, Source: o.Source}
-	return diagnose.Diagnose(f), ctx.Err()
+	if o.For <= 0 {
+		o.For = DefaultFor
+	}
+	facts, err := gather(ctx, o)
+	if err != nil {
+		return Report{}, err
+	}
+	return diagnose.Diagnose(facts), nil
 }

@@ -44,6 +44,7 @@ var commands = []command{
 	{"tree", 0, 0, pick, sight.Tree.About(), example, look(sight.Tree)},
 	{"watch", 0, 0, pick, sight.Watch.About(), example, look(sight.Watch)},
 	{"state", 0, 0, pick, "Print the state of the router as a JSON document", example, printState},
+	{"doctor", 0, 0, "[GROUP [SOURCE]]", "Find out why a stream does not arrive", "239.1.1.1", examine},
 }
 
 // What verbs that look at the router take, and an example of it.

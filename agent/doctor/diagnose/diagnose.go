@@ -1,15 +1,153 @@
 package diagnose
 
 import (
+	"fmt"
+	"net/netip"
+	"slices"
+
 	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
+// maxFlows is how many flows are examined at most, if all are to be.
+const maxFlows = 1000
+
 // Diagnose says what is wrong.
 func Diagnose(f *Facts) Report {
-	r := Report{
+	d := &diagnosis{Facts: f, report: Report{
 		Time: f.Time, Window: view.Seconds(f.Window),
 		Source: netOf(f.Source), Group: netOf(f.Group),
-		Findings: []Finding{}, Unseen: f.Unseen,
+		Findings: []Finding{}, Unseen: slices.Clone(f.Unseen),
+	}}
+	d.index()
+	if d.daemon() {
+		d.flows()
 	}
-	return r
+	d.node()
+	for i := range d.report.Findings {
+		finding := &d.report.Findings[i]
+		finding.Evidence, finding.Fix = some(finding.Evidence), some(finding.Fix)
+		finding.Doc = finding.ID.Doc()
+	}
+	return d.report
+}
+
+// some is never nil.
+func some(lines []string) []string {
+	if lines == nil {
+		return []string{}
+	}
+	return lines
+}
+
+// diagnosis is one at work.
+type diagnosis struct {
+	*Facts
+	report Report
+	links  map[string]*Link
+	used   map[string]bool // interfaces of flows that were examined
+}
+
+func (d *diagnosis) index() {
+	d.links, d.used = map[string]*Link{}, map[string]bool{}
+	for i := range d.Links {
+		d.links[d.Links[i].Name] = &d.Links[i]
+	}
+}
+
+// find adds a finding about the node.
+func (d *diagnosis) find(f Finding) { d.report.Findings = append(d.report.Findings, f) }
+
+// flows walks the way of each flow that was asked for.
+func (d *diagnosis) flows() {
+	if d.Group.IsValid() {
+		w := d.walkOf(netOf(d.Source), netOf(d.Group))
+		w.asked = true
+		w.walk()
+		d.report.Examined = 1
+		for _, f := range w.findings {
+			d.find(f)
+		}
+		return
+	}
+	type key struct{ source, group netip.Prefix }
+	seen := map[key]bool{}
+	left := 0
+	one := func(source, group view.Net) {
+		k := key{source.Prefix, group.Prefix}
+		switch {
+		case seen[k]:
+			return
+		case d.report.Examined == maxFlows:
+			left++
+			return
+		}
+		seen[k] = true
+		d.report.Examined++
+		w := d.walkOf(source, group)
+		w.walk()
+		if worst := w.worst(); worst != nil {
+			d.find(*worst)
+		}
+	}
+	for i := range d.After.Pending {
+		one(d.After.Pending[i].Source, d.After.Pending[i].Group)
+	}
+	for i := range d.After.Rules {
+		one(d.After.Rules[i].Source, d.After.Rules[i].Group)
+	}
+	if left > 0 {
+		d.report.Unseen = append(d.report.Unseen, Unseen{
+			What: "all rules", Why: fmt.Sprintf("%d were examined, %d more were not: name a group", maxFlows, left),
+		})
+	}
+}
+
+// daemon says whether the router answers.
+func (d *diagnosis) daemon() bool {
+	other := d.otherOwner()
+	switch {
+	case d.Daemon.Error == "" && d.After != nil:
+		return true
+	case d.Daemon.Refused:
+		d.report.Blind = true
+		d.find(Finding{
+			ID: NotPermitted, Severity: Risk,
+			Text:     "The router may not be asked: its socket is not for this user",
+			Evidence: []string{d.Daemon.Error},
+			Fix:      []string{"sudo smcroutectl doctor"},
+		})
+	case other != nil && d.Sysctls["ipv4.conf.all.mc_forwarding"] == "1":
+		d.find(Finding{
+			ID: TableInUse, Severity: Broken,
+			Text: fmt.Sprintf("smcrouted does not run, and another program has the kernel's multicast routing table: %s (PID %d)", other.Name, other.PID),
+			Evidence: []string{
+				d.Daemon.Error,
+				"net.ipv4.conf.all.mc_forwarding = 1: a program has the table",
+				fmt.Sprintf("%s (PID %d) has a raw socket of IGMP", other.Name, other.PID),
+			},
+			Fix: []string{
+				fmt.Sprintf("kill %d", other.PID),
+				"systemctl start smcrouted",
+				"# or let smcrouted have a table of its own: smcrouted -T 100",
+			},
+		})
+	default:
+		d.find(Finding{
+			ID: NotRunning, Severity: Broken,
+			Text:     "The router does not answer: smcrouted does not run, or listens elsewhere",
+			Evidence: []string{d.Daemon.Error},
+			Fix:      []string{"systemctl start smcrouted", "# if it runs with -i NAME: smcroutectl -i NAME doctor"},
+		})
+	}
+	return false
+}
+
+// otherOwner is a program besides ours that may have the table of IPv4.
+func (d *diagnosis) otherOwner() *Process {
+	for i := range d.Owners {
+		if p := &d.Owners[i]; !p.Six && p.Name != "smcrouted" && p.Name != "smcroute-agent" && p.Name != "smcroute-keeper" {
+			return p
+		}
+	}
+	return nil
 }

@@ -46,6 +46,7 @@ type Link struct {
 	Index      int
 	Name, Kind string // Kind as "ip -d link" has it: "veth", "bridge"
 	Master     string // what it is a port of, or ""
+	Slave      string // kind of the master: "bridge", "bond", "team", "vrf"
 	Up         bool   // the flag UP
 	Carrier    bool   // the flag LOWER_UP
 	Multicast  bool
@@ -153,6 +154,7 @@ type Receiver struct {
 
 // Seen is what a capture saw of a flow on one interface, in one direction.
 type Seen struct {
+	Index    int // of the link
 	Link     string
 	Out      bool
 	Source   netip.Addr

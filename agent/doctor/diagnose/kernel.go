@@ -1,0 +1,190 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/smcroute/kube-smcroute/agent/view"
+)
+
+// routed looks whether the kernel takes a flow in that arrives where a rule
+// expects it, and goes on to where it leaves.
+func (w *walk) routed(f flow) {
+	packets, wrong, entry := w.counted(f)
+	if entry != nil && packets > wrong && entry.Kind != view.StopFilter {
+		w.outbound(f, entry)
+		return
+	}
+	if len(w.pending) > 0 && w.found(InterfaceMissing, NoMulticast, VIFTableFull, TableInUse, RulePending) {
+		return // that is why
+	}
+	link := w.arrivesOn(f)
+	switch {
+	case entry != nil && entry.Kind == view.StopFilter && packets > 0:
+		w.stopped(f, entry, link)
+	case w.ledElsewhere(f, link):
+	case w.damaged(f, link):
+	case !f.source.Is6() && w.reversePath(f, link, Broken):
+	case w.programDrops(f, link, false):
+	case w.filterDrops(f, link, "", "ingress", "prerouting"):
+	default:
+		w.find(Finding{
+			ID: DroppedInbound, Severity: Broken, Link: link, Source: netOf(f.source), Group: netOf(f.group),
+			Text:     fmt.Sprintf("Packets of %v arrive on %s, and something drops them before they are routed", f, link),
+			Evidence: append(w.lines(f, link), "the entry in the kernel counts none of them"),
+			Fix: []string{
+				"nft list ruleset # which chain of the hooks ingress or prerouting drops?",
+				"perf trace -e skb:kfree_skb --max-events 20 # the kernel's reasons",
+			},
+		})
+	}
+}
+
+// arrivesOn is the interface of a rule on which packets of a flow were seen.
+func (w *walk) arrivesOn(f flow) string {
+	for i := range w.Seen {
+		if s := &w.Seen[i]; !s.Out && s.Source == f.source && s.Group == f.group && w.takes(f.source, f.group, s.Link) {
+			return s.Link
+		}
+	}
+	return w.inputs[0]
+}
+
+// lines are what was seen of a flow on a link.
+func (w *walk) lines(f flow, link string) (lines []string) {
+	for i := range w.Seen {
+		if s := &w.Seen[i]; s.Link == link && s.Source == f.source && s.Group == f.group {
+			lines = append(lines, s.line())
+		}
+	}
+	return lines
+}
+
+// stopped tells of an entry that stops a flow which a rule takes.
+func (w *walk) stopped(f flow, e *view.Flow, link string) {
+	finding := Finding{
+		ID: StopFilter, Severity: Broken, Link: link, Source: netOf(f.source), Group: netOf(f.group),
+		Text:     fmt.Sprintf("An entry of the kernel stops %v, although a rule takes it", f),
+		Evidence: append(w.lines(f, link), fmt.Sprintf("the kernel has a stop filter for %v from %s", f, e.IIF)),
+		Fix:      []string{"smcroutectl flush", "smcroutectl -d show routes"},
+	}
+	limited := w.After.Counts.Full || slices.ContainsFunc(w.After.Limits, func(l view.Limit) bool {
+		return l.Full && l.Group.Contains(f.group)
+	})
+	if limited {
+		finding.ID = FlowLimit
+		finding.Text = fmt.Sprintf("%v is stopped since as many flows are learned as may be", f)
+		finding.Evidence = append(finding.Evidence, fmt.Sprintf("%d flows of %d are learned, %d were refused", w.After.Counts.Learned, w.After.Counts.Limit, w.After.Counts.Refused))
+		finding.Fix = []string{"# raise --max-flows of smcrouted, or maxFlows of the route", "smcroutectl flush # forgets those that are idle"}
+	}
+	w.find(finding)
+}
+
+// ledElsewhere looks for a rule of the kernel that leads packets to a table that
+// is none of the router's.
+func (w *walk) ledElsewhere(f flow, link string) bool {
+	family := "-4"
+	if f.group.Is6() {
+		family = "-6"
+	}
+	for i := range w.TableRules {
+		r := &w.TableRules[i]
+		if r.Six != f.group.Is6() || r.OIF != "" || r.IIF != "" && r.IIF != link {
+			continue
+		}
+		if r.Action == "lookup" && w.ours(r.Table, r.Six) {
+			if r.Selector == "" {
+				return false // the first that fits decides
+			}
+			continue
+		}
+		what := fmt.Sprintf("%d: from all iif %s %s %d", r.Priority, orWord(r.IIF, "any"), r.Action, r.Table)
+		if r.Selector != "" {
+			what += " (" + r.Selector + ")"
+		}
+		w.find(Finding{
+			ID: SentElsewhere, Severity: Broken, Link: link, Source: netOf(f.source), Group: netOf(f.group),
+			Text:     fmt.Sprintf("A rule of the kernel leads what arrives on %s to table %d, which is not the router's", link, r.Table),
+			Evidence: append(w.lines(f, link), "ip "+family+" mrule: "+what, "the entry in the kernel counts none of them"),
+			Fix:      []string{fmt.Sprintf("ip %s mrule del priority %d", family, r.Priority)},
+		})
+		return true
+	}
+	return false
+}
+
+// ours reports whether a table is the router's. Table 0 has another number in
+// rules: see kernel note 48.
+func (w *walk) ours(table uint32, six bool) bool {
+	if slices.Contains(w.After.Tables, table) || table == w.After.Table {
+		return true
+	}
+	if w.After.Table != 0 {
+		return false
+	}
+	if six {
+		return table == 254
+	}
+	return table == 253
+}
+
+// damaged looks for headers that do not make sense.
+func (w *walk) damaged(f flow, link string) bool {
+	name := ""
+	for _, counter := range []string{"IpExtInCsumErrors", "IpInHdrErrors", "Ip6InHdrErrors"} {
+		if strings.HasPrefix(counter, "Ip6") == f.group.Is6() && w.Risen[counter] > 0 {
+			name = counter
+			break
+		}
+	}
+	// Packets whose hop limit ends here count as errors of the header, too, but
+	// were routed.
+	if name == "" {
+		return false
+	}
+	w.find(Finding{
+		ID: BadChecksum, Severity: Broken, Link: link, Source: netOf(f.source), Group: netOf(f.group),
+		Text:     fmt.Sprintf("Packets of %v arrive on %s with headers that are damaged: their checksum is wrong", f, link),
+		Evidence: append(w.lines(f, link), fmt.Sprintf("%s rose by %d", name, w.Risen[name])),
+		Fix:      []string{"# at the sender, or what is before it: ethtool -K DEVICE tx off"},
+	})
+	return true
+}
+
+// reversePath looks whether rp_filter drops a source. docs/troubleshooting.md
+// has the table of what it does.
+func (w *walk) reversePath(f flow, link string, severity Severity) bool {
+	if f.source.Is6() {
+		return false
+	}
+	all, own := w.Sysctls["ipv4.conf.all.rp_filter"], w.Sysctls["ipv4.conf."+link+".rp_filter"]
+	mode := max(all, own) // of one digit each
+	i := slices.IndexFunc(w.Routes, func(r Route) bool { return r.To == f.source })
+	if i < 0 || mode == "" || mode == "0" {
+		return false
+	}
+	route := w.Routes[i]
+	if route.Link == link || route.Link != "" && mode == "2" || route.Link == "lo" {
+		return false
+	}
+	finding := Finding{
+		ID: RPFilter, Severity: severity, Link: link, Source: netOf(f.source), Group: netOf(f.group),
+		Evidence: append(w.lines(f, link), fmt.Sprintf("net.ipv4.conf.all.rp_filter = %s, net.ipv4.conf.%s.rp_filter = %s: the higher counts", all, link, own)),
+		Fix:      []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", link), fmt.Sprintf("# or a route back: ip route add %v/32 dev %s", f.source, link)},
+	}
+	if route.Link == "" {
+		finding.ID = NoRouteToSource
+		finding.Text = fmt.Sprintf("There is no route to the source %v, and rp_filter drops what comes from it", f.source)
+		finding.Evidence = append(finding.Evidence, fmt.Sprintf("ip route get %v: %s", f.source, route.Why))
+		finding.Fix = []string{fmt.Sprintf("ip route add %v/32 dev %s", f.source, link)}
+	} else {
+		finding.Text = fmt.Sprintf("rp_filter drops packets from %v on %s, since the route to it is by %s", f.source, link, route.Link)
+		finding.Evidence = append(finding.Evidence, fmt.Sprintf("ip route get %v: dev %s", f.source, route.Link))
+	}
+	if n := w.Risen["TcpExtIPReversePathFilter"]; n > 0 {
+		finding.Evidence = append(finding.Evidence, fmt.Sprintf("TcpExtIPReversePathFilter rose by %d", n))
+	}
+	w.find(finding)
+	return true
+}

@@ -1,0 +1,50 @@
+package diagnose
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Text is the report for a person to read. Wide has, of each finding, also where
+// the documentation has more.
+func (r *Report) Text(wide bool) string {
+	var b strings.Builder
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		fmt.Fprintf(&b, "%s  %s: %s\n", f.Severity, f.ID, clean(f.Text))
+		for _, line := range f.Evidence {
+			fmt.Fprintf(&b, "        seen: %s\n", clean(line))
+		}
+		for _, line := range f.Fix {
+			fmt.Fprintf(&b, "        fix:  %s\n", clean(line))
+		}
+		if wide {
+			fmt.Fprintf(&b, "        see:  %s\n", f.Doc)
+		}
+	}
+	for _, u := range r.Unseen {
+		fmt.Fprintf(&b, "note    not looked at: %s: %s\n", clean(u.What), clean(u.Why))
+	}
+	if len(r.Findings) == 0 && !r.Blind {
+		what := "all rules"
+		if !r.Group.IsZero() {
+			what = r.Group.String()
+			if !r.Source.IsZero() {
+				what = r.Source.String() + " " + what
+			}
+		}
+		fmt.Fprintf(&b, "Nothing is wrong with %s, as far as this node can see\n", what)
+	}
+	return b.String()
+}
+
+// clean takes out what a terminal would obey: names come from elsewhere.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}

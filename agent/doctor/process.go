@@ -1,0 +1,149 @@
+package doctor
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/smcroute/kube-smcroute/agent/doctor/diagnose"
+	"github.com/smcroute/kube-smcroute/agent/netns"
+)
+
+// processes lists those that run, ascending.
+func processes() (pids []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
+	return pids
+}
+
+func programName(pid int) string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil {
+		return "?"
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// readOwners looks for programs with sockets that tables are owned by.
+func (l *look) readOwners() {
+	sockets := map[string]bool{} // by inode: of IPv6?
+	for name, six := range map[string]bool{"raw": false, "raw6": true} {
+		text, err := os.ReadFile(ownNet + name)
+		if err != nil {
+			continue
+		}
+		for _, inode := range parseRaw(string(text), six) {
+			sockets["socket:["+inode+"]"] = six
+		}
+	}
+	if len(sockets) == 0 {
+		return
+	}
+	for _, pid := range processes() {
+		descriptors, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+		if err != nil {
+			continue
+		}
+		for _, d := range descriptors {
+			target, err := os.Readlink(d)
+			six, ok := sockets[target]
+			if p := (diagnose.Process{PID: pid, Name: programName(pid), Six: six}); err == nil && ok && !slices.Contains(l.Owners, p) {
+				l.Owners = append(l.Owners, p)
+			}
+		}
+	}
+}
+
+// parseRaw lists the inodes of the sockets of IGMP in /proc/net/raw, or of ICMPv6
+// in raw6: the port of the local address is the protocol.
+func parseRaw(text string, six bool) (inodes []string) {
+	protocol := ":0002"
+	if six {
+		protocol = ":003A"
+	}
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) > 9 && strings.HasSuffix(words[1], protocol) {
+			inodes = append(inodes, words[9])
+		}
+	}
+	return inodes
+}
+
+// maxNamespaces is how many network namespaces are looked into.
+const maxNamespaces = 1000
+
+// readReceivers looks at the network namespaces behind the node's links: what
+// programs in them joined.
+func (l *look) readReceivers() {
+	if len(l.nsids) == 0 {
+		return
+	}
+	own, _ := os.Readlink("/proc/thread-self/ns/net")
+	seen := map[string]bool{own: true}
+	behind := map[int]bool{} // numbers of namespaces that were looked into
+	for _, pid := range processes() {
+		path := fmt.Sprintf("/proc/%d/ns/net", pid)
+		ns, err := os.Readlink(path)
+		if err != nil || seen[ns] || len(seen) > maxNamespaces {
+			continue
+		}
+		seen[ns] = true
+		nsid, err := l.routes.GetNetNsIdByPid(pid)
+		if err != nil || nsid < 0 {
+			continue
+		}
+		for index, number := range l.nsids {
+			if number == nsid {
+				behind[nsid] = true
+				l.readReceiver(pid, path, index)
+			}
+		}
+	}
+	slices.SortFunc(l.Receivers, func(a, b diagnose.Receiver) int { return strings.Compare(a.Link, b.Link) })
+	var blind []string
+	for index, nsid := range l.nsids {
+		if !behind[nsid] {
+			blind = append(blind, l.names[index])
+		}
+	}
+	if len(blind) > 0 {
+		slices.Sort(blind)
+		l.unseen("receivers", fmt.Errorf("no program to be seen from here runs behind %s: root on the node sees those of pods", strings.Join(blind[:min(8, len(blind))], ", ")))
+	}
+}
+
+// readReceiver looks into the namespace of a process, at the other end of a link.
+func (l *look) readReceiver(pid int, path string, index int) {
+	joined, names, err := memberships(fmt.Sprintf("/proc/%d/net/", pid))
+	inside := names[l.parents[index]]
+	if err != nil || inside == "" {
+		return
+	}
+	r := diagnose.Receiver{
+		Link: l.names[index], Name: fmt.Sprintf("PID %d, %s", pid, programName(pid)), Inside: inside,
+		Joined: joined, Known: true, Route: map[netip.Addr]string{},
+	}
+	// The rest needs CAP_SYS_ADMIN, and is worth less.
+	_ = netns.Do(path, func() error {
+		r.Sysctls = sysctls([]string{inside})
+		for i := range l.Seen {
+			if s := l.Seen[i].Source; s.Is4() {
+				if _, ok := r.Route[s]; !ok {
+					r.Route[s], _ = route(s, names)
+				}
+			}
+		}
+		return nil
+	})
+	l.Receivers = append(l.Receivers, r)
+}
