@@ -36,8 +36,9 @@ type Stream struct {
 	Fragments bool       `json:"fragments,omitempty"` // the later fragments of packets, which have no ports
 	Numbers   string     `json:"numbers"`             // what tells packets apart: "rtp", "mcast", "id" of the IP header, or "content"
 
-	At   []At  `json:"at"`   // the interfaces where it was seen, or should have been
-	Hops []Hop `json:"hops"` // from where it comes in to where it goes out
+	At   []At     `json:"at"`   // the interfaces where it was seen, or should have been
+	Hops []Hop    `json:"hops"` // from where it comes in to where it goes out
+	Says []string `json:"says"` // sentences for a person: where packets were lost, in the order of their way, and what else is odd
 }
 
 // At is a stream on an interface, in one direction.
@@ -146,12 +147,12 @@ func (t *Trace) tell(s *stream, m *node, flow *Flow) Stream {
 	slices.SortStableFunc(v.At, func(a, b At) int {
 		return cmp.Or(cmp.Compare(a.Direction, b.Direction), cmp.Compare(a.point.Link, b.point.Link), cmp.Compare(a.VLAN, b.VLAN))
 	})
-	if s.fragments {
-		return v // there may be other fragments on other sides
+	if !s.fragments { // there may be other fragments on other sides
+		for _, pair := range m.hops(v.At) {
+			v.Hops = append(v.Hops, t.hop(s, pair[0], pair[1]))
+		}
 	}
-	for _, pair := range m.hops(v.At) {
-		v.Hops = append(v.Hops, t.hop(s, pair[0], pair[1]))
-	}
+	v.Says = v.sentences()
 	return v
 }
 

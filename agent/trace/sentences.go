@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Sentences say what a person should know of the stream: where packets were lost, in the
-// order of their way through the node, and what else is odd.
-func (s *Stream) Sentences() (lines []string) {
+// sentences say what a person should know of the stream.
+func (s *Stream) sentences() []string {
+	lines := []string{}
 	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	if len(s.At) > 0 && !slices.ContainsFunc(s.At, func(a At) bool { return a.Direction == "in" && a.Packets > 0 }) {
 		say("No packet came in: this node sends the stream itself.")

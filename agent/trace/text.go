@@ -43,7 +43,7 @@ func (s *Stream) write(b *strings.Builder, wide bool) {
 			s.At[i].writeParts(b)
 		}
 	}
-	for _, line := range s.Sentences() {
+	for _, line := range s.Says {
 		fmt.Fprintln(b, "  "+line)
 	}
 }

@@ -45,6 +45,7 @@ var commands = []command{
 	{"watch", 0, 0, pick, sight.Watch.About(), example, look(sight.Watch)},
 	{"state", 0, 0, pick, "Print the state of the router as a JSON document", example, printState},
 	{"doctor", 0, 0, "[GROUP [SOURCE]]", "Find out why a stream does not arrive", "239.1.1.1", examine},
+	{"trace", 0, 1, "GROUP [SOURCE] [--for TIME] [-o FORMAT]", "Follow a stream through this node: where packets are lost", "239.1.1.1 --for 10s", runTrace},
 }
 
 // What verbs that look at the router take, and an example of it.

@@ -73,6 +73,7 @@ var pure = []string{
 	"agent/doctor/diagnose",
 	"agent/capture/ip",
 	"agent/draw",
+	"agent/trace",
 	"agent/spread/assign",
 	"agent/kernel/uapi",
 	"agent/kernel/sim",

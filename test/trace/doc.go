@@ -1,0 +1,3 @@
+// Package trace drives smcroutectl trace with real packets, some of which are lost on
+// their way, and expects to be told which.
+package trace
