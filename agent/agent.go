@@ -131,6 +131,11 @@ func (a *Agent) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot, 
 	return a.router.Snapshot(ctx, counters)
 }
 
+// Digest is what reports on the router are made from: see [engine.Engine.Digest].
+func (a *Agent) Digest(ctx context.Context, visit mroute.Visit) (*mroute.Snapshot, error) {
+	return a.router.Digest(ctx, visit)
+}
+
 // Alive returns nil if the router answers before ctx is done.
 func (a *Agent) Alive(ctx context.Context) error { return a.router.Started(ctx) }
 

@@ -49,6 +49,7 @@ type router struct {
 type backend interface {
 	SetLayer(context.Context, mroute.Layer) error
 	Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot, error)
+	Digest(ctx context.Context, visit mroute.Visit) (*mroute.Snapshot, error)
 }
 
 // runFunc makes a backend, has it served, and ends it.
@@ -243,12 +244,13 @@ func (x *router) fails(err error) {
 	x.changed()
 }
 
-func (x *router) state(ctx context.Context, counters bool) mroute.RouterState {
+// state asks the backend, if there is one.
+func (x *router) state(ask func(backend) (*mroute.Snapshot, error)) mroute.RouterState {
 	c := x.now.Load()
 	if c.err != nil {
 		return mroute.RouterState{Err: c.err, Cause: causeOf(c.err)}
 	}
-	snap, err := c.backend.Snapshot(ctx, counters)
+	snap, err := ask(c.backend)
 	if err != nil {
 		return mroute.RouterState{Err: err, Cause: causeOf(err)}
 	}

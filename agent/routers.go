@@ -210,6 +210,22 @@ func (r *Routers) changed() { call(r.o.OnChange) }
 // [Agent.Snapshot]. A router that does not answer before ctx is done has ctx's
 // error. The result is nil if that is so of Routers itself, or if Run has ended.
 func (r *Routers) States(ctx context.Context, counters bool) map[mroute.Place]mroute.RouterState {
+	return r.states(ctx, func(_ mroute.Place, b backend) (*mroute.Snapshot, error) { return b.Snapshot(ctx, counters) })
+}
+
+// Digests is States for reports: snapshots have no more than these need, and entries are
+// given to visit, from several goroutines, if it is not nil. See [Agent.Digest].
+func (r *Routers) Digests(ctx context.Context, visit func(mroute.Place, time.Time, []mroute.EntryView)) map[mroute.Place]mroute.RouterState {
+	return r.states(ctx, func(at mroute.Place, b backend) (*mroute.Snapshot, error) {
+		if visit == nil {
+			return b.Digest(ctx, nil)
+		}
+		return b.Digest(ctx, func(now time.Time, entries []mroute.EntryView) { visit(at, now, entries) })
+	})
+}
+
+// states asks all routers at once.
+func (r *Routers) states(ctx context.Context, ask func(mroute.Place, backend) (*mroute.Snapshot, error)) map[mroute.Place]mroute.RouterState {
 	var all []*router
 	if r.call(ctx, func(context.Context) {
 		all = append(slices.Collect(maps.Values(r.others)), r.main)
@@ -219,7 +235,9 @@ func (r *Routers) States(ctx context.Context, counters bool) map[mroute.Place]mr
 	states := make([]mroute.RouterState, len(all))
 	var wg sync.WaitGroup
 	for i, x := range all {
-		wg.Go(func() { states[i] = x.state(ctx, counters) })
+		wg.Go(func() {
+			states[i] = x.state(func(b backend) (*mroute.Snapshot, error) { return ask(x.place, b) })
+		})
 	}
 	wg.Wait()
 	at := make(map[mroute.Place]mroute.RouterState, len(all))

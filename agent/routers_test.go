@@ -347,6 +347,27 @@ func TestRoutersSlowPlace(t *testing.T) {
 	})
 }
 
+// Digests give the entries of each router, with counters, to who visits them.
+func TestRoutersDigests(t *testing.T) {
+	inBubble(t, func(t *testing.T, fl *fleet) {
+		fl.set(layers{node: layer("225.2.2.2", "225.2.2.3"), pod1: layer("225.4.4.4")})
+		var mu sync.Mutex
+		seen := map[mroute.Place]int{}
+		states := fl.Digests(t.Context(), func(at mroute.Place, now time.Time, entries []mroute.EntryView) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen[at] += len(entries)
+			if !now.Equal(time.Now()) {
+				t.Errorf("entries of %v, it is %v", now, time.Now())
+			}
+		})
+		is(t, "entries of main", seen[node], 2)
+		is(t, "entries of the pod", seen[pod1], 1)
+		is(t, "links of the pod", len(states[pod1].Snapshot.Links) > 1, true)
+		is(t, "without entries", len(fl.Digests(t.Context(), nil)[node].Snapshot.Links), len(states[node].Snapshot.Links))
+	})
+}
+
 // A router that does not answer in time has an error; all others have states.
 func TestRoutersStatesInTime(t *testing.T) {
 	inBubble(t, func(t *testing.T, fl *fleet) {

@@ -31,6 +31,7 @@ type Listing struct {
 	state   *State
 	read    ReadFunc
 	whole   bool
+	digest  bool // see [State.Digest]
 	now     time.Time
 	next    func() (struct{}, bool)
 	stop    func()
@@ -45,6 +46,10 @@ type Listing struct {
 
 	snap  *mroute.Snapshot
 	epoch time.Time // of the state
+
+	// Of digests:
+	taken []mroute.EntryView
+	spare []row // memory of a chunk that was taken
 }
 
 // ReadFunc reads the counters of entries of one family, in their order.
@@ -64,10 +69,20 @@ func (s *State) List(read ReadFunc) *Listing {
 	return l
 }
 
+// Digest begins a listing of what reports on a router are made from, which is much
+// less: what is pending, the links, and the entries if there is a read.
+// [Listing.Take] has these after each chunk, so that they are never there all together,
+// in no order. One that is deleted and set again meanwhile may be among them twice.
+func (s *State) Digest(read ReadFunc) *Listing {
+	l := s.List(read)
+	l.digest = true
+	return l
+}
+
 // Gather goes on with the listing, and reports whether there is more to come. Like
 // [State.Step] it must be alone with the state.
 func (l *Listing) Gather(now time.Time) (more bool) {
-	l.now = now
+	l.now, l.epoch = now, l.state.epoch
 	_, more = l.next()
 	return more
 }
@@ -79,7 +94,13 @@ func (l *Listing) Stop() { l.stop() }
 // when it has returned false nothing of that may be touched any more.
 func (l *Listing) gather(yield func(struct{}) bool) {
 	l.yield = yield
-	if l.rules() && l.pending() && l.entries() {
+	switch {
+	case l.digest:
+		if l.pending() && (l.read == nil || l.entries()) {
+			l.snap.Time = l.now
+			l.links()
+		}
+	case l.rules() && l.pending() && l.entries():
 		l.rest()
 	}
 }
@@ -174,7 +195,7 @@ func (l *Listing) entries() bool {
 			// The map may have been replaced since.
 			if c.installed && (!paused || t.cells.Get(sg) == c) {
 				if chunk == nil {
-					chunk = make([]row, 0, min(listChunk, t.cells.Len()))
+					chunk = l.space(min(listChunk, t.cells.Len()))
 				}
 				chunk = append(chunk, l.row(t, sg, c, names))
 			}
@@ -197,6 +218,15 @@ func (l *Listing) entries() bool {
 		l.count(t, chunk)
 	}
 	return true
+}
+
+// space is memory for n rows.
+func (l *Listing) space(n int) []row {
+	if spare := l.spare; cap(spare) >= n {
+		l.spare = nil
+		return spare
+	}
+	return make([]row, 0, n)
 }
 
 // row returns the entry as names, which are shared by outputs, without its
@@ -243,9 +273,14 @@ func (l *Listing) count(t *table, chunk []row) {
 // rest is all that is small, and does not belong to a moment before the last.
 func (l *Listing) rest() {
 	s, snap := l.state, l.snap
-	snap.Time, l.epoch = l.now, s.epoch
+	snap.Time = l.now
 	snap.Groups, snap.Joined = s.res.Groups(), s.joined()
 	snap.Flows, snap.Limits = s.limits.flowCounts(), s.limits.views()
+	l.links()
+}
+
+func (l *Listing) links() {
+	s, snap := l.state, l.snap
 	for _, link := range s.res.Links() {
 		v := mroute.LinkView{Link: link, VIF: mroute.NoVIF, MIF: mroute.NoVIF}
 		if n, ok := s.vifs(mroute.IPv4).Of(link.Index); ok {
@@ -256,6 +291,27 @@ func (l *Listing) rest() {
 		}
 		snap.Links = append(snap.Links, v)
 	}
+}
+
+// Take returns the entries that were gathered since the last call, and of when they
+// are. The slice is the caller's until the next one. It does not touch the state, and
+// is for digests.
+func (l *Listing) Take() (time.Time, []mroute.EntryView) {
+	l.taken = l.taken[:0]
+	for _, chunk := range l.chunks {
+		for i := range chunk {
+			if r := &chunk[i]; !r.foreign {
+				r.view.Age = l.now.Sub(l.epoch) - r.since
+				l.taken = append(l.taken, r.view)
+			}
+		}
+		l.spare = chunk[:0]
+	}
+	l.chunks = l.chunks[:0]
+	if l.origins != nil {
+		*l.origins = origins{} // no more than the next chunk needs
+	}
+	return l.now, l.taken
 }
 
 // Snapshot returns what was gathered, when no more is to come. It does not touch

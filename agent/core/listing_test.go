@@ -103,6 +103,59 @@ func TestListingInChunks(t *testing.T) {
 	}
 }
 
+// digest makes a digest, and returns the entries that were taken from it, by (S,G), and
+// how many it gave at a time at most.
+func (r *router) digest(t *testing.T, read core.ReadFunc) (snap *mroute.Snapshot, entries map[mroute.SG]mroute.EntryView, most int) {
+	l := r.state.Digest(read)
+	defer l.Stop()
+	entries = make(map[mroute.SG]mroute.EntryView)
+	for more := true; more; {
+		more = l.Gather(r.now)
+		now, taken := l.Take()
+		if !now.Equal(r.now) {
+			t.Errorf("entries of %v, want %v", now, r.now)
+		}
+		for _, e := range taken {
+			e.Origins = slices.Clone(e.Origins) // good until the next chunk
+			entries[e.SG] = e
+		}
+		most = max(most, len(taken))
+	}
+	return l.Snapshot(), entries, most
+}
+
+// A digest tells the same as a snapshot, of what it tells at all, and of many entries
+// never more than a chunk at a time.
+func TestDigest(t *testing.T) {
+	r := newRouter(t, "a0", "b0", "b1")
+	layer := exactRoutes(3000)
+	layer.Routes = append(layer.Routes, mroute.Route{From: "a0", Match: match("10.9.9.9 232.9.9.9"), To: []mroute.Output{{If: "missing"}}})
+	r.step(core.SetLayer{Layer: layer})
+	whole := r.state.Snapshot(r.now, countAll)
+	if len(whole.Entries) < 3000 || len(whole.Links) == 0 || len(whole.Pending) == 0 {
+		t.Fatalf("there is nothing to compare: %d entries, %d links, %d pending", len(whole.Entries), len(whole.Links), len(whole.Pending))
+	}
+	got, entries, most := r.digest(t, countAll)
+	if most > 512 || most < 512 {
+		t.Errorf("%d entries at a time", most)
+	}
+	if len(entries) != len(whole.Entries) {
+		t.Errorf("%d entries, want %d", len(entries), len(whole.Entries))
+	}
+	for _, want := range whole.Entries {
+		if e := entries[want.SG]; fmt.Sprint(e) != fmt.Sprint(want) {
+			t.Fatalf("%+v, want %+v", e, want)
+		}
+	}
+	want := fmt.Sprintf("%+v", mroute.Snapshot{Time: whole.Time, Links: whole.Links, Pending: whole.Pending})
+	if text := fmt.Sprintf("%+v", *got); text != want {
+		t.Errorf("got  %s\nwant %s", text, want)
+	}
+	if got, entries, _ = r.digest(t, nil); len(entries) != 0 || fmt.Sprintf("%+v", *got) != want {
+		t.Errorf("without counters: %d entries, %+v", len(entries), got)
+	}
+}
+
 // What stays as it is while a listing is made is in it once, with its own counters,
 // whatever else comes and goes. What was there before it and is deleted and set again
 // is there once at most.

@@ -79,6 +79,26 @@ func (e *Engine) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot,
 	if counters {
 		read = e.counterReader()
 	}
+	return e.list(ctx, func() *core.Listing { return e.state.List(read) }, func(*core.Listing) {})
+}
+
+// Digest is [Engine.Snapshot] without all that reports on the router do without.
+// Entries are not in it, but given to visit, with their counters and origins, some at a
+// time; if it is nil they are left out. See [core.State.Digest].
+func (e *Engine) Digest(ctx context.Context, visit mroute.Visit) (*mroute.Snapshot, error) {
+	if visit == nil {
+		return e.list(ctx, func() *core.Listing { return e.state.Digest(nil) }, func(*core.Listing) {})
+	}
+	read := e.counterReader()
+	return e.list(ctx, func() *core.Listing { return e.state.Digest(read) }, func(l *core.Listing) {
+		if now, entries := l.Take(); len(entries) > 0 {
+			visit(now, entries)
+		}
+	})
+}
+
+// list makes a listing, and calls chunk after each part of it.
+func (e *Engine) list(ctx context.Context, begin func() *core.Listing, chunk func(*core.Listing)) (*mroute.Snapshot, error) {
 	var l *core.Listing
 	defer func() {
 		if l != nil {
@@ -91,13 +111,14 @@ func (e *Engine) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot,
 		}
 		err := e.call(ctx, func() {
 			if l == nil {
-				l = e.state.List(read)
+				l = begin()
 			}
 			more = l.Gather(time.Now())
 		})
 		if err != nil {
 			return nil, err
 		}
+		chunk(l)
 	}
 	return l.Snapshot(), nil
 }

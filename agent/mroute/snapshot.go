@@ -53,6 +53,10 @@ type EntryView struct {
 	Origins []Origin
 }
 
+// Visit is given entries, some at a time, and of when they are. It must not keep the
+// slice, nor their Origins.
+type Visit func(now time.Time, entries []EntryView)
+
 // GroupView is a membership. In [Snapshot.Joined] If is the link's name.
 type GroupView struct {
 	Match Match

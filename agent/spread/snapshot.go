@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -18,6 +19,36 @@ func (r *Router) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot,
 	m := newMerger(snap)
 	for _, b := range others {
 		part, err := b.engine.Snapshot(ctx, counters)
+		switch {
+		case ctx.Err() != nil:
+			return nil, err
+		case err == nil: // else it has just been closed
+			m.add(part, b.table)
+		}
+	}
+	m.sort()
+	return snap, nil
+}
+
+// Digest returns what reports on all tables are made from: see [engine.Engine.Digest].
+func (r *Router) Digest(ctx context.Context, visit mroute.Visit) (*mroute.Snapshot, error) {
+	others := r.others()
+	snap, err := r.first.Digest(ctx, visit)
+	if err != nil || len(others) == 0 {
+		return snap, err
+	}
+	m := newMerger(snap)
+	for _, b := range others {
+		there := visit
+		if visit != nil {
+			there = func(now time.Time, entries []mroute.EntryView) {
+				for i := range entries {
+					entries[i].Table = b.table
+				}
+				visit(now, entries)
+			}
+		}
+		part, err := b.engine.Digest(ctx, there)
 		switch {
 		case ctx.Err() != nil:
 			return nil, err

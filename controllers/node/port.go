@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -11,8 +12,10 @@ import (
 type Routers interface {
 	// SetLayers says what is wanted in the places, the whole of it.
 	SetLayers(ctx context.Context, want map[mroute.Place]mroute.Layer)
-	// States tells how the routers are; counters takes more time.
-	States(ctx context.Context, counters bool) map[mroute.Place]mroute.RouterState
+	// Digests tells how the routers are. If visit is not nil it is given their entries,
+	// which takes more time, some at a time and from several goroutines. It must keep
+	// neither the slice nor the entries' Origins.
+	Digests(ctx context.Context, visit func(mroute.Place, time.Time, []mroute.EntryView)) map[mroute.Place]mroute.RouterState
 }
 
 // Links finds the node's own links towards addresses of pods.

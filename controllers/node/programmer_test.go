@@ -36,13 +36,14 @@ func (f *fakeRouters) SetLayers(_ context.Context, want map[mroute.Place]mroute.
 	f.layers = want
 }
 
-func (f *fakeRouters) States(_ context.Context, counters bool) map[mroute.Place]mroute.RouterState {
+func (f *fakeRouters) Digests(_ context.Context, visit func(mroute.Place, time.Time, []mroute.EntryView)) map[mroute.Place]mroute.RouterState {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked++
 	out := map[mroute.Place]mroute.RouterState{}
 	for place, l := range f.layers {
 		snap := &mroute.Snapshot{Time: time.Now()}
+		var entries []mroute.EntryView
 		for _, r := range l.Routes {
 			for _, o := range r.To {
 				if f.lacking[o.If] {
@@ -52,14 +53,17 @@ func (f *fakeRouters) States(_ context.Context, counters bool) map[mroute.Place]
 					})
 				}
 			}
-			if counters {
-				snap.Entries = append(snap.Entries, mroute.EntryView{
+			if visit != nil {
+				entries = append(entries, mroute.EntryView{
 					SG:       mroute.SG{Source: r.Match.Source.Addr(), Group: r.Match.Group.Addr()},
 					Counters: mroute.Counters{Packets: 5, Bytes: 500},
 					Age:      time.Hour,
 					Origins:  []mroute.Origin{r.Origin},
 				})
 			}
+		}
+		if len(entries) > 0 {
+			visit(place, snap.Time, entries)
 		}
 		out[place] = mroute.RouterState{Snapshot: snap}
 	}

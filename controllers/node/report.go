@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -32,35 +33,47 @@ func (p *Programmer) report(ctx context.Context, counters bool) (*v1alpha1.Multi
 	}
 	p.reporting.Lock()
 	defer p.reporting.Unlock()
-	states := p.o.Routers.States(ctx, counters)
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if p.o.Reported != nil {
-		defer p.o.Reported(rows(states))
-	}
 	ledger := &p.ledger
 	if !counters {
 		ledger = &status.Ledger{}
 	}
-	s := status.Report(last.objects, last.states(states), ledger, status.Options{
+	round := status.NewRound(last.objects, ledger, status.Options{
 		Now:          time.Now(),
 		AgentVersion: p.o.AgentVersion,
 		Flows:        p.o.Full && counters,
 		Pods:         last.pods,
 	})
+	states := p.o.Routers.Digests(ctx, last.visit(round, counters))
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if p.o.Reported != nil {
+		defer p.o.Reported(round.Entries())
+	}
+	s := round.Report(last.states(states))
 	p.log.update(&s)
 	return &s, nil
 }
 
-// rows is how many entries a report was made from.
-func rows(states map[mroute.Place]mroute.RouterState) (n int) {
-	for _, s := range states {
-		if s.Snapshot != nil {
-			n += len(s.Snapshot.Entries)
+// visit adds entries to a round, if there is to be anything in it.
+func (o *outcome) visit(round *status.Round, counters bool) func(mroute.Place, time.Time, []mroute.EntryView) {
+	if !counters {
+		return nil
+	}
+	of := make(map[mroute.Place]translate.Router, len(o.at))
+	for router, l := range o.at {
+		if l.known() {
+			of[l.place] = router
 		}
 	}
-	return n
+	var mu sync.Mutex // guards round
+	return func(at mroute.Place, now time.Time, entries []mroute.EntryView) {
+		if router, ok := of[at]; ok {
+			mu.Lock()
+			defer mu.Unlock()
+			round.Add(router, now, entries)
+		}
+	}
 }
 
 // states are those of the routers that objects are in.

@@ -7,41 +7,27 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
-	"github.com/smcroute/kube-smcroute/controllers/translate"
 )
 
 // maxFlows is how many flows of a route are in a report (MaxItems of
 // ObjectState.Flows).
 const maxFlows = 16
 
-// flowsOf returns the flows of each object with the most packets, by Ref.
-func flowsOf(routers map[translate.Router]mroute.RouterState) map[string][]v1alpha1.Flow {
-	best := map[string][]*mroute.EntryView{}
-	for _, r := range routers {
-		if r.Snapshot == nil {
-			continue
-		}
-		covering := refs{}
-		for i := range r.Snapshot.Entries {
-			e := &r.Snapshot.Entries[i]
-			for _, ref := range covering.of(e.Origins) {
-				best[ref] = keep(best[ref], e)
-			}
-		}
+// flowsOf returns the flows of an object, of entries that were kept for it.
+func flowsOf(entries []mroute.EntryView) []v1alpha1.Flow {
+	if len(entries) == 0 {
+		return nil
 	}
-	flows := make(map[string][]v1alpha1.Flow, len(best))
-	for ref, es := range best {
-		fs := make([]v1alpha1.Flow, len(es))
-		for i, e := range es {
-			fs[i] = v1alpha1.Flow{
-				Source:  source(e.SG),
-				Group:   e.SG.Group.String(),
-				From:    e.IIF,
-				To:      e.OIFs,
-				Packets: int64(min(e.Counters.Packets, math.MaxInt64)),
-			}
+	flows := make([]v1alpha1.Flow, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		flows[i] = v1alpha1.Flow{
+			Source:  source(e.SG),
+			Group:   e.SG.Group.String(),
+			From:    e.IIF,
+			To:      e.OIFs,
+			Packets: int64(min(e.Counters.Packets, math.MaxInt64)),
 		}
-		flows[ref] = fs
 	}
 	return flows
 }
@@ -54,16 +40,18 @@ func source(sg mroute.SG) string {
 	return sg.Source.String()
 }
 
-// keep puts e in its place if it is among the first maxFlows.
-func keep(es []*mroute.EntryView, e *mroute.EntryView) []*mroute.EntryView {
-	i, _ := slices.BinarySearchFunc(es, e, busier)
+// keep puts e in its place if it is among the maxFlows with the most packets.
+func keep(es []mroute.EntryView, e *mroute.EntryView) []mroute.EntryView {
+	i, _ := slices.BinarySearchFunc(es, e, func(a mroute.EntryView, b *mroute.EntryView) int { return busier(&a, b) })
 	if i == maxFlows {
 		return es
 	}
 	if len(es) == maxFlows {
 		es = es[:maxFlows-1]
 	}
-	return slices.Insert(es, i, e)
+	es = slices.Insert(es, i, *e)
+	es[i].Origins = nil // which are the router's
+	return es
 }
 
 // busier orders entries: more packets first.

@@ -115,107 +115,56 @@ func key(o *translate.Object) string {
 	return o.UID
 }
 
-// Count takes the routers' counters. Objects that are not among the given ones
-// are forgotten, and so are routers, but for those that did not answer.
-func (l *Ledger) Count(objects []translate.Object, routers map[translate.Router]mroute.RouterState) {
-	old := l.accounts
-	l.accounts = make(map[string]*account, len(objects))
-	byRef := make(map[string]*account, len(objects))
-	flows := make(map[*account]int64, len(objects))
-	for i := range objects {
-		o := &objects[i]
-		if o.Kind != translate.RouteKind {
-			continue
-		}
-		a := old[key(o)]
-		if a == nil {
-			a = &account{}
-		}
-		l.accounts[key(o)], byRef[o.Ref()] = a, a
-		flows[a] = 0
+// take brings the reading of an entry up to date at a time, and returns what it has
+// counted since the one before; whether it had counted that before this process; and
+// whether there is a reading since began.
+func (rs readings) take(e *mroute.EntryView, at, began time.Duration) (more tally, adopted, again bool) {
+	table := rs[e.Table]
+	if table == nil {
+		table = &mroute.BySG[reading]{}
+		rs[e.Table] = table
 	}
-	last := l.last
-	l.last = make(map[translate.Router]readings, len(routers))
-	whole := true
-	for at, r := range routers {
-		if r.Snapshot == nil {
-			l.last[at] = last[at]
-			whole = false
-			continue
-		}
-		if l.epoch.IsZero() {
-			l.epoch = r.Snapshot.Time
-		}
-		if l.last[at] = last[at]; l.last[at] == nil {
-			l.last[at] = readings{}
-		}
-		l.last[at].count(r.Snapshot, r.Snapshot.Time.Sub(l.epoch), byRef, flows)
+	r := reading{at, e.Counters.Packets, e.Counters.Bytes, e.Counters.WrongIf}
+	before, ok := table.Lookup(e.SG)
+	adopted, again = e.Adopted && !ok, ok && before.at >= began
+	switch {
+	case ok && !e.Adopted && at-e.Age > before.at:
+		before = reading{} // made after it was read last
+	case ok && r.packets == 0 && r.bytes == 0 && r.wrong == 0:
+		r = before // what cannot be read shows as zero
+		r.at = at
 	}
-	for a, n := range flows {
-		if n != a.flows && (whole || n > 0) {
-			a.flows = n
-			a.change(latest(routers))
-		}
+	if !adopted || e.Counters != (mroute.Counters{}) { // or else it is read first when it can be
+		table.Set(e.SG, r)
 	}
+	return tally{since(before.packets, r.packets), since(before.bytes, r.bytes), since(before.wrong, r.wrong)}, adopted, again
 }
 
-// count adds what the entries of a snapshot counted since the readings, and brings
-// those up to date.
-func (rs readings) count(snap *mroute.Snapshot, at time.Duration, accounts map[string]*account, flows map[*account]int64) {
-	covering := refs{}
-	for i := range snap.Entries {
-		e := &snap.Entries[i]
-		table := rs[e.Table]
-		if table == nil {
-			table = &mroute.BySG[reading]{}
-			rs[e.Table] = table
-		}
-		r := reading{at, e.Counters.Packets, e.Counters.Bytes, e.Counters.WrongIf}
-		before, ok := table.Lookup(e.SG)
-		first := e.Adopted && !ok
-		switch {
-		case ok && !e.Adopted && at-e.Age > before.at:
-			before = reading{} // made after it was read last
-		case ok && r.packets == 0 && r.bytes == 0 && r.wrong == 0:
-			r = before // what cannot be read shows as zero
-			r.at = at
-		}
-		if !first || e.Counters != (mroute.Counters{}) { // or else it is read first when it can be
-			table.Set(e.SG, r)
-		}
-		more := tally{since(before.packets, r.packets), since(before.bytes, r.bytes), since(before.wrong, r.wrong)}
-		for _, ref := range covering.of(e.Origins) {
-			a := accounts[ref]
-			if a == nil {
-				continue
-			}
-			flows[a]++
-			if more == (tally{}) {
-				continue
-			}
-			t, before := &a.counted, a.total()
-			if first {
-				t = &a.adopted
-			}
-			if *t = t.plus(more); a.total() != before {
-				a.change(snap.Time)
-			}
-		}
-	}
-	rs.forget(at)
-}
-
-// forget drops the readings that are older.
+// forget drops the readings that were made before a time.
 func (rs readings) forget(at time.Duration) {
 	for n, table := range rs {
 		for sg, r := range table.All() {
-			if r.at != at {
+			if r.at < at {
 				table.Delete(sg)
 			}
 		}
 		if table.Shrink(); table.Len() == 0 {
 			delete(rs, n)
 		}
+	}
+}
+
+// count adds what an entry has counted.
+func (a *account) count(more tally, adopted bool, now time.Time) {
+	if more == (tally{}) {
+		return
+	}
+	t, before := &a.counted, a.total()
+	if adopted {
+		t = &a.adopted
+	}
+	if *t = t.plus(more); a.total() != before {
+		a.change(now)
 	}
 }
 
@@ -240,14 +189,4 @@ func add(a, b int64) int64 {
 		return math.MaxInt64
 	}
 	return a + b
-}
-
-// latest is the time of the newest snapshot.
-func latest(routers map[translate.Router]mroute.RouterState) (t time.Time) {
-	for _, r := range routers {
-		if r.Snapshot != nil && r.Snapshot.Time.After(t) {
-			t = r.Snapshot.Time
-		}
-	}
-	return t
 }

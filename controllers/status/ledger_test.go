@@ -41,6 +41,11 @@ func at(after time.Duration, entries ...mroute.EntryView) map[translate.Router]m
 	return map[translate.Router]mroute.RouterState{host: {Snapshot: &mroute.Snapshot{Time: start.Add(after), Entries: entries}}}
 }
 
+// Count takes the entries of the routers' snapshots.
+func (l *Ledger) Count(objects []translate.Object, routers map[translate.Router]mroute.RouterState) {
+	Report(objects, routers, l, Options{})
+}
+
 func TestLedger(t *testing.T) {
 	a, b := route("a"), route("b")
 	objects := []translate.Object{a, b}
@@ -109,6 +114,23 @@ func TestLedgerForgetsReadings(t *testing.T) {
 	}
 	if n := len(l.last[host]); n != 0 {
 		t.Errorf("%d tables are left of none", n)
+	}
+}
+
+// An entry that is made anew while others are looked at may be seen twice in a round:
+// it is one flow, and all its packets count.
+func TestRoundSeesEntryTwice(t *testing.T) {
+	var l Ledger
+	a := route("a")
+	objects := []translate.Object{a}
+	l.Count(objects, at(0, entry(1, 10, time.Minute, "a")))
+	r := NewRound(objects, &l, Options{Flows: true})
+	now := start.Add(time.Minute)
+	r.Add(host, now, []mroute.EntryView{entry(1, 25, 2*time.Minute, "a")})
+	r.Add(host, now.Add(2*time.Second), []mroute.EntryView{entry(1, 3, time.Second, "a"), entry(2, 1, time.Second, "a")})
+	s := r.Report(map[translate.Router]mroute.RouterState{host: {Snapshot: &mroute.Snapshot{Time: now.Add(3 * time.Second)}}})
+	if c := s.Routes[0].Counters; c.Packets != 29 || c.Flows != 2 || r.Entries() != 2 || s.Summary.Flows != 2 || len(s.Routes[0].Flows) != 2 {
+		t.Errorf("%+v, %d entries, %+v", c, r.Entries(), s.Routes[0].Flows)
 	}
 }
 

@@ -18,31 +18,39 @@ type Options struct {
 	Pods         map[string]string // "namespace/name" of pods by UID, for messages; may be nil
 }
 
-// Report tells what a node made of the objects that select it, given the states
-// of the routers that they are in. The ledger is brought up to date. The
-// report's NextReportTime is left to whoever sends it.
+// Report makes a report of the objects that select a node in one go, of routers whose
+// snapshots have their entries. See [Round.Report].
+func Report(objects []translate.Object, routers map[translate.Router]mroute.RouterState, ledger *Ledger, o Options) v1alpha1.MulticastNodeStateStatus {
+	r := NewRound(objects, ledger, o)
+	for router, s := range routers {
+		if s.Snapshot != nil {
+			r.Add(router, s.Snapshot.Time, s.Snapshot.Entries)
+		}
+	}
+	return r.Report(routers)
+}
+
+// Report tells what the node made of the objects, given the states of the routers that
+// they are in, when all entries were added. The report's NextReportTime is left to
+// whoever sends it.
 //
 // It has one state an object. What keeps the object from being in the kernel is,
 // in this order: that it was rejected, that a router does not work, what
 // translate had to leave out, or what the router waits for.
-func Report(objects []translate.Object, routers map[translate.Router]mroute.RouterState, ledger *Ledger, o Options) v1alpha1.MulticastNodeStateStatus {
-	ledger.Count(objects, routers)
+func (r *Round) Report(routers map[translate.Router]mroute.RouterState) v1alpha1.MulticastNodeStateStatus {
+	r.settle(routers)
 	s := v1alpha1.MulticastNodeStateStatus{
-		ReportTime:   metav1.NewTime(seconds(o.Now)),
-		AgentVersion: o.AgentVersion,
+		ReportTime:   metav1.NewTime(seconds(r.o.Now)),
+		AgentVersion: r.o.AgentVersion,
 		Summary: v1alpha1.NodeSummary{
-			Routes: int32(len(objects)),
+			Routes: int32(len(r.objects)),
 			VIFs:   busiest(routers),
-			Flows:  entries(routers),
+			Flows:  int64(r.entries),
 		},
 	}
-	waiting := newWaiting(routers, o.Pods)
-	var flows map[string][]v1alpha1.Flow
-	if o.Flows {
-		flows = flowsOf(routers)
-	}
-	for i := range objects {
-		obj := &objects[i]
+	waiting := newWaiting(routers, r.o.Pods)
+	for i := range r.objects {
+		obj := &r.objects[i]
 		state := v1alpha1.ObjectState{
 			Namespace:  obj.Namespace,
 			Name:       obj.Name,
@@ -58,8 +66,8 @@ func Report(objects []translate.Object, routers map[translate.Router]mroute.Rout
 			s.Groups = append(s.Groups, state)
 			continue
 		}
-		state.Counters = ledger.Counters(obj)
-		state.Flows = flows[obj.Ref()]
+		state.Counters = r.ledger.Counters(obj)
+		state.Flows = flowsOf(r.busiest[obj.Ref()])
 		s.Routes = append(s.Routes, state)
 	}
 	fit(&s, maxReport)
@@ -88,15 +96,4 @@ func busiest(routers map[translate.Router]mroute.RouterState) int32 {
 		most = max(most, vifs, mifs)
 	}
 	return most
-}
-
-// entries is how many entries all tables have.
-func entries(routers map[translate.Router]mroute.RouterState) int64 {
-	var n int64
-	for _, r := range routers {
-		if r.Snapshot != nil {
-			n += int64(len(r.Snapshot.Entries))
-		}
-	}
-	return n
 }
