@@ -54,19 +54,36 @@ type MulticastNodeStateStatus struct {
 	// +optional
 	Summary NodeSummary `json:"summary,omitempty"`
 
-	// routes are the MulticastRoutes that select the node.
+	// routes are the MulticastRoutes that select the node, but for those of
+	// programmedRoutes.
 	// +optional
 	// +listType=map
 	// +listMapKey=namespace
 	// +listMapKey=name
 	Routes []ObjectState `json:"routes,omitempty"`
 
-	// groups are the MulticastGroups that select the node.
+	// groups are the MulticastGroups that select the node, but for those of
+	// programmedGroups.
 	// +optional
 	// +listType=map
 	// +listMapKey=namespace
 	// +listMapKey=name
 	Groups []ObjectState `json:"groups,omitempty"`
+
+	// programmedRoutes are the MulticastRoutes that are programmed, a line each,
+	// which costs the API server much less than a structure. It is the namespace
+	// and name, and then words with what the structure would have, unless it is 0:
+	// "ns/name uid=UID generation=1 packets=5 bytes=500 wrongInterface=1 flows=2
+	// updated=TIME flow=SOURCE,GROUP,FROM,PACKETS,TO,TO flow=...".
+	// +optional
+	// +listType=atomic
+	ProgrammedRoutes []string `json:"programmedRoutes,omitempty"`
+
+	// programmedGroups are the MulticastGroups that are programmed, a line each:
+	// "ns/name uid=UID generation=1".
+	// +optional
+	// +listType=atomic
+	ProgrammedGroups []string `json:"programmedGroups,omitempty"`
 }
 
 // NodeSummary is the report in a few numbers.

@@ -17,6 +17,6 @@
 // report, in two intervals at the latest, and at once if its Node was made anew.
 // The status is one atomic struct (+structType) for the API server, which would
 // otherwise keep track of the owner of each field in managedFields, and double
-// the object. While the API server cannot be reached there is a request every few
+// the object. Objects that are programmed are one string each, for its sake. While the API server cannot be reached there is a request every few
 // seconds to every minute and a half, and when it is back one report.
 package report

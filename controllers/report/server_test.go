@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -30,7 +31,9 @@ type server struct {
 	version  int
 	objects  map[string]*v1alpha1.MulticastNodeState
 	requests []request
-	waivers  int // nodes that may be late once
+	waivers  int  // nodes that may be late once
+	older    bool // its definition of reports has no lines
+	lines    int  // of the last report
 }
 
 type request struct {
@@ -114,10 +117,23 @@ func (s *server) Update(ctx context.Context, obj *v1alpha1.MulticastNodeState, _
 	return s.store(obj), nil
 }
 
-// store keeps an object, and returns it as the server's answer.
+// store keeps an object, as it is read by who gets it, and returns it as the server's
+// answer.
 func (s *server) store(o *v1alpha1.MulticastNodeState) *v1alpha1.MulticastNodeState {
 	s.version++
 	o = o.DeepCopy()
+	s.lines = len(o.Status.ProgrammedRoutes)
+	if s.older {
+		o.Status.ProgrammedRoutes, o.Status.ProgrammedGroups = nil, nil // as it prunes what it does not know
+	}
+	text, err := json.Marshal(o)
+	if err == nil {
+		o = &v1alpha1.MulticastNodeState{}
+		err = json.Unmarshal(text, o)
+	}
+	if err != nil {
+		s.t.Error(err)
+	}
 	o.ResourceVersion = strconv.Itoa(s.version)
 	s.objects[o.Name] = o
 	return o.DeepCopy()

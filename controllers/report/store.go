@@ -32,6 +32,7 @@ type store struct {
 
 	seen  *metav1.ObjectMeta // of the object; nil: there is none
 	owner types.UID          // of the Node, as it was written last
+	plain bool               // the definition in the API server is of an older version, and has no lines
 }
 
 // load reads the object. There may be none.
@@ -83,6 +84,9 @@ func (s *store) write(ctx context.Context, report *v1alpha1.MulticastNodeStateSt
 // put makes one request.
 func (s *store) put(ctx context.Context, report *v1alpha1.MulticastNodeStateStatus, uid types.UID) error {
 	o := &v1alpha1.MulticastNodeState{Status: *report}
+	if !s.plain {
+		o.Status = report.Packed()
+	}
 	if s.seen != nil {
 		o.ObjectMeta = *s.seen.DeepCopy()
 	}
@@ -99,6 +103,10 @@ func (s *store) put(ctx context.Context, report *v1alpha1.MulticastNodeStateStat
 	}
 	s.see(o)
 	s.owner = uid
+	if !s.plain && len(o.Status.Routes)+len(o.Status.Groups) < len(report.Routes)+len(report.Groups) {
+		s.plain = true
+		return s.put(ctx, report, uid)
+	}
 	return nil
 }
 

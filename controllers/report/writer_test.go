@@ -209,3 +209,37 @@ func TestMode(t *testing.T) {
 		t.Errorf("%v, %v", err, m)
 	}
 }
+
+// TestLines: what is programmed is written as lines, but for an API server whose
+// definition of reports is older and drops them: that costs one more request, once.
+func TestLines(t *testing.T) {
+	for _, older := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t)
+			s.older = older
+			ctx, cancel := context.WithCancel(t.Context())
+			a := &agent{node: "n", changed: make(chan struct{}, 1), made: time.Now(), traffic: 10}
+			var running sync.WaitGroup
+			running.Go(func() { _ = a.writer(s, Full).Start(ctx) })
+			time.Sleep(10 * interval)
+			cancel()
+			running.Wait()
+			wrote, again := 0, 0
+			for _, r := range s.since(time.Time{})["n"][2:] {
+				if wrote++; r.at.Equal(s.requests[1].at) {
+					again++
+				}
+			}
+			want := 1
+			if older {
+				want = 0
+			}
+			if s.lines != want || again != 1-want || wrote < 8 {
+				t.Errorf("older: %v: %d lines, %d requests after the first report, %d at once", older, s.lines, wrote, again)
+			}
+			if o := s.object("n"); len(o.Status.Routes) != 1 || o.Status.Routes[0].Counters.Packets == 0 {
+				t.Errorf("older: %v: the report is %+v", older, o.Status)
+			}
+		})
+	}
+}
