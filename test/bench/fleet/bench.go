@@ -94,7 +94,9 @@ func (b *bench) run() {
 func (b *bench) phase(name string, f func()) {
 	b.say("measuring: %s", name)
 	p := phase{name: name, before: b.meter.sample()}
+	profile := b.meter.profile(b.o.profile, name)
 	f()
+	profile()
 	p.after = b.meter.sample()
 	b.phases = append(b.phases, p)
 }

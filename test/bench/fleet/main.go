@@ -36,6 +36,7 @@ type options struct {
 	report               report.Mode
 	interval             time.Duration
 	controller           string
+	profile              string
 }
 
 func main() {
@@ -50,6 +51,7 @@ func main() {
 	flag.Func("report", "the agents' --report (default Full)", o.report.Set)
 	flag.DurationVar(&o.interval, "report-interval", 5*time.Minute, "the agents' --report-interval")
 	flag.StringVar(&o.controller, "controller", "", "an argument of smcroute-controller, such as --counters-interval=1h")
+	flag.StringVar(&o.profile, "profile", "", "a folder for CPU profiles of the API server, one of each phase, for \"go tool pprof\"")
 	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "fleet:", err)

@@ -33,6 +33,7 @@ type meter struct {
 type sample struct {
 	at      time.Time
 	writes  map[string]float64 // requests, by resource
+	refused float64            // those that failed: conflicts, too many at a time, timeouts
 	reads   map[string]float64 // get and list
 	watches float64            // that are open on our kinds
 	events  float64            // of our kinds, sent to who watches
@@ -83,6 +84,9 @@ func (m *meter) sample() sample {
 				name += "/" + l["subresource"]
 			}
 			s.writes[name] += n
+			if l["code"] >= "400" {
+				s.refused += n
+			}
 		case "GET", "LIST":
 			s.reads[l["resource"]] += n
 		}

@@ -65,6 +65,7 @@ var rows = []struct {
 	{"writes a second", func(p phase) string {
 		return fmt.Sprintf("%.2f", since(total(p.before.writes), total(p.after.writes))/p.seconds())
 	}},
+	{"writes that failed", func(p phase) string { return number(since(p.before.refused, p.after.refused)) }},
 	{"gets and lists of our kinds", func(p phase) string { return number(since(total(p.before.reads), total(p.after.reads))) }},
 	{"watch events of our kinds", func(p phase) string { return number(since(p.before.events, p.after.events)) }},
 	{"open watches of our kinds", func(p phase) string { return number(p.after.watches) }},
