@@ -216,6 +216,12 @@ func (l *lab) await(words ...string) {
 	}
 }
 
+// clearFilter has all streams shown again.
+func (l *lab) clearFilter() {
+	l.Helper()
+	eval[bool](l, "document.querySelector('#text').value = '', document.querySelector('#text').dispatchEvent(new Event('input'))")
+}
+
 // shot writes a picture of what is seen, where the environment asks for it.
 func (l *lab) shot(name string, actions ...chromedp.Action[chromedp.Void]) {
 	l.Helper()
