@@ -31,6 +31,15 @@ type rate struct {
 	packets, bytes, wrong float64 // packets are those of wrong interfaces, too
 }
 
+// bits are those of packets that came by the right interface. The kernel has the
+// bytes of all in one: those of a wrong one are taken to be like the others.
+func (r rate) bits() float64 {
+	if r.packets == 0 {
+		return 0
+	}
+	return 8 * r.bytes * (r.packets - r.wrong) / r.packets
+}
+
 // newReading puts a reading together.
 func newReading(at time.Time, all []Router, pods Pods, before *reading) *reading {
 	r := &reading{pods: pods, routers: make([]*router, len(all))}

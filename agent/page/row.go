@@ -76,7 +76,7 @@ func (t *table) entryRow(key entryKey, e *view.Flow, r rate) Row {
 		row.Origins = append(row.Origins, originText(o))
 	}
 	if r.known {
-		packets, bits := r.packets-r.wrong, r.bytes*8
+		packets, bits := r.packets-r.wrong, r.bits()
 		row.PacketRate, row.BitRate, row.WrongRate, row.weight = &packets, &bits, &r.wrong, r.packets
 	}
 	row.State = entryState(e, r, key.foreign)
@@ -119,6 +119,11 @@ func (t *table) pendingRow(p *view.Pending) Row {
 		IIF: t.end(p.IIF), OIFs: t.ends(p.OIFs), Sender: t.sender(p.Source), Origins: []string{originText(p.Origin)},
 		Traffic: view.Traffic{Idle: -1},
 	}
+}
+
+// count takes the counts of another row.
+func (r *Row) count(of *Row) {
+	r.PacketRate, r.BitRate, r.WrongRate, r.Traffic, r.weight = of.PacketRate, of.BitRate, of.WrongRate, of.Traffic, of.weight
 }
 
 // originText is where a rule comes from: "file:line", or the name of an object.

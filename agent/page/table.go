@@ -44,7 +44,7 @@ type Load struct {
 func (l *Load) add(r rate) {
 	l.Streams++
 	l.Packets += r.packets - r.wrong
-	l.Bits += r.bytes * 8
+	l.Bits += r.bits()
 }
 
 // Totals are of a router as a whole.
@@ -78,18 +78,24 @@ func newTable(r *router) *table {
 		t.total.VIFs += in(l.VIF, l.Table)
 		t.total.MIFs += in(l.MIF, l.Table)
 	}
+	pending := map[[2]view.Net]*Row{}
 	for i := range s.Pending {
-		t.add(t.pendingRow(&s.Pending[i]))
+		p := &s.Pending[i]
+		pending[[2]view.Net{p.Source, p.Group}] = t.add(t.pendingRow(p))
 	}
 	entries(s, func(i int, key entryKey, e *view.Flow) {
 		row, rate := t.entryRow(key, e, r.rates[i]), r.rates[i]
+		if p := pending[[2]view.Net{e.Source, e.Group}]; p != nil && len(e.OIFs) == 0 && !key.foreign {
+			p.count(&row) // it is there, and waits for all of its outputs
+			return
+		}
 		t.add(row)
 		t.total.Known = t.total.Known || rate.known
 		if row.State != Flowing || key.foreign {
 			return
 		}
 		t.total.Packets += rate.packets - rate.wrong
-		t.total.Bits += rate.bytes * 8
+		t.total.Bits += rate.bits()
 		if n, ok := at[e.IIF]; ok {
 			t.links[n].In.add(rate)
 		}
@@ -122,9 +128,10 @@ func in(vif *int, table uint32) int {
 	return 1
 }
 
-func (t *table) add(r Row) {
+func (t *table) add(r Row) *Row {
 	t.rows = append(t.rows, &r)
 	t.count[r.State]++
+	return &r
 }
 
 func (t *table) end(name string) End {

@@ -66,9 +66,12 @@ func TestRows(t *testing.T) {
 			{Group: prefix("239.1.0.0/16"), IIF: "out", OIFs: []string{"in"}, Origin: origin},                        // of none there
 			{Source: prefix("10.1.0.0/16"), Group: prefix("239.1.1.1"), IIF: "in", OIFs: []string{}, Origin: origin}, // of none
 		},
-		Flows:   []view.Flow{flow("10.0.0.1", "239.1.1.1", 10, 0)},
+		Flows: []view.Flow{
+			flow("10.0.0.1", "239.1.1.1", 10, 0),
+			{Source: prefix("10.0.0.4"), Group: prefix("239.4.4.4"), Kind: view.Static, IIF: "in", Traffic: view.Traffic{Packets: 44}}, // of what is pending
+		},
 		Foreign: []view.Flow{flow("10.0.0.9", "239.9.9.9", 10, 0)},
-		Pending: []view.Pending{{Kind: "mroute", Group: prefix("239.3.3.3"), IIF: "gone", OIFs: []string{"out"}, Cause: "no_interface", Reason: "no interface gone"}},
+		Pending: []view.Pending{{Kind: "mroute", Source: prefix("10.0.0.4"), Group: prefix("239.4.4.4"), IIF: "in", OIFs: []string{"gone"}, Reason: "no interface gone"}, {Kind: "mroute", Group: prefix("239.3.3.3"), IIF: "gone", OIFs: []string{"out"}, Cause: "no_interface", Reason: "no interface gone"}},
 	}
 	got := tables(&view.State{}, &s)
 	var rows []string
@@ -80,6 +83,7 @@ func TestRows(t *testing.T) {
 		"flowing 10.0.0.1 239.1.1.1 in",
 		"foreign 10.0.0.9 239.9.9.9 in",
 		"pending * 239.3.3.3 gone",
+		"pending 10.0.0.4 239.4.4.4 in",
 		"waiting * 239.1.0.0/16 out",
 		"waiting * 239.2.0.0/16 in",
 		"waiting 10.1.0.0/16 239.1.1.1 in",
@@ -87,7 +91,7 @@ func TestRows(t *testing.T) {
 	if !slices.Equal(rows, want) {
 		t.Errorf("rows: %q, want %q", rows, want)
 	}
-	if first := got.rows[0]; first.State != Pending || first.Reason != "no interface gone" {
+	if first := got.rows[0]; first.State != Pending || first.Reason != "no interface gone" || first.Packets != 44 {
 		t.Errorf("first: %+v", first)
 	}
 	i := slices.IndexFunc(got.rows, func(r *Row) bool { return r.State == Flowing })

@@ -30,7 +30,7 @@ func TestPage(t *testing.T) {
 	)
 	l.browse()
 	l.await("No packet yet", "239.1.1.1", "192.0.2.1", "in", "out", hostile)
-	l.await("Pending", "239.1.1.3", "192.0.2.3", "later")
+	l.await("Pending", "239.1.1.3", "192.0.2.3", "later", "no interface later")
 
 	packet := netlab.Packet{Src: netip.MustParseAddr("192.0.2.1"), Group: netip.MustParseAddr("239.1.1.1"), TTL: 16, Payload: make([]byte, 1000)}
 	stream := l.sender.Stream(t.Context(), "eth0", packet, 100)

@@ -129,10 +129,11 @@ class Row {
     const drawing = JSON.stringify([data.source, data.sender, data.iif, data.oifs, data.reason, data.kind]);
     if (drawing === this.#drawn) return;
     this.#drawn = drawing;
-    this.#sender.replaceChildren(el("span", "name", data.source === "*" ? "any" : data.source));
-    if (data.sender) this.#sender.append(el("span", "pod", data.sender));
+    const who = el("span", "who", el("span", "name", data.source === "*" ? "any" : data.source));
+    if (data.sender) who.append(el("span", "pod", data.sender));
+    this.#sender.replaceChildren(who);
     this.#iif.replaceChildren(endNode(data.iif));
-    const ends = data.oifs.slice(0, shown).map((end) => el("li", "", endNode(end)));
+    const ends = data.oifs.slice(0, shown).map((end) => el("li", end.down ? "down" : "", endNode(end)));
     if (data.oifs.length > shown) ends.push(el("li", "", el("span", "dim", `and ${data.oifs.length - shown} more`)));
     if (ends.length === 0) ends.push(el("li", "nothing dim", data.kind === "mgroup" ? "this node itself" : "nowhere"));
     this.#oifs.replaceChildren(...ends);
@@ -148,7 +149,7 @@ class Row {
     say("Why", d.reason ?? explanations[d.state]);
     say("What", kinds[d.kind]);
     say("From rule", d.origins?.join(", "));
-    if (d.kind !== "mroute" && d.kind !== "mgroup") {
+    if (d.age > 0) {
       say("Packets", `${format.count(d.packets - d.wrong_if)} (${format.bytes(d.bytes)})`);
       say("On a wrong interface", d.wrong_if > 0 && `${format.count(d.wrong_if)} packets`);
       say("Last packet", d.idle === null ? "none yet" : d.idle < 1 ? "just now" : `${format.duration(d.idle)} ago`);
