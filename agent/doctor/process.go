@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/smcroute/kube-smcroute/agent/doctor/diagnose"
 	"github.com/smcroute/kube-smcroute/agent/netns"
 )
@@ -85,11 +87,15 @@ const maxNamespaces = 1000
 // readReceivers looks at the network namespaces behind the node's links: what
 // programs in them joined.
 func (l *look) readReceivers() {
-	if len(l.nsids) == 0 {
+	const ownPath = "/proc/thread-self/ns/net"
+	own, _ := os.Readlink(ownPath)
+	seen := map[string]bool{own: true}
+	home, err := os.Open(ownPath)
+	if err != nil {
+		l.unseen("receivers", err)
 		return
 	}
-	own, _ := os.Readlink("/proc/thread-self/ns/net")
-	seen := map[string]bool{own: true}
+	defer home.Close()
 	behind := map[int]bool{} // numbers of namespaces that were looked into
 	for _, pid := range processes() {
 		path := fmt.Sprintf("/proc/%d/ns/net", pid)
@@ -98,6 +104,7 @@ func (l *look) readReceivers() {
 			continue
 		}
 		seen[ns] = true
+		l.readChildren(pid, path, int(home.Fd()))
 		nsid, err := l.routes.GetNetNsIdByPid(pid)
 		if err != nil || nsid < 0 {
 			continue
@@ -120,6 +127,33 @@ func (l *look) readReceivers() {
 		slices.Sort(blind)
 		l.unseen("receivers", fmt.Errorf("no program to be seen from here runs behind %s: root on the node sees those of pods", strings.Join(blind[:min(8, len(blind))], ", ")))
 	}
+}
+
+// readChildren looks for macvlan interfaces of a namespace on links of the node,
+// which home is. It needs CAP_SYS_ADMIN.
+func (l *look) readChildren(pid int, path string, home int) {
+	_ = netns.Do(path, func() error {
+		links, err := readLinks()
+		if err != nil {
+			return err
+		}
+		nsid, err := netlink.GetNetNsIdByFd(home)
+		if err != nil || nsid < 0 {
+			return err
+		}
+		for i := range links {
+			child := &links[i]
+			if child.Kind != "macvlan" || child.nsid != nsid {
+				continue
+			}
+			for j := range l.Links {
+				if l.Links[j].Index == child.parent {
+					l.Links[j].Children = append(l.Links[j].Children, fmt.Sprintf("%s of PID %d, %s", child.Name, pid, programName(pid)))
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // readReceiver looks into the namespace of a process, at the other end of a link.

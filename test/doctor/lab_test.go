@@ -31,7 +31,7 @@ type parallel struct{ *testing.M }
 
 func (p parallel) Run() int {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "12")
+	_ = flag.Set("test.parallel", "24")
 	return p.M.Run()
 }
 
@@ -93,16 +93,17 @@ func (l *lab) rule() []string {
 // waits until it is ready.
 func (l *lab) start(conf ...string) {
 	l.Helper()
-	l.startWith(nil, conf...)
+	l.startAs("router", nil, conf...)
 }
 
-func (l *lab) startWith(options []string, conf ...string) {
+// startAs starts one with a name of its own, and with options.
+func (l *lab) startAs(name string, options []string, conf ...string) {
 	l.Helper()
-	path := filepath.Join(l.dir, "router")
+	path := filepath.Join(l.dir, name)
 	if err := os.WriteFile(path+".conf", []byte(strings.Join(conf, "\n")+"\n"), 0o600); err != nil {
 		l.Fatal(err)
 	}
-	args := append([]string{"-n", "-f", path + ".conf", "-P", path + ".pid", "-u", l.socket()}, options...)
+	args := append([]string{"-n", "-i", name, "-f", path + ".conf", "-P", path + ".pid", "-u", path + ".sock"}, options...)
 	l.run(l.node, unix.SIGTERM, "smcrouted", args...)
 	netlab.Await(l, deadline, func() bool {
 		_, err := os.Stat(path + ".pid")

@@ -43,8 +43,14 @@ func (w *walk) arrival() {
 }
 
 // onTheWay reports whether packets on a link are on their way to another that is
-// looked at as well: the link is a port.
+// looked at as well: the link is a port, or the bridge before an input.
 func (w *walk) onTheWay(link string) bool {
+	if slices.ContainsFunc(w.inputs, func(name string) bool {
+		bridge, _ := w.before(name)
+		return bridge != nil && bridge.Name == link && link != name
+	}) {
+		return true
+	}
 	l := w.links[link]
 	return l != nil && portOf(l) && w.links[l.Master] != nil
 }
@@ -176,6 +182,7 @@ func (w *walk) silence() {
 	}
 	w.find(f)
 	for _, name := range w.inputs {
+		w.expressed(name)
 		w.unheard(name, severity)
 		w.forgotten(name)
 		w.addressed(name, severity)
@@ -200,6 +207,20 @@ func (w *walk) unheard(name string, severity Severity) {
 			fmt.Sprintf("smcroutectl join %s %s", name, w.words()),
 			fmt.Sprintf("# and for good: mgroup from %s group %v in smcroute.conf, join: true in a MulticastRoute", name, w.group),
 		},
+	})
+}
+
+// expressed tells of a program that sees packets before everybody else does.
+func (w *walk) expressed(name string) {
+	l := w.links[name]
+	if l == nil || !slices.ContainsFunc(l.Programs, func(p Program) bool { return p.Kind == "xdp" }) {
+		return
+	}
+	w.find(Finding{
+		ID: CNIDrop, Severity: Risk, Link: name,
+		Text:     fmt.Sprintf("A program of XDP on %s gets packets before this node sees them, and may drop them", name),
+		Evidence: []string{"ip link show dev " + name + ": xdp"},
+		Fix:      []string{"ip -d link show dev " + name + " # whose program is it?", "# to try without: ip link set dev " + name + " xdp off"},
 	})
 }
 

@@ -16,8 +16,11 @@ func (w *walk) routed(f flow) {
 		w.outbound(f, entry)
 		return
 	}
-	if len(w.pending) > 0 && w.found(InterfaceMissing, NoMulticast, VIFTableFull, TableInUse, RulePending) {
+	if w.waits() {
 		return // that is why
+	}
+	if w.found(FlowLimit) && (entry == nil || entry.Kind == view.StopFilter) {
+		return // the rule that waits says so
 	}
 	link := w.arrivesOn(f)
 	switch {
@@ -39,6 +42,11 @@ func (w *walk) routed(f flow) {
 			},
 		})
 	}
+}
+
+// waits reports whether a rule is not in the kernel as it should be.
+func (w *walk) waits() bool {
+	return len(w.pending) > 0 && w.found(InterfaceMissing, NoMulticast, VIFTableFull, TableInUse, RulePending)
 }
 
 // arrivesOn is the interface of a rule on which packets of a flow were seen.

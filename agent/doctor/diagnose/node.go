@@ -10,7 +10,7 @@ import (
 func (d *diagnosis) node() {
 	for _, name := range slices.Sorted(maps.Keys(d.used)) {
 		l := d.links[name]
-		if l == nil || len(l.Risen) == 0 {
+		if l == nil || len(l.Risen) == 0 || !l.Up || !l.Carrier { // that is why
 			continue
 		}
 		f := Finding{

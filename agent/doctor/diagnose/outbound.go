@@ -16,6 +16,9 @@ func (w *walk) outbound(f flow, entry *view.Flow) {
 			outputs = append(outputs, name)
 		}
 	}
+	if len(outputs) == 0 && w.waits() {
+		return // that is why
+	}
 	if len(outputs) == 0 {
 		w.find(Finding{
 			ID: NoOutput, Severity: Broken, Source: netOf(f.source), Group: netOf(f.group), Link: entry.IIF,
