@@ -43,15 +43,20 @@ func (r *Routes) text(s Style) string { return r.table(s.Wide).text(s) }
 
 // Print returns a listing in a format. It ends in a newline.
 func Print(l Listing, f Format, s Style) (string, error) {
-	switch f {
-	case JSON:
-		text, err := json.MarshalIndent(l, "", "  ")
-		return escaped(text, jsonEscape) + "\n", err
-	case YAML:
-		return yamlOf(l)
+	if f == JSON || f == YAML {
+		return Document(l, f)
 	}
 	s.Wide = s.Wide || f == Wide
 	return l.text(s), nil
+}
+
+// Document returns what JSON makes of v, as JSON or YAML. It ends in a newline.
+func Document(v any, f Format) (string, error) {
+	if f == YAML {
+		return yamlOf(v)
+	}
+	text, err := json.MarshalIndent(v, "", "  ")
+	return escaped(text, jsonEscape) + "\n", err
 }
 
 // PrintLine is Print for one of many that come one after the other: JSON is on one
@@ -68,9 +73,9 @@ func PrintLine(l Listing, f Format, s Style) (string, error) {
 	return Print(l, f, s)
 }
 
-// yamlOf returns the JSON of l as YAML, which has the same keys in the same order.
-func yamlOf(l Listing) (string, error) {
-	text, err := json.Marshal(l)
+// yamlOf returns the JSON of v as YAML, which has the same keys in the same order.
+func yamlOf(v any) (string, error) {
+	text, err := json.Marshal(v)
 	if err != nil {
 		return "", err
 	}

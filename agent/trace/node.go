@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/smcroute/kube-smcroute/agent/view"
 )
@@ -67,7 +69,8 @@ func newNode(links []Link) *node {
 
 // at is a point with nothing seen yet.
 func (m *node) at(p Point, flow *Flow) At {
-	a := At{Interface: m.byIndex[p.Link].Name, Direction: "in", VLAN: p.VLAN, point: p}
+	name := m.byIndex[p.Link].Name
+	a := At{Interface: printable(name), Direction: "in", VLAN: p.VLAN, point: p}
 	if a.Interface == "" {
 		a.Interface = fmt.Sprintf("if%d", p.Link) // it is gone, or came after the list was made
 	}
@@ -76,13 +79,23 @@ func (m *node) at(p Point, flow *Flow) At {
 	}
 	if flow != nil && p.VLAN == 0 {
 		switch {
-		case a.Interface == flow.IIF && !p.Out:
+		case name == flow.IIF && !p.Out:
 			a.Route = "iif"
-		case p.Out && a.Interface != flow.IIF && slices.Contains(flow.OIFs, a.Interface):
+		case p.Out && name != flow.IIF && slices.Contains(flow.OIFs, name):
 			a.Route = "oif"
 		}
 	}
 	return a
+}
+
+// printable is a name without what a terminal could act on; the kernel allows it in names.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, name)
 }
 
 // Name is the interface, with the tag's number if there is a tag.

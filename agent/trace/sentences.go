@@ -74,7 +74,7 @@ func (s *Stream) arrival(a *At, say func(string, ...any)) {
 	}
 	for _, q := range a.sequences() {
 		if q.Missing > 0 {
-			say("It %s with %d packets missing already (%s): lost before this node.", verb, q.Missing, Numbers(q.Which, listed))
+			say("It %s with %s missing already (%s): lost before this node.", verb, packets(q.Missing), Numbers(q.Which, listed))
 		}
 		if q.Leaps > 0 {
 			say("Numbers leap %d times at %s: the sender began anew, or thousands of packets in a row were lost before this node.", q.Leaps, a.Name())
@@ -84,7 +84,7 @@ func (s *Stream) arrival(a *At, say func(string, ...any)) {
 		say("MPEG-TS has %d continuity errors at %s already: lost before this node, or made by the sender.", ts.Errors, a.Name())
 	}
 	if ts := a.MPEGTS; ts != nil && ts.Broken > 0 {
-		say("%d packets of MPEG-TS at %s are marked as damaged by whoever sent them.", ts.Broken, a.Name())
+		say("%s of MPEG-TS came marked as damaged by whoever sent them, at %s.", packets(ts.Broken), a.Name())
 	}
 }
 
@@ -116,25 +116,33 @@ func (h *Hop) say(say func(string, ...any), numbers string) {
 // copies says that packets came more than once.
 func (s *Stream) copies(a *At, say func(string, ...any)) {
 	if s.Numbers == "content" {
-		say("%d packets at %s are just like another: these are counted, and cannot be told apart.", a.Copies, a.Name())
+		say("%s at %s cannot be told from others: they are just like them.", packets(a.Copies), a.Name())
 		return
 	}
-	say("%d packets passed %s more than once: a loop, two paths, or a sender that repeats them.", a.Copies, a.Name())
+	say("%s had passed %s before: a loop, two paths, or a sender that repeats itself.", packets(a.Copies), a.Name())
 }
 
 // sentences say what was not seen.
 func (u *Unseen) sentences() (lines []string) {
 	say := func(n uint64, format string) {
 		if n > 0 {
-			lines = append(lines, fmt.Sprintf(format, n))
+			lines = append(lines, fmt.Sprintf(format, packets(n)))
 		}
 	}
-	say(u.Dropped, "This program was too slow for %d packets: all that is said of lost packets may be wrong.")
-	say(u.Broken, "%d packets had headers that make no sense.")
-	say(u.Skipped, "%d packets were of more streams than are followed.")
-	say(u.Alike, "%d packets were just like others, and are not compared.")
+	say(u.Dropped, "This program was too slow for %s: all that is said of lost packets may be wrong.")
+	say(u.Broken, "%s had headers that make no sense.")
+	say(u.Skipped, "%s belonged to more streams, or came by more interfaces, than are followed.")
+	say(u.Alike, "%s could not be told from others, and were not compared.")
 	if u.Sample > 1 {
 		lines = append(lines, fmt.Sprintf("There were too many packets to compare all: one of %d was, %d were left.", u.Sample, u.Left))
 	}
 	return lines
+}
+
+// packets writes a number of packets for a person.
+func packets(n uint64) string {
+	if n == 1 {
+		return "1 packet"
+	}
+	return fmt.Sprintf("%d packets", n)
 }

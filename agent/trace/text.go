@@ -30,7 +30,7 @@ func WriteText(w io.Writer, r *Report, wide bool) error {
 func (s *Stream) write(b *strings.Builder, wide bool) {
 	fmt.Fprintln(b, s.title())
 	t := tabwriter.NewWriter(b, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "  INTERFACE\t\tPACKETS\tBYTES\tRATE\tTTL\tMISSING\tREORDERED\tCOPIES")
+	fmt.Fprintln(t, "  INTERFACE\tDIRECTION\tPACKETS\tBYTES\tRATE\tTTL\tMISSING\tREORDERED\tCOPIES")
 	for i := range s.At {
 		a := &s.At[i]
 		missing, reordered := a.numbers()

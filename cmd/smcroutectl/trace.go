@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,9 +12,8 @@ import (
 	"syscall"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/smcroute/kube-smcroute/agent/capture"
+	"github.com/smcroute/kube-smcroute/agent/draw"
 	"github.com/smcroute/kube-smcroute/agent/trace"
 )
 
@@ -23,7 +21,8 @@ import (
 type traceCommand struct {
 	group, source netip.Addr
 	during        time.Duration
-	format        string
+	output        string
+	format        draw.Format
 	netns         string
 	buffer        int // MiB
 	allGroups     bool
@@ -42,7 +41,7 @@ func runTrace(ctx context.Context, c *control, args []string) int {
 	var t traceCommand
 	fs := c.flags()
 	fs.DurationVar(&t.during, "for", 5*time.Second, "How long to look; Ctrl-C ends it early, `TIME`")
-	fs.StringVarP(&t.format, "output", "o", "", "`FORMAT`: wide, json or yaml")
+	fs.StringVarP(&t.output, "output", "o", "", "`FORMAT`: wide, json or yaml")
 	fs.StringVar(&t.netns, "netns", "", "Network namespace, `FILE`; default: the daemon's, or this one")
 	fs.IntVar(&t.buffer, "buffer", 32, "Memory for packets that wait to be looked at, `MIB`")
 	fs.BoolVar(&t.allGroups, "all-groups", false, "Meanwhile have interfaces take in groups that nobody joined")
@@ -72,8 +71,8 @@ func runTrace(ctx context.Context, c *control, args []string) int {
 		c.complain(sentence(err))
 		return 1
 	}
-	for _, text := range complaints {
-		c.complain(text + " (so it is not known which interfaces the stream should take)")
+	if len(complaints) > 0 {
+		c.complain("Not known which interfaces the stream should take: " + complaints[0])
 	}
 	if err := t.print(c.stdout, report); err != nil {
 		c.complain("Failed writing the report: " + err.Error())
@@ -97,10 +96,8 @@ func (t *traceCommand) arguments(words []string) (err error) {
 			return fmt.Errorf("trace: %q is no source: expected an address of the group's family", words[1])
 		}
 	}
-	switch t.format {
-	case "", "wide", "json", "yaml":
-	default:
-		return fmt.Errorf("trace: unknown format %q: expected wide, json or yaml", t.format)
+	if t.format, err = draw.ParseFormat(t.output); err != nil {
+		return err
 	}
 	if t.during <= 0 {
 		return fmt.Errorf("trace: %v is no time to look: expected more than 0, as 5s", t.during)
@@ -169,18 +166,12 @@ func (t *traceCommand) follow(ctx context.Context, stderr io.Writer, flows func(
 
 // print prints the report in the format that was asked for.
 func (t *traceCommand) print(w io.Writer, r *trace.Report) error {
-	if t.format == "json" || t.format == "yaml" {
-		text, err := json.Marshal(r)
-		if err == nil && t.format == "yaml" {
-			var document any // JSON is YAML
-			if err = yaml.Unmarshal(text, &document); err == nil {
-				text, err = yaml.Marshal(document)
-			}
-		}
+	if t.format == draw.JSON || t.format == draw.YAML {
+		text, err := draw.Document(r, t.format)
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(w, "%s\n", text)
+		_, err = io.WriteString(w, text)
 		return err
 	}
 	if len(r.Streams) == 0 {
@@ -188,8 +179,8 @@ func (t *traceCommand) print(w io.Writer, r *trace.Report) error {
 		if t.source.IsValid() {
 			from = fmt.Sprintf(" from %v", t.source)
 		}
-		_, err := fmt.Fprintf(w, "No packet%s to %v came in or went out within %v.\n", from, t.group, t.during)
+		_, err := fmt.Fprintf(w, "No packet%s to %v came in or went out.\n", from, t.group)
 		return err
 	}
-	return trace.WriteText(w, r, t.format == "wide")
+	return trace.WriteText(w, r, t.format == draw.Wide)
 }

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -29,13 +31,13 @@ const deadline = 20 * time.Second
 //	sender:eth0 ---- in:node:out1 ---- eth0:receiver
 //	                        :out2 ---- eth1:receiver
 type lab struct {
-	*testing.T
+	testing.TB
 	sender, node, receiver *netlab.NS
 	socket                 string
 }
 
-func newLab(t *testing.T) *lab {
-	l := &lab{T: t, sender: netlab.New(t), node: netlab.New(t), receiver: netlab.New(t)}
+func newLab(t testing.TB) *lab {
+	l := &lab{TB: t, sender: netlab.New(t), node: netlab.New(t), receiver: netlab.New(t)}
 	l.sender.Veth("eth0", l.node, "in")
 	l.node.Veth("out1", l.receiver, "eth0")
 	l.node.Veth("out2", l.receiver, "eth1")
@@ -59,10 +61,21 @@ func eachFamily(t *testing.T, f func(t *testing.T, sg mroute.SG)) {
 // route starts smcrouted on the node with one route for the flow.
 func (l *lab) route(sg mroute.SG, from string, to ...string) {
 	l.Helper()
+	l.start(line(sg, from, to...))
+}
+
+// line is that of a configuration for a flow.
+func line(sg mroute.SG, from string, to ...string) string {
+	return fmt.Sprintf("mroute from %s source %v group %v to %s\n", from, sg.Source, sg.Group, strings.Join(to, " "))
+}
+
+// start starts smcrouted on the node, with these lines as its configuration, until the test
+// ends.
+func (l *lab) start(lines ...string) {
+	l.Helper()
 	dir := l.TempDir()
 	conf, pid := filepath.Join(dir, "conf"), filepath.Join(dir, "pid")
-	line := fmt.Sprintf("mroute from %s source %v group %v to %s\n", from, sg.Source, sg.Group, strings.Join(to, " "))
-	if err := os.WriteFile(conf, []byte(line), 0o600); err != nil {
+	if err := os.WriteFile(conf, []byte(strings.Join(lines, "")), 0o600); err != nil {
 		l.Fatal(err)
 	}
 	log := &programs.Output{}
@@ -172,4 +185,36 @@ func ts(n int) (p []byte) {
 func (l *lab) send(sg mroute.SG, ttl uint8, payload []byte) {
 	l.Helper()
 	l.sender.Send("eth0", netlab.Packet{Src: sg.Source, Group: sg.Group, TTL: ttl, Payload: payload})
+}
+
+// setMTU sets that of one of the node's links.
+func (l *lab) setMTU(link string, mtu int) {
+	l.Helper()
+	err := l.node.Do(func() error {
+		found, err := netlink.LinkByName(link)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetMTU(found, mtu)
+	})
+	if err != nil {
+		l.Fatal(err)
+	}
+}
+
+// dropLength has the node's firewall drop packets of one length on their way through, or skips
+// the test.
+func (l *lab) dropLength(sg mroute.SG, length int) {
+	l.Helper()
+	name := "iptables"
+	if sg.Source.Is6() {
+		name = "ip6tables"
+	}
+	if _, err := exec.LookPath(name); err != nil {
+		l.Skipf("needs %s, as of Debian's package iptables: %v", name, err)
+	}
+	args := []string{"-A", "FORWARD", "-m", "length", "--length", fmt.Sprint(length), "-j", "DROP"}
+	if out, err := l.node.Command(name, args...).CombinedOutput(); err != nil {
+		l.Skipf("needs a kernel with iptables' match for lengths (CONFIG_NETFILTER_XT_MATCH_LENGTH): %v\n%s", err, out)
+	}
 }
