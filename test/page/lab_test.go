@@ -22,14 +22,8 @@ import (
 	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
-func TestMain(m *testing.M) { programs.Main(m) }
-
 // deadline is how long anything may take that happens within seconds.
 const deadline = 60 * time.Second
-
-// browsers are the programs of Debian's packages chromium-headless-shell and
-// chromium, the smaller one first.
-var browsers = []string{"chromium-headless-shell", "chromium"}
 
 // lab is a router with its page, and a browser that looks at it. Both are in the
 // namespace of the test itself.
@@ -49,9 +43,7 @@ type lab struct {
 const hostile = "<b>x"
 
 func newLab(t *testing.T, conf ...string) *lab {
-	if !browser() {
-		t.Skipf("needs a browser: none of %v is in PATH; hack/chromium installs one as root", browsers)
-	}
+	needBrowser(t)
 	l := &lab{T: t, sender: netlab.New(t), node: netlab.Own(t), receiver: netlab.New(t), dir: t.TempDir(), trouble: &programs.Output{}}
 	l.sender.Veth("eth0", l.node, "in")
 	l.node.Veth("out", l.receiver, "eth0")
@@ -63,15 +55,6 @@ func newLab(t *testing.T, conf ...string) *lab {
 	})
 	l.route(conf...)
 	return l
-}
-
-func browser() bool {
-	for _, name := range browsers {
-		if _, err := exec.LookPath(name); err == nil {
-			return true
-		}
-	}
-	return false
 }
 
 // route starts smcrouted, with these lines as its configuration.
@@ -123,29 +106,13 @@ func (l *lab) freeAddr() string {
 // browse opens the page in a browser.
 func (l *lab) browse() {
 	l.Helper()
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(filepath.Join(l.dir, "browser")), chromedp.WSURLReadTimeout(deadline),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-extensions", true), chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true),
+	parent, err := started()
+	if err != nil {
+		l.Fatalf("starting the browser: %v", err)
 	}
-	for _, name := range browsers {
-		if path, err := exec.LookPath(name); err == nil {
-			options = append(options, chromedp.ExecPath(path))
-			break
-		}
-	}
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	l.Cleanup(cancel)
-	tab, end := chromedp.NewContext(allocator)
+	tab, end := chromedp.NewContext(parent)
 	l.tab = tab
-	l.Cleanup(func() {
-		if err := chromedp.Cancel(tab); err != nil {
-			l.Logf("ending the browser: %v", err)
-		}
-		end()
-	})
+	l.Cleanup(end)
 	if err := chromedp.Listen(tab, func(event any) {
 		switch e := event.(type) {
 		case *log.EventEntryAdded:
@@ -158,7 +125,7 @@ func (l *lab) browse() {
 			}
 		}
 	}); err != nil {
-		l.Fatalf("starting the browser: %v", err)
+		l.Fatalf("opening a tab: %v", err)
 	}
 	l.do("opening the page", chromedp.EmulateViewport(1280, 800), chromedp.Navigate("http://"+l.addr+"/"))
 }
