@@ -172,7 +172,7 @@ func TestNoAnswer(t *testing.T) {
 // TestPicture draws a busy router for docs/images/page.png. It takes a minute of the
 // scene, in which time goes three times as fast:
 //
-//	PAGE_SHOTS=docs/images go test -run TestPicture ./test/page
+//	PAGE_SHOTS=$PWD/docs/images go test -run TestPicture ./test/page
 func TestPicture(t *testing.T) {
 	if os.Getenv("PAGE_SHOTS") == "" {
 		t.Skip("draws a picture for people: PAGE_SHOTS=DIRECTORY says where to put it")
