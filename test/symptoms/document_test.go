@@ -11,7 +11,7 @@ import (
 )
 
 // documents are those that say what a test shows.
-var documents = []string{"troubleshooting.md", "cni.md", "install.md", "support.md", "hitless.md"}
+var documents = []string{"troubleshooting.md", "cni.md", "install.md", "support.md", "hitless.md", "doctor.md"}
 
 var (
 	citation = regexp.MustCompile(`\*[^*|]*\bTest[A-Z][^*|]*\*`) // *test/api, TestOne, TestTwo; more*
