@@ -122,13 +122,13 @@ func (t *traceCommand) follow(ctx context.Context, stderr io.Writer, flows func(
 		return nil, err
 	}
 	defer seen.Close()
-	fmt.Fprintf(stderr, "Following %v for %v, or until Ctrl-C.\n", t.group, t.during)
-
 	tr := trace.New()
 	looking, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	looking, cancel := context.WithTimeout(looking, t.during)
 	defer cancel()
+	fmt.Fprintf(stderr, "Following %v for %v, or until Ctrl-C.\n", t.group, t.during)
+
 	// Packets from before the end may still be waiting to be read then.
 	var end atomic.Int64
 	defer context.AfterFunc(looking, func() { end.Store(time.Now().UnixNano()) })()
