@@ -84,26 +84,26 @@ func runTrace(ctx context.Context, c *control, args []string) int {
 // arguments reads GROUP [SOURCE], and checks the options.
 func (t *traceCommand) arguments(words []string) (err error) {
 	if len(words) == 0 || len(words) > 2 {
-		return fmt.Errorf("trace: found %d arguments, expected GROUP, or GROUP and SOURCE", len(words))
+		return fmt.Errorf("found %d arguments, expected GROUP, or GROUP and SOURCE", len(words))
 	}
 	t.group, err = netip.ParseAddr(words[0])
 	if err != nil || !t.group.IsMulticast() || t.group.Zone() != "" {
-		return fmt.Errorf("trace: %q is no group: expected a multicast address, as 239.1.1.1 or ff15::1", words[0])
+		return fmt.Errorf("%q is no group: expected a multicast address, as 239.1.1.1 or ff15::1", words[0])
 	}
 	if len(words) == 2 {
 		t.source, err = netip.ParseAddr(words[1])
 		if err != nil || t.source.Is4() != t.group.Is4() || t.source.Zone() != "" {
-			return fmt.Errorf("trace: %q is no source: expected an address of the group's family", words[1])
+			return fmt.Errorf("%q is no source: expected an address of the group's family", words[1])
 		}
 	}
 	if t.format, err = draw.ParseFormat(t.output); err != nil {
 		return err
 	}
 	if t.during <= 0 {
-		return fmt.Errorf("trace: %v is no time to look: expected more than 0, as 5s", t.during)
+		return fmt.Errorf("%v is no time to look: expected more than 0, as 5s", t.during)
 	}
 	if t.buffer < 1 || t.buffer > 4096 {
-		return fmt.Errorf("trace: a buffer of %d MiB: expected 1 to 4096", t.buffer)
+		return fmt.Errorf("a buffer of %d MiB: expected 1 to 4096", t.buffer)
 	}
 	return nil
 }
