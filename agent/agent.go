@@ -59,6 +59,10 @@ type Options struct {
 	Table   uint32 // of Kernel
 	NetNS   string // path of Kernel's network namespace; "": this one
 
+	// PodsBehind returns the pods, "namespace/name", behind links, by the link's name,
+	// for that document. It may be nil.
+	PodsBehind func() map[string][]string
+
 	Script string // see [hook.New]; "": none
 
 	Logger *slog.Logger

@@ -58,6 +58,12 @@ func (a *Agent) State(ctx context.Context) (*view.State, error) {
 	}
 	s := view.From(snap)
 	s.Version, s.Table, s.NetNS = a.o.Version, a.o.Table, a.o.NetNS
+	if a.o.PodsBehind != nil {
+		behind := a.o.PodsBehind()
+		for i := range s.Links {
+			s.Links[i].Pods = behind[s.Links[i].Name]
+		}
+	}
 	return s, nil
 }
 

@@ -43,8 +43,8 @@ func ParseFilter(args []string) (Filter, error) {
 	return f, nil
 }
 
-// takes reports whether f picks what is about source and group. No source is any.
-func (f *Filter) takes(source, group view.Net) bool {
+// Takes reports whether f picks what is about source and group. No source is any.
+func (f *Filter) Takes(source, group view.Net) bool {
 	return overlap(f.Group, group) && overlap(f.Source, source)
 }
 
@@ -68,15 +68,15 @@ func (f *Filter) from(origins ...view.Origin) bool {
 
 // Apply leaves only what f picks of a state, and counts and links as they are.
 func (f *Filter) Apply(s *view.State) {
-	s.Rules = keep(s.Rules, func(r *view.Rule) bool { return f.takes(r.Source, r.Group) && f.from(r.Origin) })
-	flow := func(w *view.Flow) bool { return f.takes(w.Source, w.Group) && f.from(w.Origins...) }
+	s.Rules = keep(s.Rules, func(r *view.Rule) bool { return f.Takes(r.Source, r.Group) && f.from(r.Origin) })
+	flow := func(w *view.Flow) bool { return f.Takes(w.Source, w.Group) && f.from(w.Origins...) }
 	s.Flows = keep(s.Flows, flow)
 	s.Foreign = keep(s.Foreign, flow)
-	s.Pending = keep(s.Pending, func(p *view.Pending) bool { return f.takes(p.Source, p.Group) && f.from(p.Origin) })
+	s.Pending = keep(s.Pending, func(p *view.Pending) bool { return f.Takes(p.Source, p.Group) && f.from(p.Origin) })
 	if f.Name != "" || f.Namespace != "" {
 		return // memberships do not tell whose they are
 	}
-	member := func(m *view.Membership) bool { return f.takes(m.Source, m.Group) }
+	member := func(m *view.Membership) bool { return f.Takes(m.Source, m.Group) }
 	s.Groups = keep(s.Groups, member)
 	s.Joined = keep(s.Joined, member)
 }

@@ -51,7 +51,7 @@ func (l *Look) Flows() *Flows {
 		for _, flows := range [][]view.Flow{now.Flows, now.Foreign} {
 			for i := range flows {
 				f := &flows[i]
-				if l.Filter.takes(f.Source, f.Group) && l.Filter.from(f.Origins...) {
+				if l.Filter.Takes(f.Source, f.Group) && l.Filter.from(f.Origins...) {
 					all.Flows = append(all.Flows, l.flow(node, f, &rates))
 				}
 			}

@@ -62,7 +62,7 @@ func (l *Look) routesOf(node string, now, before *view.State) []Route {
 	at := map[ruleKey][]int{} // numbers of rows
 	for i := range now.Rules {
 		r := &now.Rules[i]
-		if !l.Filter.takes(r.Source, r.Group) || !l.Filter.from(r.Origin) {
+		if !l.Filter.Takes(r.Source, r.Group) || !l.Filter.from(r.Origin) {
 			continue
 		}
 		key := ruleKey{r.Origin, r.IIF}
@@ -130,7 +130,7 @@ func (l *Look) pend(rows []Route, rules []*view.Rule, node string, now *view.Sta
 	}
 	for i := range now.Pending {
 		p := &now.Pending[i]
-		if p.Kind != "mroute" || !l.Filter.takes(p.Source, p.Group) || !l.Filter.from(p.Origin) {
+		if p.Kind != "mroute" || !l.Filter.Takes(p.Source, p.Group) || !l.Filter.from(p.Origin) {
 			continue
 		}
 		found := false

@@ -45,7 +45,29 @@ type Output struct {
 
 // Tree returns flows by sender, and routes that have none.
 func (l *Look) Tree() *Tree {
-	t := &Tree{Senders: []Sender{}, Problems: l.Problems()}
+	t := TreeOf(l.Routes().Routes, l.Flows().Flows)
+	t.Problems = l.Problems()
+
+	pods := map[[2]string][]string{} // by node and interface
+	l.each(func(node string, now, _ *view.State) {
+		for _, link := range now.Links {
+			pods[[2]string{node, link.Name}] = link.Pods
+		}
+	})
+	for i := range t.Senders {
+		for j := range t.Senders[i].Nodes {
+			h := &t.Senders[i].Nodes[j]
+			for k := range h.Outputs {
+				h.Outputs[k].Pods = pods[[2]string{h.Node, h.Outputs[k].If}]
+			}
+		}
+	}
+	return t
+}
+
+// TreeOf makes a tree of rows, without problems and pods.
+func TreeOf(routes []Route, flows []Flow) *Tree {
+	t := &Tree{Senders: []Sender{}}
 	at := map[[2]string]int{}
 	add := func(source, group string, h Hop) {
 		key := [2]string{source, group}
@@ -57,36 +79,27 @@ func (l *Look) Tree() *Tree {
 		}
 		t.Senders[n].Nodes = append(t.Senders[n].Nodes, h)
 	}
-
-	pods := map[[2]string][]string{} // by node and interface
-	l.each(func(node string, now, _ *view.State) {
-		for _, link := range now.Links {
-			pods[[2]string{node, link.Name}] = link.Pods
-		}
-	})
-	outputs := func(node, iif string, oifs []string) []Output {
+	outputs := func(iif string, oifs []string) []Output {
 		outs := []Output{}
 		for _, name := range oifs {
 			if name != iif { // which a (*,G) entry lists, and does not send to
-				outs = append(outs, Output{name, pods[[2]string{node, name}]})
+				outs = append(outs, Output{If: name})
 			}
 		}
 		return outs
 	}
 
-	routes := l.Routes().Routes
 	reasons := map[[2]string]string{} // of what is pending, by node and route
 	for i := range routes {
 		if r := &routes[i]; r.State == Pending {
 			reasons[[2]string{r.Node, r.Route}] = r.Reason
 		}
 	}
-	flows := l.Flows().Flows
 	for i := range flows {
 		f := &flows[i]
 		h := Hop{
 			Node: f.Node, IIF: f.IIF, State: Programmed, Routes: f.Routes, Rate: f.Rate, Traffic: f.Traffic,
-			Outputs: outputs(f.Node, f.IIF, f.OIFs),
+			Outputs: outputs(f.IIF, f.OIFs),
 		}
 		switch {
 		case f.Kind == string(view.StopFilter) || len(f.OIFs) == 0:
@@ -107,7 +120,7 @@ func (l *Look) Tree() *Tree {
 		if r := &routes[i]; r.Flows == 0 {
 			add(r.Source, r.Group, Hop{
 				Node: r.Node, IIF: r.IIF, State: r.State, Reason: r.Reason, Routes: []string{r.Route}, Rate: r.Rate, Traffic: r.Traffic,
-				Outputs: outputs(r.Node, r.IIF, r.OIFs),
+				Outputs: outputs(r.IIF, r.OIFs),
 			})
 		}
 	}

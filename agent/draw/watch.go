@@ -153,7 +153,7 @@ func (d *differ) rules() (all []Change) {
 	})
 	for kind, rules := range map2(RouteAdded, come, RouteRemoved, gone) {
 		for _, r := range rules {
-			if f.takes(r.Source, r.Group) && f.from(r.Origin) {
+			if f.Takes(r.Source, r.Group) && f.from(r.Origin) {
 				c := d.change(kind, r.Source, r.Group, r.IIF, r.OIFs)
 				c.Route = origin(r.Origin)
 				all = append(all, c)
@@ -185,7 +185,7 @@ func (d *differ) pending() (all []Change) {
 		for _, p := range lines {
 			k := with(p)
 			k.reason = ""
-			if kind == RouteInKernel && (still[k] || !d.wanted(p)) || !f.takes(p.Source, p.Group) || !f.from(p.Origin) {
+			if kind == RouteInKernel && (still[k] || !d.wanted(p)) || !f.Takes(p.Source, p.Group) || !f.from(p.Origin) {
 				continue
 			}
 			c := d.change(kind, p.Source, p.Group, p.IIF, p.OIFs)
@@ -231,7 +231,7 @@ func (d *differ) flows() (all []Change) {
 	for i := range d.now.Flows {
 		now := &d.now.Flows[i]
 		before := was[keyOf(now)]
-		if before == nil || !f.takes(now.Source, now.Group) {
+		if before == nil || !f.Takes(now.Source, now.Group) {
 			continue
 		}
 		if now.IIF != before.IIF || !slices.Equal(now.OIFs, before.OIFs) {
@@ -251,7 +251,7 @@ func (d *differ) flows() (all []Change) {
 }
 
 func (d *differ) flow(kind ChangeKind, f *view.Flow) []Change {
-	if !d.look.Filter.takes(f.Source, f.Group) || !d.look.Filter.from(f.Origins...) {
+	if !d.look.Filter.Takes(f.Source, f.Group) || !d.look.Filter.from(f.Origins...) {
 		return nil
 	}
 	return []Change{d.change(kind, f.Source, f.Group, f.IIF, f.OIFs)}

@@ -258,6 +258,7 @@ func (s *service) assemble(k kernel.Kernel, end func()) {
 		Version:       install.Version,
 		Table:         s.table,
 		NetNS:         s.netns,
+		PodsBehind:    func() map[string][]string { return s.programmer.Names().Links },
 		Logger:        s.log,
 		OnReady:       func() { close(s.loaded) },
 		OnKill:        end,

@@ -20,7 +20,7 @@ func look(v sight.Verb) func(context.Context, *control, []string) int {
 func (c *control) sight(ctx context.Context, v sight.Verb, args []string) int {
 	run := sight.Run{Style: sight.Style(), Stdin: c.stdin, Stdout: c.stdout}
 	fs := c.flags()
-	run.Flags(fs, v, true)
+	run.Flags(fs, v, false)
 	words, code, goOn := c.parse(fs, args)
 	if !goOn {
 		return code

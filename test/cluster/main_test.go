@@ -14,7 +14,7 @@ import (
 
 // What build makes and the tests use.
 const (
-	envDir = "SMCROUTE_CLUSTER_DIR" // folder of images and mcast
+	envDir = "SMCROUTE_CLUSTER_DIR" // folder of images, mcast and the plug-in
 
 	oldVersion = "devel"      // of the operator that the tests install
 	newVersion = "0.0.0-next" // of the one that they upgrade to
@@ -22,7 +22,7 @@ const (
 
 func TestMain(m *testing.M) { clusterlab.Main(m, build) }
 
-// build makes the images and mcast, for machines that are no pods. It runs in
+// build makes the images, mcast for machines that are no pods, and kubectl's plug-in. It runs in
 // the machine's own namespaces, where there is a way to a module proxy.
 func build(dir string) error {
 	for _, version := range []string{oldVersion, newVersion} {
@@ -30,7 +30,7 @@ func build(dir string) error {
 			return err
 		}
 	}
-	if err := run("build", "-o", filepath.Join(dir, "mcast"), "../../cmd/mcast"); err != nil {
+	if err := run("build", "-o", dir+"/", "../../cmd/mcast", "../../cmd/kubectl-multicast"); err != nil {
 		return err
 	}
 	return os.Setenv(envDir, dir)

@@ -38,8 +38,8 @@ func (v Verb) About() string {
 	}[v]
 }
 
-// repeats reports whether a verb goes on.
-func (v Verb) repeats() bool { return v == Top || v == Watch }
+// Repeats reports whether a verb goes on.
+func (v Verb) Repeats() bool { return v == Top || v == Watch }
 
 // Options are what the command line says of a verb.
 type Options struct {
@@ -50,19 +50,23 @@ type Options struct {
 	count               int
 }
 
-// Flags adds the options of a verb. With letters the ones that are most used have a
-// letter, which may be another program's for something else.
-func (o *Options) Flags(fs *pflag.FlagSet, v Verb, letters bool) {
+// Flags adds the options of a verb. If the routers are far away looks cost more, and
+// the letters are another program's.
+func (o *Options) Flags(fs *pflag.FlagSet, v Verb, far bool) {
 	letter := func(l string) string {
-		if letters {
-			return l
+		if far {
+			return ""
 		}
-		return ""
+		return l
+	}
+	delay := map[Verb]float64{Top: 2, Watch: 1}[v]
+	if far {
+		delay = 5
 	}
 	fs.StringVarP(&o.output, "output", "o", "", "Output `FORMAT`: json, yaml or wide")
 	fs.Float64Var(&o.silent, "silent", draw.DefaultSilent.Seconds(), "A stream is silent after so many `SECONDS` without a packet")
-	if v.repeats() {
-		fs.Float64VarP(&o.delay, "delay", letter("d"), map[Verb]float64{Top: 2, Watch: 1}[v], "`SECONDS` between two looks")
+	if v.Repeats() {
+		fs.Float64VarP(&o.delay, "delay", letter("d"), delay, "`SECONDS` between two looks")
 		fs.IntVarP(&o.count, "count", letter("n"), 0, "End after `N` looks; 0: never")
 	} else {
 		fs.Float64VarP(&o.rate, "rate", letter("r"), 0, "Measure rates for so many `SECONDS`")
