@@ -46,6 +46,8 @@ var commands = []command{
 	{"state", 0, 0, pick, "Print the state of the router as a JSON document", example, printState},
 	{"doctor", 0, 0, "[GROUP [SOURCE]]", "Find out why a stream does not arrive", "239.1.1.1", examine},
 	{"trace", 0, 1, "GROUP [SOURCE] [--for TIME] [-o FORMAT]", "Follow a stream through this node: where packets are lost", "239.1.1.1 --for 10s", runTrace},
+	{"completion", 0, 1, "bash | zsh | fish", "Print a script that has the shell complete the command line", "bash", nil},
+	{"__complete", 0, 0, "", "", "", nil}, // what that asks
 }
 
 // What verbs that look at the router take, and an example of it.

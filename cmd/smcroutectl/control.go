@@ -58,6 +58,10 @@ func (c *control) do(ctx context.Context, words []string) int {
 		return c.carryOut(ctx, cmd, args)
 	case cmd.name == "help":
 		return c.explain(ctx, args)
+	case cmd.name == "completion":
+		return c.printScript(args)
+	case cmd.name == "__complete":
+		return c.complete(ctx, args)
 	case cmd.name == "version":
 		io.WriteString(c.stdout, versionText())
 		return 0

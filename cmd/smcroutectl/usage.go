@@ -27,7 +27,9 @@ Options:
 Commands, which may be abbreviated:
 `, program, install.Ident, install.SocketPath(install.Ident))
 	for i := range commands {
-		fmt.Fprintf(&b, "  %-10s %s\n", commands[i].name, commands[i].text)
+		if commands[i].text != "" {
+			fmt.Fprintf(&b, "  %-10s %s\n", commands[i].name, commands[i].text)
+		}
 	}
 	b.WriteString("\nArguments:\n")
 	for i := range commands {
