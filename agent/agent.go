@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/core"
@@ -16,6 +17,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/hook"
 	"github.com/smcroute/kube-smcroute/agent/ipc"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/meter"
 	"github.com/smcroute/kube-smcroute/agent/mrdisc"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/spread"
@@ -87,6 +89,9 @@ type Agent struct {
 
 	reloads chan *reload
 
+	meter    meter.Router
+	lastRead atomic.Pointer[lastRead] // nil: there was no configuration file
+
 	// Of Run's goroutine:
 
 	sum  uint64 // of the last reading of the configuration file
@@ -110,6 +115,7 @@ func New(o Options) *Agent {
 		FlushInterval: o.FlushInterval,
 		RemoveForeign: o.RemoveForeign,
 		MaxFlows:      o.MaxFlows,
+		Meter:         &a.meter,
 		Logger:        o.Logger,
 		OnFlow:        a.hook.Install,
 		OnMRDisc:      a.mrdisc.Set,
@@ -270,6 +276,11 @@ func (a *Agent) load(ctx context.Context, occasion string, r *reading) (clean bo
 		return false, a.told(ctx, fileLayer)
 	}
 	layer, clean, err := a.judge(ctx, r)
+	defer func() {
+		if a.read || err != nil {
+			a.noteRead(clean && err == nil)
+		}
+	}()
 	if layer == nil {
 		return false, errors.Join(err, a.unread(ctx))
 	}

@@ -23,13 +23,13 @@ var rooms = map[string]struct {
 	why string
 }{
 	".": {
-		[]string{"conf", "core", "engine", "hook", "ipc", "kernel", "mrdisc", "mroute", "plan", "show", "spread", "view"},
+		[]string{"conf", "core", "engine", "hook", "ipc", "kernel", "meter", "mrdisc", "mroute", "plan", "show", "spread", "view"},
 		"it puts the parts together, on any kernel: which one is the program's choice",
 	},
 	"mroute":          {nil, "the vocabulary knows none of those who speak it"},
 	"plan":            {[]string{"mroute"}, "what should be is a function of intent, links and flows"},
 	"core":            {[]string{"mroute", "plan"}, "it decides, and knows neither who acts nor who asks"},
-	"engine":          {[]string{"core", "kernel", "mroute"}, "it runs the router, and knows nothing of files, clients or Kubernetes"},
+	"engine":          {[]string{"core", "kernel", "meter", "mroute"}, "it runs the router, and knows nothing of files, clients or Kubernetes"},
 	"spread":          {[]string{"core", "engine", "kernel", "mroute", "spread/assign"}, "it runs several engines as one, on any kernel that can have several tables"},
 	"spread/assign":   {[]string{"mroute"}, "who fits where is a matter of counting"},
 	"keep":            {[]string{"keep/shelf", "keep/wire", "mroute"}, "it holds descriptors, whatever they are of"},
@@ -131,6 +131,7 @@ func TestSystemCalls(t *testing.T) {
 		"podlink":      "route look-ups",
 		"mrdisc":       "raw sockets of RFC 4286",
 		"hook":         "may the script be executed?",
+		"metrics":      "none, but it knows the names of error numbers",
 		"keep":         "the duplicates of descriptors, and of what they are",
 		"keep/shelf":   "the duplicates of descriptors",
 		"keep/wire":    "descriptors in messages",

@@ -12,6 +12,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/core"
 	"github.com/smcroute/kube-smcroute/agent/engine"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/meter"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
@@ -37,6 +38,7 @@ type router struct {
 	asked  *mroute.Layer // what Routers asked for last; of its goroutine
 	wishes chan wish     // one at most: see ask
 	now    atomic.Pointer[condition]
+	meter  *meter.Router // of all its backends, one after the other
 
 	// Of keep's goroutine:
 
@@ -71,9 +73,10 @@ type condition struct {
 	err     error
 }
 
-func newRouter(place mroute.Place, run runFunc, log *slog.Logger, changed func()) *router {
+func newRouter(place mroute.Place, m *meter.Router, run runFunc, log *slog.Logger, changed func()) *router {
 	x := &router{
 		place:   place,
+		meter:   m,
 		run:     run,
 		log:     log,
 		changed: changed,
@@ -235,6 +238,9 @@ func (x *router) works(b backend) {
 }
 
 func (x *router) fails(err error) {
+	if refused := new(kernel.Error); errors.As(err, &refused) {
+		x.meter.Refuse(refused.Op, refused)
+	}
 	x.now.Store(&condition{err: err})
 	if x.trouble == err.Error() {
 		return

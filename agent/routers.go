@@ -12,6 +12,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent/engine"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/meter"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/spread"
 )
@@ -73,7 +74,7 @@ func NewRouters(o RoutersOptions) *Routers {
 // all routers but Main are empty, or left to the next process.
 func (r *Routers) Run(ctx context.Context) error {
 	defer close(r.done)
-	r.main = r.start(ctx, mroute.Place{Table: r.o.MainTable}, r.runMain)
+	r.main = r.start(ctx, mroute.Place{Table: r.o.MainTable}, &r.o.Main.meter, r.runMain)
 	r.main.now.Store(&condition{backend: r.o.Main}) // even if nothing is asked of it
 	for {
 		select {
@@ -169,7 +170,8 @@ func (r *Routers) set(run context.Context, want map[mroute.Place]mroute.Layer) (
 		}
 		x := r.others[place]
 		if x == nil {
-			x = r.start(run, place, r.runAt(place))
+			m := &meter.Router{}
+			x = r.start(run, place, m, r.runAt(place, m))
 			r.others[place] = x
 		}
 		others = append(others, x.ask(want[place]))
@@ -190,7 +192,7 @@ func comparePlaces(a, b mroute.Place) int {
 }
 
 // start begins to keep a router, once those that have its table are gone.
-func (r *Routers) start(ctx context.Context, place mroute.Place, run runFunc) *router {
+func (r *Routers) start(ctx context.Context, place mroute.Place, m *meter.Router, run runFunc) *router {
 	var after []<-chan struct{}
 	for _, x := range r.closing {
 		sameNetNS := x.place.NetNS == place.NetNS || x.place.ID != "" && x.place.ID == place.ID
@@ -198,7 +200,7 @@ func (r *Routers) start(ctx context.Context, place mroute.Place, run runFunc) *r
 			after = append(after, x.ended)
 		}
 	}
-	x := newRouter(place, run, r.o.Logger, r.changed)
+	x := newRouter(place, m, run, r.o.Logger, r.changed)
 	ctx, x.cancel = context.WithCancelCause(ctx)
 	go x.keep(ctx, after)
 	return x
@@ -225,26 +227,47 @@ func (r *Routers) Digests(ctx context.Context, visit func(mroute.Place, time.Tim
 }
 
 // states asks all routers at once.
-func (r *Routers) states(ctx context.Context, ask func(mroute.Place, backend) (*mroute.Snapshot, error)) map[mroute.Place]mroute.RouterState {
-	var all []*router
+func (r *Routers) states(ctx context.Context, ask askFunc) map[mroute.Place]mroute.RouterState {
+	all := r.ask(ctx, ask)
+	if all == nil {
+		return nil
+	}
+	at := make(map[mroute.Place]mroute.RouterState, len(all))
+	for _, x := range all {
+		at[x.place] = x.state
+	}
+	return at
+}
+
+// askFunc asks the backend at a place.
+type askFunc func(mroute.Place, backend) (*mroute.Snapshot, error)
+
+// answer is that of a router which was asked.
+type answer struct {
+	*router
+	state mroute.RouterState
+}
+
+// ask is states, with the routers.
+func (r *Routers) ask(ctx context.Context, ask askFunc) []answer {
+	var all []answer
 	if r.call(ctx, func(context.Context) {
-		all = append(slices.Collect(maps.Values(r.others)), r.main)
+		for _, x := range r.others {
+			all = append(all, answer{router: x})
+		}
+		all = append(all, answer{router: r.main})
 	}) != nil {
 		return nil
 	}
-	states := make([]mroute.RouterState, len(all))
 	var wg sync.WaitGroup
-	for i, x := range all {
+	for i := range all {
 		wg.Go(func() {
-			states[i] = x.state(func(b backend) (*mroute.Snapshot, error) { return ask(x.place, b) })
+			x := all[i].router
+			all[i].state = x.state(func(b backend) (*mroute.Snapshot, error) { return ask(x.place, b) })
 		})
 	}
 	wg.Wait()
-	at := make(map[mroute.Place]mroute.RouterState, len(all))
-	for i, x := range all {
-		at[x.place] = states[i]
-	}
-	return at
+	return all
 }
 
 // runMain serves the router of Main, which lives by itself.
@@ -253,7 +276,7 @@ func (r *Routers) runMain(ctx context.Context, serve serveFunc) error {
 }
 
 // runAt opens and runs the router at another place.
-func (r *Routers) runAt(place mroute.Place) runFunc {
+func (r *Routers) runAt(place mroute.Place, m *meter.Router) runFunc {
 	return func(ctx context.Context, serve serveFunc) error {
 		k, err := r.o.Open(place)
 		if err != nil {
@@ -265,6 +288,7 @@ func (r *Routers) runAt(place mroute.Place) runFunc {
 			Logger:        r.o.Logger.With("router", place.String()),
 			RemoveForeign: r.o.Main.o.RemoveForeign,
 			MaxFlows:      r.o.Main.o.MaxFlows,
+			Meter:         m,
 			OnChange:      r.changed,
 		})
 		ctx, cancel := context.WithCancel(ctx)

@@ -246,6 +246,10 @@ func (l *Listing) row(t *table, sg mroute.SG, c *cell, names map[mroute.OIFs][]s
 		names[e.OIFs] = oifs
 	}
 	r.view = mroute.EntryView{SG: seen(sg, e.Kind), Kind: e.Kind, IIF: link.Name, OIFs: oifs, Adopted: c.adopted}
+	if e.Kind == mroute.StopFilter {
+		f := t.flows.Get(sg)
+		r.view.Refused = f != nil && f.refusedBy != nil
+	}
 	if l.origins != nil && !r.foreign {
 		r.view.Origins = l.origins.of(s.res, sg, link.Index)
 	}

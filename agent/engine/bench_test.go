@@ -69,7 +69,7 @@ func BenchmarkUpcalls(b *testing.B) {
 			n := 0
 			b.ReportAllocs()
 			for b.Loop() {
-				ups := make(kernel.Upcalls, batch)
+				ups := make([]mroute.Upcall, batch)
 				for i := range ups {
 					n++
 					x, y, z := byte(n>>16), byte(n>>8), byte(n)
@@ -77,7 +77,7 @@ func BenchmarkUpcalls(b *testing.B) {
 						Source: netip.AddrFrom4([4]byte{10, x, y, z}), Group: netip.AddrFrom4([4]byte{239, x, y, z}),
 					}}
 				}
-				k.asks <- ups
+				k.asks <- kernel.Upcalls{List: ups}
 			}
 			if err := e.Started(ctx); err != nil { // all is answered
 				b.Fatal(err)

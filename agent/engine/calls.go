@@ -113,7 +113,9 @@ func (e *Engine) list(ctx context.Context, begin func() *core.Listing, chunk fun
 			if l == nil {
 				l = begin()
 			}
-			more = l.Gather(time.Now())
+			if more = l.Gather(time.Now()); !more {
+				e.countLost()
+			}
 		})
 		if err != nil {
 			return nil, err
@@ -129,7 +131,9 @@ func (e *Engine) counterReader() core.ReadFunc {
 	failed := false
 	return func(f mroute.Family, sgs []mroute.SG) []mroute.Counters {
 		out := make([]mroute.Counters, len(sgs))
-		if err := e.o.Kernel.Counters(f, sgs, out); err != nil && !failed {
+		err := e.o.Kernel.Counters(f, sgs, out)
+		e.o.Meter.Refuse("Counters", err)
+		if err != nil && !failed {
 			failed = true
 			e.o.Logger.Warn("cannot read counters: " + err.Error())
 		}

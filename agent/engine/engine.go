@@ -14,6 +14,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent/core"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/meter"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
@@ -32,6 +33,9 @@ type Options struct {
 	// MaxFlows is how many entries packets can make at a time, in each table that
 	// the router has: see [core.Options].
 	MaxFlows int
+
+	// Meter counts what happens; several engines may share one. nil: nobody looks.
+	Meter *meter.Router
 
 	Logger *slog.Logger
 
@@ -69,6 +73,9 @@ type Engine struct {
 	later    bool
 	wake     *time.Timer
 	look     *time.Timer
+
+	asked time.Time                // when the questions were read that are being answered; zero: none are
+	lost  map[mroute.Family]uint32 // questions that the meter knows to be lost
 }
 
 // ErrStopped is the answer to calls when Run has returned.
@@ -77,7 +84,10 @@ var ErrStopped = errors.New("the router is shutting down")
 // New returns an engine that does nothing until Run. What the kernel holds
 // already stays there until [Engine.Complete].
 func New(o Options) *Engine {
-	e := &Engine{o: o, calls: make(chan func()), done: make(chan struct{})}
+	if o.Meter == nil {
+		o.Meter = &meter.Router{}
+	}
+	e := &Engine{o: o, calls: make(chan func()), done: make(chan struct{}), lost: map[mroute.Family]uint32{}}
 	e.state = core.New(core.Options{
 		FamilyErr:     o.Kernel.FamilyErr,
 		CauseOf:       kernel.CauseOf,
@@ -185,7 +195,7 @@ func (e *Engine) event(ev kernel.Event) error {
 	case kernel.LinksChanged:
 		return e.readLinks(ev.Gone)
 	case kernel.Upcalls:
-		e.step(core.Upcalls(ev))
+		e.answer(ev)
 	}
 	return nil
 }
@@ -193,6 +203,7 @@ func (e *Engine) event(ev kernel.Event) error {
 func (e *Engine) readLinks(gone []int) error {
 	links, err := e.o.Kernel.Links()
 	if err != nil {
+		e.o.Meter.Refuse("Links", err)
 		return fmt.Errorf("listing interfaces: %w", err)
 	}
 	e.step(core.LinksRead{Links: links, Gone: gone})
@@ -211,6 +222,9 @@ func (e *Engine) perform(effects []core.Effect) {
 		case core.ReadCounters:
 			e.deferred = append(e.deferred, eff)
 		case core.FlowsChanged:
+			if !e.asked.IsZero() {
+				e.o.Meter.Learn.Observe(time.Since(e.asked), len(eff))
+			}
 			for _, ch := range eff {
 				e.flow(ch)
 			}
@@ -248,15 +262,25 @@ func (e *Engine) perform(effects []core.Effect) {
 // out.
 func (e *Engine) apply(a core.Apply) (errs []error) {
 	if !a.More {
-		return e.o.Kernel.Apply(a.Ops)
+		return e.carryOut(a.Ops)
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		errs = e.o.Kernel.Apply(a.Ops)
+		errs = e.carryOut(a.Ops)
 	}()
 	e.state.Prepare()
 	<-done
+	return errs
+}
+
+func (e *Engine) carryOut(ops []mroute.Op) []error {
+	start := time.Now()
+	errs := e.o.Kernel.Apply(ops)
+	e.o.Meter.Install.Observe(time.Since(start), 1)
+	for i, err := range errs {
+		e.o.Meter.Refuse(ops[i].Kind.String(), err)
+	}
 	return errs
 }
 
@@ -264,6 +288,7 @@ func (e *Engine) readCounters(r core.ReadCounters) {
 	ev := core.CountersRead{ReadCounters: r}
 	ev.Err = e.o.Kernel.Counters(r.Family, r.SGs, r.Counters)
 	if ev.Err != nil {
+		e.o.Meter.Refuse("Counters", ev.Err)
 		e.o.Logger.Warn("cannot read counters: " + ev.Err.Error())
 	}
 	e.step(ev)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -80,6 +81,14 @@ type Observer interface {
 	Watch(ctx context.Context, events chan<- Event) error
 }
 
+// Loser is a [Table] that can tell how many upcalls the kernel has dropped because
+// too many waited to be read.
+type Loser interface {
+	// UpcallsLost counts from when the table was claimed first, also if that was an
+	// earlier process. It goes round at 2^32.
+	UpcallsLost(mroute.Family) uint32
+}
+
 // Kernel is both ends of the port.
 type Kernel interface {
 	Table
@@ -97,7 +106,10 @@ type LinksChanged struct {
 }
 
 // Upcalls are questions of the kernel, in order of arrival.
-type Upcalls []mroute.Upcall
+type Upcalls struct {
+	List []mroute.Upcall
+	Read time.Time // when they were read; zero: just now
+}
 
 func (LinksChanged) isEvent() {}
 func (Upcalls) isEvent()      {}

@@ -42,6 +42,7 @@ type EntryView struct {
 	OIFs     []string // in order of VIF
 	Counters Counters
 	Age      time.Duration // since this daemon installed it, or found it
+	Refused  bool          // a stop filter for a flow that would be learned if there was room
 	Adopted  bool          // the process before this one left it, and its Counters
 	Table    uint32        // which table it is in, if that is one of [Snapshot.Tables]; else 0. Each may have one for SG
 

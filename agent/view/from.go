@@ -50,7 +50,7 @@ func entry(e *mroute.EntryView) Flow {
 func foreign(e *mroute.EntryView) Flow {
 	source, group := match(mroute.MatchSG(e.SG))
 	return Flow{
-		Source: source, Group: group, IIF: e.IIF, OIFs: names(e.OIFs), Adopted: e.Adopted, Table: e.Table,
+		Source: source, Group: group, IIF: e.IIF, OIFs: names(e.OIFs), Refused: e.Refused, Adopted: e.Adopted, Table: e.Table,
 		Origins: list(e.Origins, origin), Traffic: traffic(&e.Counters, Seconds(e.Age)),
 	}
 }

@@ -41,6 +41,7 @@ type Flow struct {
 	Kind    Kind     `json:"kind"`
 	IIF     string   `json:"iif,omitempty"` // none: of an interface that is gone
 	OIFs    []string `json:"oifs"`
+	Refused bool     `json:"refused,omitempty"` // a stop filter for lack of room, see [Counts]
 	Adopted bool     `json:"adopted,omitempty"` // the process before this one left it
 	Table   uint32   `json:"table,omitempty"`   // of [State.Tables] that it is in; 0: [State.Table]
 	Origins []Origin `json:"origins,omitempty"` // of the rules that make it leave through OIFs

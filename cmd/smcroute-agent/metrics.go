@@ -35,7 +35,7 @@ func (s *service) serveMetrics(ctx context.Context, others ...prometheus.Collect
 	l, err := listen.Listen(ctx, "tcp", s.metrics)
 	if err == nil {
 		mux := http.NewServeMux()
-		mux.Handle("/metrics", promhttp.HandlerFor(all, promhttp.HandlerOpts{}))
+		mux.Handle("/metrics", promhttp.HandlerFor(all, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 		err = serveHTTP(ctx, l, mux)
 	}
 	if err != nil {

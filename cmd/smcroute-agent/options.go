@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/metrics"
 	"github.com/smcroute/kube-smcroute/agent/page"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
 	"github.com/smcroute/kube-smcroute/cmd/internal/logging"
@@ -52,10 +53,11 @@ type options struct {
 	keeper        string // socket of smcroute-keeper; "": none
 	removeForeign bool
 
-	health  string
-	metrics string
-	ui      string // "": none
-	log     logging.Options
+	health      string
+	metrics     string
+	metricFlows int
+	ui          string // "": none
+	log         logging.Options
 }
 
 // parseOptions reads all that says what to do. The settings write the help text.
@@ -97,6 +99,7 @@ func parseOptions(args []string) (*options, *settings.Settings, settings.Asked, 
 	w.StringVar(&o.health, "health-probe-bind-address", "127.0.0.1:8471", "`ADDRESS` of /healthz and /readyz, or unix:///PATH of a socket; \"0\": none")
 	w.StringVar(&o.metrics, "metrics-bind-address", "0", "`ADDRESS` of /metrics; \"0\": none")
 	w.StringVar(&o.ui, "ui", "", "`ADDRESS` of a web page of all streams, of this machine alone: 127.0.0.1:8473; \"\": none")
+	w.IntVar(&o.metricFlows, "metrics-flows", 0, "metrics of `N` flows each, those of the node with the most packets")
 	o.log.AddFlags(w)
 
 	asked, err := s.Parse(args)
@@ -154,6 +157,9 @@ func (o *options) complete(s *settings.Settings) error {
 	}
 	if o.maxFlows != 0 && o.maxFlows < agent.MinMaxFlows {
 		bad("--max-flows: expected 0, for no limit, or at least %d, not %d", agent.MinMaxFlows, o.maxFlows)
+	}
+	if o.metricFlows < 0 || o.metricFlows > metrics.MaxFlows {
+		bad("--metrics-flows: expected 0, for none, to %d, not %d", metrics.MaxFlows, o.metricFlows)
 	}
 	if o.statusDir != "" && o.manifests == "" {
 		bad("--status-dir is for --manifests: in a cluster the status is in the objects")

@@ -139,7 +139,7 @@ func (s *service) serve() error {
 	group.Go(func() error { s.reloadOnHangup(ctx); return nil })
 	group.Go(func() error { s.watchConf(ctx); return nil })
 	group.Go(func() error { return s.serveUI(ctx) })
-	group.Go(func() error { return s.serveMetrics(ctx) })
+	group.Go(func() error { return s.serveMetrics(ctx, s.routerMetrics()) })
 	group.Go(func() error { s.programmer.Watch(ctx, s.toWatch); return nil })
 	return s.ending(group.Wait())
 }

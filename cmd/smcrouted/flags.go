@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/metrics"
 	"github.com/smcroute/kube-smcroute/agent/mrdisc"
 	"github.com/smcroute/kube-smcroute/agent/page"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
@@ -52,6 +53,9 @@ type flags struct {
 	maxFlows      int  // --max-flows; 0: any number
 
 	ui string // --ui; "": no page
+
+	metrics     string // --metrics; "": none
+	metricFlows int    // --metrics-flows
 }
 
 // parseFlags reads the command line. Relative paths become absolute, because
@@ -59,7 +63,7 @@ type flags struct {
 // the usage text should follow it, else an *exitError.
 func parseFlags(args []string, warn io.Writer) (flags, error) {
 	var f flags
-	var flush, delay, exitAfter, level, interval, table, maxFlows string
+	var flush, delay, exitAfter, level, interval, table, maxFlows, metricFlows string
 	set := pflag.NewFlagSet(install.Ident, pflag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	set.Usage = func() {}
@@ -86,6 +90,8 @@ func parseFlags(args []string, warn io.Writer) (flags, error) {
 	set.StringVar(&maxFlows, "max-flows", strconv.Itoa(agent.DefaultMaxFlows), "")
 	set.BoolVar(&f.removeForeign, "remove-foreign", false, "")
 	set.StringVar(&f.ui, "ui", "", "")
+	set.StringVar(&f.metrics, "metrics", "", "")
+	set.StringVar(&metricFlows, "metrics-flows", "0", "")
 	set.BoolVarP(&f.version, "version", "v", false, "")
 	if err := set.Parse(args); err != nil {
 		return f, &usageError{complaint(err)}
@@ -123,6 +129,14 @@ func parseFlags(args []string, warn io.Writer) (flags, error) {
 	f.table = uint32(id)
 	if f.maxFlows, clean = number(maxFlows); !clean || f.maxFlows != 0 && f.maxFlows < agent.MinMaxFlows {
 		return f, &usageError{fmt.Sprintf("--max-flows %q is no limit on flows: expected 0, for none, or at least %d", maxFlows, agent.MinMaxFlows)}
+	}
+	if f.metricFlows, clean = number(metricFlows); !clean || f.metricFlows < 0 || f.metricFlows > metrics.MaxFlows {
+		return f, &usageError{fmt.Sprintf("--metrics-flows %q is no number of flows: expected 0, for none, to %d", metricFlows, metrics.MaxFlows)}
+	}
+	if f.metrics != "" {
+		if err := checkMetrics(f.metrics); err != nil {
+			return f, &usageError{"--metrics " + err.Error()}
+		}
 	}
 	if f.ui != "" {
 		if _, err := page.ParseAddr(f.ui); err != nil {

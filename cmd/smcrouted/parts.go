@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/smcroute/kube-smcroute/agent"
 	"github.com/smcroute/kube-smcroute/agent/keep"
@@ -22,6 +23,10 @@ type router interface {
 	Reload(ctx context.Context) error
 	// State returns what the router does, when it is asked.
 	State(ctx context.Context) (*view.State, error)
+	// Observe tells all there is to count, and LastRead how the configuration was
+	// read.
+	Observe(ctx context.Context) agent.Observation
+	LastRead() (success bool, at time.Time, ok bool)
 }
 
 var _ router = (*agent.Agent)(nil)

@@ -148,6 +148,11 @@ func (s *service) serve() error {
 		return err
 	}
 	defer page.close()
+	scrapes, err := s.listenMetrics(ctx)
+	if err != nil {
+		return err
+	}
+	defer scrapes.close()
 	if s.kept, err = s.keepState(ctx); err != nil {
 		return err
 	}
@@ -181,6 +186,7 @@ func (s *service) serve() error {
 	})
 	go s.kept.watch(ctx)
 	go page.serve(ctx, s, r)
+	go scrapes.serve(ctx, s, r)
 	go func() {
 		for {
 			select {

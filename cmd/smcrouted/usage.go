@@ -13,7 +13,8 @@ func printUsage(w io.Writer) {
 	fmt.Fprintf(w, `Usage:
   smcrouted [-hknNsv] [-c SEC] [-d SEC] [-e CMD] [-f FILE] [-F FILE] [-i NAME]
             [-l LVL] [-m SEC] [-p USER[:GROUP]] [-P FILE] [-t ID] [-u FILE]
-            [--keeper FILE] [--max-flows N] [--remove-foreign] [--ui ADDR]
+            [--keeper FILE] [--max-flows N] [--metrics ADDR]
+            [--metrics-flows N] [--remove-foreign] [--ui ADDR]
 
 Options:
   -c SEC            Forget learned routes that were idle for SEC seconds,
@@ -43,6 +44,10 @@ Options:
                     default without systemd: %[6]s
   --max-flows N     Learn so many flows at a time, stop filters for others
                     included, default %[7]d; 0: any number
+  --metrics ADDR    Serve /metrics for Prometheus at ADDR, HOST:PORT or
+                    unix:///FILE
+  --metrics-flows N Metrics of N flows each, those with the most packets;
+                    default 0
   --remove-foreign  Remove routes that other programs left in the table
   --ui ADDR         Show a web page at ADDR, which must be of this machine
                     alone: 127.0.0.1:8473

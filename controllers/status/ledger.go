@@ -24,7 +24,7 @@ import (
 // empty.
 type Ledger struct {
 	accounts map[string]*account // by UID
-	last     map[translate.Router]readings
+	last     map[translate.Router]mroute.Readings
 	epoch    time.Time // which times of readings count from: of the first snapshot
 	loaded   bool
 }
@@ -41,6 +41,12 @@ type account struct {
 // tally is what was counted. None of it is negative.
 type tally struct{ packets, bytes, wrong int64 }
 
+// tallyOf is a count as the API has it.
+func tallyOf(c mroute.Counted) tally {
+	whole := func(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
+	return tally{whole(c.Packets), whole(c.Bytes), whole(c.WrongIf)}
+}
+
 func (t tally) plus(o tally) tally {
 	return tally{add(t.packets, o.packets), add(t.bytes, o.bytes), add(t.wrong, o.wrong)}
 }
@@ -50,16 +56,6 @@ func (a *account) total() tally {
 	l, d := &a.loaded, &a.adopted
 	return tally{max(l.packets, d.packets), max(l.bytes, d.bytes), max(l.wrong, d.wrong)}.plus(a.counted)
 }
-
-// reading is what an entry's counters were.
-type reading struct {
-	at                    time.Duration // since the ledger's epoch
-	packets, bytes, wrong uint64
-}
-
-// readings are those of a router's entries, by table. There may be 100,000: they
-// are brought up to date in place, and have no pointers.
-type readings map[uint32]*mroute.BySG[reading]
 
 // Load adds what an earlier agent of this node reported. Only the first call
 // does.
@@ -115,45 +111,6 @@ func key(o *translate.Object) string {
 	return o.UID
 }
 
-// take brings the reading of an entry up to date at a time, and returns what it has
-// counted since the one before; whether it had counted that before this process; and
-// whether there is a reading since began.
-func (rs readings) take(e *mroute.EntryView, at, began time.Duration) (more tally, adopted, again bool) {
-	table := rs[e.Table]
-	if table == nil {
-		table = &mroute.BySG[reading]{}
-		rs[e.Table] = table
-	}
-	r := reading{at, e.Counters.Packets, e.Counters.Bytes, e.Counters.WrongIf}
-	before, ok := table.Lookup(e.SG)
-	adopted, again = e.Adopted && !ok, ok && before.at >= began
-	switch {
-	case ok && !e.Adopted && at-e.Age > before.at:
-		before = reading{} // made after it was read last
-	case ok && r.packets == 0 && r.bytes == 0 && r.wrong == 0:
-		r = before // what cannot be read shows as zero
-		r.at = at
-	}
-	if !adopted || e.Counters != (mroute.Counters{}) { // or else it is read first when it can be
-		table.Set(e.SG, r)
-	}
-	return tally{since(before.packets, r.packets), since(before.bytes, r.bytes), since(before.wrong, r.wrong)}, adopted, again
-}
-
-// forget drops the readings that were made before a time.
-func (rs readings) forget(at time.Duration) {
-	for n, table := range rs {
-		for sg, r := range table.All() {
-			if r.at < at {
-				table.Delete(sg)
-			}
-		}
-		if table.Shrink(); table.Len() == 0 {
-			delete(rs, n)
-		}
-	}
-}
-
 // count adds what an entry has counted.
 func (a *account) count(more tally, adopted bool, now time.Time) {
 	if more == (tally{}) {
@@ -172,15 +129,6 @@ func (a *account) change(at time.Time) {
 	if at.After(a.changed) {
 		a.changed = at
 	}
-}
-
-// since is how far a counter came. It began anew if it is less than before: the
-// kernel's are of 32 bits on a machine of 32 bits.
-func since(before, now uint64) int64 {
-	if now >= before {
-		now -= before
-	}
-	return int64(min(now, math.MaxInt64))
 }
 
 // add is a sum of two numbers that are not negative.

@@ -59,11 +59,11 @@ func (r *Round) Add(router translate.Router, now time.Time, entries []mroute.Ent
 		l.epoch = now
 	}
 	if l.last == nil {
-		l.last = map[translate.Router]readings{}
+		l.last = map[translate.Router]mroute.Readings{}
 	}
 	last := l.last[router]
 	if last == nil {
-		last = readings{}
+		last = mroute.Readings{}
 		l.last[router] = last
 	}
 	at := now.Sub(l.epoch)
@@ -75,7 +75,7 @@ func (r *Round) Add(router translate.Router, now time.Time, entries []mroute.Ent
 	covering := refs{}
 	for i := range entries {
 		e := &entries[i]
-		more, adopted, again := last.take(e, at, began)
+		more, adopted, again := last.Take(e, at, began)
 		if !again {
 			r.entries++
 		}
@@ -84,7 +84,7 @@ func (r *Round) Add(router translate.Router, now time.Time, entries []mroute.Ent
 			if a == nil {
 				continue
 			}
-			a.count(more, adopted, now)
+			a.count(tallyOf(more), adopted, now)
 			if again {
 				continue
 			}
@@ -100,14 +100,14 @@ func (r *Round) Add(router translate.Router, now time.Time, entries []mroute.Ent
 // given ones are forgotten, but for those that did not answer.
 func (r *Round) settle(routers map[translate.Router]mroute.RouterState) {
 	last := r.ledger.last
-	r.ledger.last = make(map[translate.Router]readings, len(routers))
+	r.ledger.last = make(map[translate.Router]mroute.Readings, len(routers))
 	whole := true
 	for router, s := range routers {
 		rs := last[router]
 		if s.Snapshot == nil {
 			whole = false
 		} else if began, ok := r.began[router]; ok {
-			rs.forget(began)
+			rs.Forget(began)
 		} else {
 			rs = nil // it has no entries
 		}

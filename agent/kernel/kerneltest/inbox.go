@@ -51,7 +51,7 @@ func (in *inbox) add(e kernel.Event) {
 		in.changes++
 		in.gone = append(in.gone, e.Gone...)
 	case kernel.Upcalls:
-		in.upcalls = append(in.upcalls, e...)
+		in.upcalls = append(in.upcalls, e.List...)
 	}
 }
 

@@ -71,7 +71,10 @@ type Kernel struct {
 	closed  atomic.Bool
 }
 
-var _ kernel.Kernel = (*Kernel)(nil)
+var (
+	_ kernel.Kernel = (*Kernel)(nil)
+	_ kernel.Loser  = (*Kernel)(nil)
+)
 
 // Open claims the table, each family by itself. It fails if no family could be
 // claimed; the error unwraps to the *kernel.Error of each. A family that

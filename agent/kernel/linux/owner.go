@@ -32,7 +32,7 @@ type owner struct {
 	vifs [mroute.MaxVIFs]int
 
 	// early are upcalls that were read when the table was adopted, for Watch.
-	early kernel.Upcalls
+	early []mroute.Upcall
 
 	noGetRoute bool // the kernel has no RTM_GETROUTE for this family
 }

@@ -78,7 +78,7 @@ func upcallReader(o *owner) func(context.Context, chan<- kernel.Event) error {
 	o.early = nil
 	return func(ctx context.Context, events chan<- kernel.Event) error {
 		if len(early) > 0 {
-			if !send(ctx, events, early) {
+			if !send(ctx, events, kernel.Upcalls{List: early, Read: time.Now()}) {
 				return nil
 			}
 			early = nil
@@ -99,15 +99,25 @@ func upcallReader(o *owner) func(context.Context, chan<- kernel.Event) error {
 			case errno != 0:
 				return fmt.Errorf("%v upcalls: %w", family, errno)
 			}
-			if ups := decodeUpcalls(rx, n, decode); len(ups) > 0 && !send(ctx, events, ups) {
+			read := time.Now()
+			if ups := decodeUpcalls(rx, n, decode); len(ups) > 0 && !send(ctx, events, kernel.Upcalls{List: ups, Read: read}) {
 				return nil
 			}
 		}
 	}
 }
 
-func decodeUpcalls(rx *mmsg, n int, decode func([]byte) (uapi.Upcall, bool)) kernel.Upcalls {
-	ups := make(kernel.Upcalls, 0, n)
+// UpcallsLost implements [kernel.Loser]: what the receive buffer had no room for.
+func (k *Kernel) UpcallsLost(f mroute.Family) uint32 {
+	o := k.owner(f)
+	if o.file == nil {
+		return 0
+	}
+	return drops(o.fd)
+}
+
+func decodeUpcalls(rx *mmsg, n int, decode func([]byte) (uapi.Upcall, bool)) []mroute.Upcall {
+	ups := make([]mroute.Upcall, 0, n)
 	for i := range n {
 		b, _ := rx.msg(i)
 		if u, ok := decode(b); ok {

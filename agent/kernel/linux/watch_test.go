@@ -62,7 +62,7 @@ func (l *log) upcalls() (ups []mroute.Upcall) {
 	defer l.mu.Unlock()
 	for _, e := range l.events {
 		if u, ok := e.(kernel.Upcalls); ok {
-			ups = append(ups, u...)
+			ups = append(ups, u.List...)
 		}
 	}
 	return ups

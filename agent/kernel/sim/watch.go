@@ -39,7 +39,7 @@ func (k *Kernel) take() []kernel.Event {
 	}
 	for i := range k.upcalls {
 		if len(k.upcalls[i]) > 0 {
-			events = append(events, kernel.Upcalls(k.upcalls[i]))
+			events = append(events, kernel.Upcalls{List: k.upcalls[i]})
 			k.upcalls[i] = nil
 		}
 	}

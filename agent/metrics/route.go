@@ -1,0 +1,165 @@
+package metrics
+
+import (
+	"hash/maphash"
+	"strconv"
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// routes keep the accounts of routes. Those that have one keep it as long as their
+// rules are there.
+type routes struct {
+	most     int
+	accounts map[routeKey]*account
+	order    []routeKey // of accounts, as they came
+	others   int        // routes without
+}
+
+// routeKey tells a route from others: all rules of an object are one.
+type routeKey struct {
+	router string
+	ref    string
+	line   int
+}
+
+func keyOf(router string, o *mroute.Origin) routeKey { return routeKey{router, o.Ref, o.Line} }
+
+// name is the value of the label "route".
+func (k *routeKey) name() string {
+	if k.line == 0 {
+		return k.ref
+	}
+	return k.ref + ":" + strconv.Itoa(k.line)
+}
+
+// account is what is told of a route. Counts never fall: the kernel's begin anew
+// with each entry, and go with it.
+type account struct {
+	counted mroute.Counted
+	flows   int
+	last    time.Time // of the last packet; if there was none, since when the route is known
+	packet  bool      // there was one
+	here    bool
+}
+
+// look takes note of which routes there are.
+func (rs *routes) look(routers []Router) {
+	silent := map[string]bool{} // they do not answer: what they have is as it was
+	for _, a := range rs.accounts {
+		a.here = false
+	}
+	for i := range routers {
+		if routers[i].State.Snapshot == nil {
+			silent[routers[i].Name] = true
+		}
+	}
+	each(routers, func(k routeKey, _ time.Time) {
+		if a := rs.accounts[k]; a != nil {
+			a.here = true
+		}
+	})
+	order := rs.order[:0]
+	for _, k := range rs.order {
+		a := rs.accounts[k]
+		if !a.here && !silent[k.router] {
+			delete(rs.accounts, k)
+			continue
+		}
+		if order = append(order, k); a.here {
+			a.flows = 0
+		}
+	}
+	rs.order = order
+	seed, others := maphash.MakeSeed(), map[uint64]struct{}{}
+	each(routers, func(k routeKey, since time.Time) {
+		a := rs.accounts[k]
+		switch {
+		case a != nil && a.packet:
+		case a != nil:
+			if since.Before(a.last) {
+				a.last = since
+			}
+		case len(rs.accounts) < rs.most:
+			rs.accounts[k] = &account{last: since, here: true}
+			rs.order = append(rs.order, k)
+		default:
+			others[maphash.Comparable(seed, k)] = struct{}{}
+		}
+	})
+	rs.others = len(others)
+}
+
+// each calls f with the route of every rule, in force or not, and since when its
+// entry is there, if it has one.
+func each(routers []Router, f func(k routeKey, since time.Time)) {
+	for i := range routers {
+		snap := routers[i].State.Snapshot
+		if snap == nil {
+			continue
+		}
+		for j := range snap.Rules {
+			r := &snap.Rules[j]
+			f(keyOf(routers[i].Name, &r.Origin), snap.Time.Add(-r.Age))
+		}
+		for j := range snap.Pending {
+			if p := &snap.Pending[j]; p.Kind == mroute.PendingRoute {
+				f(keyOf(routers[i].Name, &p.Origin), snap.Time)
+			}
+		}
+	}
+}
+
+// of adds the accounts of origins to some.
+func (rs *routes) of(some []*account, router string, origins []mroute.Origin) []*account {
+	for i := range origins {
+		if a := rs.accounts[keyOf(router, &origins[i])]; a != nil {
+			some = append(some, a)
+		}
+	}
+	return some
+}
+
+// count takes what one of the route's entries has counted.
+func (a *account) count(e *mroute.EntryView, more mroute.Counted, first bool, now time.Time) {
+	if e.Kind != mroute.StopFilter {
+		a.flows++
+	}
+	a.counted.Packets += more.Packets
+	a.counted.Bytes += more.Bytes
+	a.counted.WrongIf += more.WrongIf
+	// The kernel's idle time begins anew with packets from wrong interfaces, and
+	// when the entry is replaced, so that alone it says nothing.
+	packets := more.Packets > more.WrongIf || first && e.Counters.Packets > e.Counters.WrongIf
+	if !packets || e.Counters.Idle < 0 {
+		return
+	}
+	if at := now.Add(-e.Counters.Idle); !a.packet || at.After(a.last) {
+		a.last, a.packet = at, true
+	}
+}
+
+// tell adds what there is of routes. Those of a router that does not answer are
+// left out.
+func (rs *routes) tell(fs families, routers []Router, now time.Time) {
+	times := make(map[string]time.Time, len(routers))
+	for i := range routers {
+		if snap := routers[i].State.Snapshot; snap != nil {
+			times[routers[i].Name] = snap.Time
+		}
+	}
+	for _, k := range rs.order {
+		at, ok := times[k.router]
+		if !ok {
+			continue
+		}
+		a, name := rs.accounts[k], k.name()
+		fs.add(routePackets, float64(a.counted.Packets), k.router, name)
+		fs.add(routeBytes, float64(a.counted.Bytes), k.router, name)
+		fs.add(routeWrong, float64(a.counted.WrongIf), k.router, name)
+		fs.add(routeIdle, max(0, at.Sub(a.last).Seconds()), k.router, name)
+		fs.add(routeFlows, float64(a.flows), k.router, name)
+	}
+	fs.add(omitted, float64(rs.others), "route")
+}
