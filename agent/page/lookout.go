@@ -8,8 +8,11 @@ import (
 )
 
 const (
-	// between is the least time from one look for findings to the next.
-	between = 10 * time.Second
+	// between is the least time from one look for findings to the next. It watches
+	// all packets of multicast for two seconds, which costs a busy node something.
+	between = 30 * time.Second
+	// maxFindings is how many findings are shown.
+	maxFindings = 50
 	// lookTime is how long one may take.
 	lookTime = time.Minute
 )
@@ -17,7 +20,26 @@ const (
 // Findings is what /api/findings answers.
 type Findings struct {
 	diagnose.Report
-	Error string `json:"error,omitempty"` // why nothing is known, as a sentence
+	Omitted int    `json:"omitted,omitempty"` // findings that are left out
+	Error   string `json:"error,omitempty"`   // why nothing is known, as a sentence
+}
+
+// severities are all, the worst first.
+var severities = []diagnose.Severity{diagnose.Broken, diagnose.Risk, diagnose.Note}
+
+// shorten leaves the worst findings, as many as people look at; of those that are
+// as bad the ones that a packet meets first.
+func (f *Findings) shorten() {
+	worst := make([]diagnose.Finding, 0, len(f.Findings))
+	for _, severity := range severities {
+		for i := range f.Findings {
+			if f.Findings[i].Severity == severity {
+				worst = append(worst, f.Findings[i])
+			}
+		}
+	}
+	f.Omitted = max(0, len(worst)-maxFindings)
+	f.Findings = worst[:len(worst)-f.Omitted]
 }
 
 // lookout looks for findings, for all who ask.
@@ -53,9 +75,7 @@ func (l *lookout) look(ctx context.Context) (*Findings, error) {
 	if err != nil {
 		now.Error = err.Error()
 	}
-	if now.Findings == nil {
-		now.Findings = []diagnose.Finding{}
-	}
+	now.shorten()
 	if now.Time.IsZero() {
 		now.Time = time.Now()
 	}

@@ -371,6 +371,20 @@ func TestFindings(t *testing.T) {
 	})
 }
 
+// Of many findings the worst are shown.
+func TestManyFindings(t *testing.T) {
+	h := New(Options{Examine: func(context.Context) (r diagnose.Report, _ error) {
+		for i := range 200 {
+			r.Findings = append(r.Findings, diagnose.Finding{ID: "no_packets", Severity: severities[2-i%3], Text: fmt.Sprint(i)})
+		}
+		return r, nil
+	}})
+	f := decode[Findings](t, get(h, "/api/findings"))
+	if len(f.Findings) != maxFindings || f.Omitted != 150 || f.Findings[0].Text != "2" || f.Findings[49].Severity != diagnose.Broken {
+		t.Errorf("%d findings, %d more; the first %+v", len(f.Findings), f.Omitted, f.Findings[0])
+	}
+}
+
 func TestServe(t *testing.T) {
 	l, err := Listen(t.Context(), net.ListenConfig{}, "127.0.0.1:0")
 	if err != nil {

@@ -88,6 +88,15 @@ func TestPage(t *testing.T) {
 		}
 	})
 
+	t.Run("findings", func(t *testing.T) {
+		if !netlab.Poll(deadline, func() bool {
+			found := l.text("#findings")
+			return strings.Contains(found, "239.1.1.3") && strings.Contains(found, "later")
+		}) {
+			t.Errorf("nothing is said of the rule that waits for an interface:\n%s", l.text("#doctor"))
+		}
+	})
+
 	l.shot("light", scheme("light"))
 	l.shot("dark", scheme("dark"))
 	l.shot("narrow", scheme("light"), chromedp.EmulateViewport(390, 844))

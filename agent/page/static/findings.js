@@ -12,18 +12,18 @@ function about(f) {
   return words.join(" ");
 }
 
+// finding is one, whose evidence and cure are to be opened, unless packets are lost by it.
 function finding(f) {
-  const item = el("li", `finding ${f.severity in severities ? f.severity : "note"}`);
-  const title = el("p", "", el("strong", "severity", severities[f.severity] ?? f.severity), " ");
+  const title = el("summary", "", el("strong", "severity", severities[f.severity] ?? f.severity), " ");
   const where = about(f);
   if (where) title.append(el("span", "mono where", where), " ");
   title.append(f.text);
-  item.append(title);
-  const more = [...(f.evidence ?? [])];
-  if (more.length) item.append(el("pre", "evidence", more.join("\n")));
-  if (f.fix?.length) item.append(el("pre", "fix", f.fix.join("\n")));
-  if (f.doc) item.append(el("p", "dim", `More in ${f.doc}`));
-  return item;
+  const more = el("details", "", title);
+  more.open = f.severity === "broken";
+  if (f.evidence?.length) more.append(el("pre", "evidence", f.evidence.join("\n")));
+  if (f.fix?.length) more.append(el("pre", "fix", f.fix.join("\n")));
+  if (f.doc) more.append(el("p", "dim", `More in ${f.doc}`));
+  return el("li", `finding ${f.severity in severities ? f.severity : "note"}`, more);
 }
 
 let drawn = "";
@@ -37,6 +37,7 @@ export function updateFindings(answer) {
   if (answer.error) words.push(`Nothing is known: ${answer.error}.`);
   else if (answer.blind) words.push("Little is known, as the router does not answer.");
   else if (answer.findings.length === 0) words.push("Nothing was found that keeps packets from their way.");
+  if (answer.omitted) words.push(`And ${format.count(answer.omitted)} more, which smcroutectl doctor tells.`);
   const none = byId("doctor-none");
   setText(none, [...words, ...unseen].join(" "));
   none.hidden = none.textContent === "";

@@ -7,7 +7,7 @@ import { updateFindings } from "./findings.js";
 import { updateLinks } from "./links.js";
 import { stateNames, states, Streams } from "./streams.js";
 
-const findingsPause = 15_000, retryPause = 2_000; // milliseconds
+const findingsPause = 30_000, retryPause = 2_000; // milliseconds
 
 const streams = new Streams();
 const wish = readWish();
