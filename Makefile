@@ -31,7 +31,7 @@ export CGO_ENABLED := 0
 export GOFLAGS := $(strip -buildvcs=false -trimpath -tags=grpcnotrace $(GOFLAGS))
 
 BARE_METAL := ./cmd/smcrouted ./cmd/smcroutectl ./cmd/smcroute-keeper
-KUBERNETES := ./cmd/smcroute-agent ./cmd/smcroute-controller ./cmd/smcroute-probe ./cmd/mcast
+KUBERNETES := ./cmd/smcroute-agent ./cmd/smcroute-controller ./cmd/smcroute-probe ./cmd/mcast ./cmd/kubectl-multicast
 
 MODULE  := github.com/smcroute/kube-smcroute
 NETLAB  := $(MODULE)/test/netlab

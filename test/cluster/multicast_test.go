@@ -84,7 +84,7 @@ func TestKubectlMulticast(t *testing.T) {
 	for _, n := range s.Nodes {
 		match(out, `^`+n.Name+` +studio/seen +`+source+` +232.7.7.7 +eth1 +\S+ +programmed +[1-9][0-9.]* +[1-9]`)
 	}
-	out, _, err = s.multicast("operator", "flows", "-A", "232.7.7.7", "--node", s.Nodes[1].Name, "-o", "json")
+	out, _, err = s.multicast("operator", "flows", "-n", place, "232.7.7.7", "--node", s.Nodes[1].Name, "-o", "json")
 	var flows struct{ Flows []struct{ Node, Kind string } }
 	if err != nil || json.Unmarshal([]byte(out), &flows) != nil || len(flows.Flows) != 1 || flows.Flows[0].Node != s.Nodes[1].Name || flows.Flows[0].Kind != "static" {
 		t.Errorf("%v: expected one flow of %s, found %s", err, s.Nodes[1].Name, out)
