@@ -292,5 +292,5 @@ func (c *Change) text(s Style) string {
 	if c.Reason != "" {
 		words = append(words, c.Reason)
 	}
-	return s.line(strings.Join(words, "  ")) + "\n"
+	return strings.TrimRight(s.line(strings.Join(words, "  ")), " ") + "\n"
 }
