@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
 // arrival looks where packets of the flow arrive, and goes on with those that do
@@ -46,7 +48,7 @@ func (w *walk) arrival() {
 // looked at as well: the link is a port, or the bridge before an input.
 func (w *walk) onTheWay(link string) bool {
 	if slices.ContainsFunc(w.inputs, func(name string) bool {
-		bridge, _ := w.before(name)
+		bridge, _ := w.bridgeBefore(name)
 		return bridge != nil && bridge.Name == link && link != name
 	}) {
 		return true
@@ -66,8 +68,7 @@ func (w *walk) flowsOf(seen []Seen) (flows []flow) {
 	for i := range seen {
 		add(flow{seen[i].Source, seen[i].Group})
 	}
-	for i := range w.After.Flows {
-		e := &w.After.Flows[i]
+	for _, e := range w.entries() {
 		if e.Source.IsZero() || !w.takes(e.Source.Addr(), e.Group.Addr(), e.IIF) || !within(e.Group, w.group) || !w.source.IsZero() && !within(e.Source, w.source) {
 			continue
 		}
@@ -77,6 +78,18 @@ func (w *walk) flowsOf(seen []Seen) (flows []flow) {
 		}
 	}
 	return flows
+}
+
+// entries are those of the kernel that may be of the flow.
+func (w *walk) entries() []*view.Flow {
+	if w.group.IsSingleIP() {
+		return w.after.single[w.group.Addr()]
+	}
+	all := make([]*view.Flow, len(w.After.Flows))
+	for i := range w.After.Flows {
+		all[i] = &w.After.Flows[i]
+	}
+	return all
 }
 
 func (w *walk) arrivesElsewhere(seen []Seen) {
@@ -91,8 +104,8 @@ func (w *walk) arrivesElsewhere(seen []Seen) {
 	if _, wrong, e := w.counted(flow{s.Source, s.Group}); e != nil && wrong > 0 {
 		f.Evidence = append(f.Evidence, fmt.Sprintf("the entry in the kernel counts %s from a wrong interface", plural(wrong, "packet")))
 	}
-	for i := range w.rules {
-		f.Evidence = append(f.Evidence, fmt.Sprintf("%s: from %s group %v", place(w.rules[i].Origin), w.rules[i].IIF, w.rules[i].Group))
+	for i := range w.ruling {
+		f.Evidence = append(f.Evidence, fmt.Sprintf("%s: from %s group %v", place(w.ruling[i].Origin), w.ruling[i].IIF, w.ruling[i].Group))
 	}
 	f.Fix = []string{
 		fmt.Sprintf("smcroutectl add %s %v %v %s", s.Link, s.Source, s.Group, w.outputs(w.inputs[0])),
@@ -113,8 +126,8 @@ func (w *walk) otherSource(seen []Seen) {
 	if _, _, e := w.counted(flow{s.Source, s.Group}); e != nil {
 		f.Evidence = append(f.Evidence, fmt.Sprintf("the kernel has a %s entry for (%v, %v)", e.Kind, s.Source, s.Group))
 	}
-	for i := range w.rules {
-		f.Evidence = append(f.Evidence, fmt.Sprintf("%s: the rule is for the source %v", place(w.rules[i].Origin), w.rules[i].Source))
+	for i := range w.ruling {
+		f.Evidence = append(f.Evidence, fmt.Sprintf("%s: the rule is for the source %v", place(w.ruling[i].Origin), w.ruling[i].Source))
 	}
 	f.Fix = []string{fmt.Sprintf("smcroutectl add %s %v %v %s", s.Link, s.Source, s.Group, w.outputs(s.Link))}
 	w.find(f)
@@ -227,7 +240,7 @@ func (w *walk) expressed(name string) {
 // forgotten looks for a bridge of this node that snoops before an interface, and
 // that nobody asks on: it forgets who joined.
 func (w *walk) forgotten(name string) {
-	bridge, port := w.before(name)
+	bridge, port := w.bridgeBefore(name)
 	if bridge == nil || !bridge.Bridge.Snooping || w.asks(bridge.Bridge) {
 		return
 	}
@@ -243,9 +256,9 @@ func (w *walk) forgotten(name string) {
 	})
 }
 
-// before finds the bridge of this node by which packets come to an interface,
+// bridgeBefore finds the bridge of this node by which packets come to an interface,
 // and its port that leads there.
-func (w *walk) before(name string) (bridge, port *Link) {
+func (w *walk) bridgeBefore(name string) (bridge, port *Link) {
 	l := w.links[name]
 	switch {
 	case l == nil:

@@ -45,6 +45,11 @@ type diagnosis struct {
 	report Report
 	links  map[string]*Link
 	used   map[string]bool // interfaces of flows that were examined
+
+	// By group, since there may be a hundred thousand of each.
+	rules         byGroup[view.Rule]
+	joins         byGroup[view.Membership]
+	after, before byGroup[view.Flow]
 }
 
 func (d *diagnosis) index() {
@@ -52,6 +57,43 @@ func (d *diagnosis) index() {
 	for i := range d.Links {
 		d.links[d.Links[i].Name] = &d.Links[i]
 	}
+	d.joins.add(d.Joined, func(m *view.Membership) view.Net { return m.Group })
+	if d.After != nil {
+		d.rules.add(d.After.Rules, func(r *view.Rule) view.Net { return r.Group })
+		d.joins.add(d.After.Joined, func(m *view.Membership) view.Net { return m.Group })
+		d.after.add(d.After.Flows, func(f *view.Flow) view.Net { return f.Group })
+	}
+	if d.Before != nil {
+		d.before.add(d.Before.Flows, func(f *view.Flow) view.Net { return f.Group })
+	}
+}
+
+// byGroup finds what is for a group.
+type byGroup[T any] struct {
+	single map[netip.Addr][]*T
+	wide   []*T // for many groups
+}
+
+func (b *byGroup[T]) add(all []T, group func(*T) view.Net) {
+	if b.single == nil {
+		b.single = map[netip.Addr][]*T{}
+	}
+	for i := range all {
+		if g := group(&all[i]); g.IsSingleIP() {
+			b.single[g.Addr()] = append(b.single[g.Addr()], &all[i])
+		} else {
+			b.wide = append(b.wide, &all[i])
+		}
+	}
+}
+
+// of lists what may be for all of a group, or groups: what is for single ones
+// first.
+func (b *byGroup[T]) of(g view.Net) []*T {
+	if !g.IsSingleIP() {
+		return b.wide
+	}
+	return slices.Concat(b.single[g.Addr()], b.wide)
 }
 
 // find adds a finding about the node.

@@ -16,7 +16,7 @@ func (w *walk) inbound() bool {
 		w.used[name] = true
 		fit = w.fit(name, "packets are expected on") || fit
 	}
-	for _, r := range w.rules {
+	for _, r := range w.ruling {
 		for _, name := range r.OIFs {
 			if name != r.IIF {
 				w.used[name] = true
@@ -68,7 +68,7 @@ func (w *walk) fit(name, why string) bool {
 
 // outputs are those of the rules on an interface, or a word for them.
 func (w *walk) outputs(iif string) string {
-	for _, r := range w.rules {
+	for _, r := range w.ruling {
 		if r.IIF == iif && len(r.OIFs) > 0 {
 			text := ""
 			for i, o := range r.OIFs {
@@ -90,17 +90,7 @@ func (w *walk) joined(link string) bool {
 		return m.If == link && within(m.Group, w.group) &&
 			(m.Source.IsZero() || w.source.IsZero() || within(m.Source, w.source))
 	}
-	for i := range w.Joined {
-		if is(&w.Joined[i]) {
-			return true
-		}
-	}
-	for i := range w.After.Joined {
-		if is(&w.After.Joined[i]) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.joins.single[w.group.Addr()], is)
 }
 
 // addressed says that an interface has no address to join with, if that is so.

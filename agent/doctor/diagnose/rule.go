@@ -32,10 +32,10 @@ func (w *walk) ruled() bool {
 	for i := range w.pending {
 		w.wait(&w.pending[i])
 	}
-	if len(w.rules) == 0 && len(w.pending) == 0 {
+	if len(w.ruling) == 0 && len(w.pending) == 0 {
 		w.noRule()
 	}
-	return len(w.rules) > 0
+	return len(w.ruling) > 0
 }
 
 func (w *walk) noRule() {

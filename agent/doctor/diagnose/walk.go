@@ -16,7 +16,7 @@ type walk struct {
 	asked         bool // for this flow: then nothing arriving is a fault
 	findings      []Finding
 
-	rules   []view.Rule // that take the flow, on any interface
+	ruling  []view.Rule // that take the flow, on any interface
 	pending []view.Pending
 	inputs  []string // interfaces of rules
 }
@@ -31,10 +31,9 @@ func (f flow) String() string { return fmt.Sprintf("(%v, %v)", f.source, f.group
 
 func (d *diagnosis) walkOf(source, group view.Net) *walk {
 	w := &walk{diagnosis: d, source: source, group: group}
-	for i := range d.After.Rules {
-		r := &d.After.Rules[i]
+	for _, r := range d.rules.of(group) {
 		if within(group, r.Group) && (source.IsZero() || r.Source.IsZero() || within(source, r.Source)) && !excepted(source, r.Except) {
-			w.rules = append(w.rules, *r)
+			w.ruling = append(w.ruling, *r)
 			if !slices.Contains(w.inputs, r.IIF) {
 				w.inputs = append(w.inputs, r.IIF)
 			}
@@ -114,7 +113,7 @@ func (w *walk) words() string {
 // takes reports whether a rule takes packets of a source on an interface; on
 // "" reports it for any.
 func (w *walk) takes(source, group netip.Addr, link string) bool {
-	return slices.ContainsFunc(w.rules, func(r view.Rule) bool {
+	return slices.ContainsFunc(w.ruling, func(r view.Rule) bool {
 		return (link == "" || r.IIF == link) && r.Group.Contains(group) &&
 			(r.Source.IsZero() || r.Source.Contains(source)) && !excepted(netOf(source), r.Except)
 	})
@@ -129,7 +128,7 @@ func (w *walk) covers(s *Seen) bool {
 // window, and of those how many by a wrong interface; entry is the one after it,
 // or nil.
 func (w *walk) counted(f flow) (packets, wrong uint64, entry *view.Flow) {
-	after, before := entryOf(w.After, f), entryOf(w.Before, f)
+	after, before := entryOf(&w.after, f), entryOf(&w.before, f)
 	if after == nil {
 		return 0, 0, nil
 	}
@@ -141,15 +140,10 @@ func (w *walk) counted(f flow) (packets, wrong uint64, entry *view.Flow) {
 }
 
 // entryOf finds the entry of a flow: (S,G), or else (*,G).
-func entryOf(s *view.State, f flow) *view.Flow {
+func entryOf(flows *byGroup[view.Flow], f flow) *view.Flow {
 	var native *view.Flow
-	if s == nil {
-		return nil
-	}
-	for i := range s.Flows {
-		e := &s.Flows[i]
+	for _, e := range flows.single[f.group] {
 		switch {
-		case e.Group.Addr() != f.group:
 		case e.Source.IsZero():
 			native = e
 		case e.Source.Addr() == f.source:
