@@ -77,7 +77,8 @@ func (c *cluster) state(ctx context.Context, a agentPod, f *draw.Filter) (*view.
 	return s, nil
 }
 
-// exec runs a program in an agent's pod and returns what it prints.
+// exec runs a program in an agent's pod and returns what it prints, even if it
+// fails. Its exit code is an exec.CodeExitError, unless it says why it failed.
 func (c *cluster) exec(ctx context.Context, a agentPod, command []string) ([]byte, error) {
 	core, err := corev1client.NewForConfig(c.config)
 	if err != nil {
@@ -106,9 +107,8 @@ func (c *cluster) exec(ctx context.Context, a agentPod, command []string) ([]byt
 		if line, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n"); line != "" {
 			err = errors.New(line)
 		}
-		return nil, err
 	}
-	return stdout.Bytes(), nil
+	return stdout.Bytes(), err
 }
 
 // bounded is a writer that takes only so many bytes more.

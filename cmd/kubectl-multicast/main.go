@@ -55,6 +55,7 @@ what they reported last.`,
 	root.SetErr(streams.ErrOut)
 	root.SetOut(streams.Out)
 	s.AddFlags(root.PersistentFlags())
+	root.AddCommand(newDoctor(s))
 	root.PersistentFlags().StringVar(&s.agentNamespace, "agent-namespace", "kube-smcroute", "Namespace of the agents")
 	for _, v := range sight.Verbs {
 		root.AddCommand(newSight(s, v))
