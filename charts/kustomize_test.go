@@ -101,6 +101,10 @@ func TestChartEqualsKustomize(t *testing.T) {
 			"resources: [config/default]\ncomponents: [config/pod-network-namespaces]",
 		},
 		{
+			"monitoring", "agent: {metrics: {enabled: true}}\nmetrics: {podMonitor: {enabled: true}, rules: {enabled: true}, dashboard: {enabled: true}}",
+			"resources: [config/default]\ncomponents: [config/monitoring]",
+		},
+		{
 			"another image", "image: {repository: registry.example/smcroute, tag: '7'}",
 			"resources: [config/default]\nimages: [{name: kube-smcroute, newName: registry.example/smcroute, newTag: '7'}]",
 		},

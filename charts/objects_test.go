@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -72,10 +73,11 @@ func untyped(t *testing.T, stream string) map[string]*unstructured.Unstructured 
 	return all
 }
 
-// strict reads the kinds of Kubernetes, and knows their fields.
+// strict reads the kinds of Kubernetes and of the Prometheus operator, and knows
+// their fields.
 var strict = func() runtime.Decoder {
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme, monitoringv1.AddToScheme} {
 		if err := add(s); err != nil {
 			panic(err) // kinds of two names, known at compile time
 		}
@@ -83,7 +85,7 @@ var strict = func() runtime.Decoder {
 	return serializer.NewCodecFactory(s, serializer.EnableStrict).UniversalDeserializer()
 }()
 
-// typed returns objects of Kubernetes' own types, by their names. An unknown
+// typed returns objects of these types, by their names. An unknown
 // field is an error.
 func typed(t *testing.T, stream string) map[string]runtime.Object {
 	t.Helper()

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -276,6 +277,50 @@ func TestNotes(t *testing.T) {
 		}
 		if route.GetNamespace() != test.want {
 			t.Errorf("with %q the route is in the namespace %s, want %s", test.values, route.GetNamespace(), test.want)
+		}
+	}
+}
+
+// Each threshold is in the alert that it is for, and labels are in all.
+func TestThresholds(t *testing.T) {
+	const metrics = "agent: {metrics: {enabled: true}}\n"
+	rules := func(values string) map[string]monitoringv1.Rule {
+		all := map[string]monitoringv1.Rule{}
+		r := mustInstall(t, metrics+"metrics: {rules: {enabled: true, "+values+"}}")
+		for _, g := range object[*monitoringv1.PrometheusRule](t, typed(t, r.Manifest), "PrometheusRule kube-smcroute").Spec.Groups {
+			for _, rule := range g.Rules {
+				all[rule.Alert] = rule
+			}
+		}
+		return all
+	}
+	before := rules("")
+	after := rules("streamIdleSeconds: 20, streamSeenWithin: 2h, wrongInterfaceRate: 0.5, vifTablePercent: 75, upcallsLost: 100, " +
+		"pendingIgnored: [no_interface], disabled: [SmcrouteKernelErrors], alertLabels: {team: media, severity: page}")
+	if before["SmcrouteKernelErrors"].Alert == "" || after["SmcrouteKernelErrors"].Alert != "" {
+		t.Error("SmcrouteKernelErrors is not there only if it is not disabled")
+	}
+	for alert, want := range map[string][2]string{
+		"SmcrouteStreamSilent": {
+			"smcroute_route_idle_seconds > 10\n  and\nincrease(smcroute_route_packets_total[1h]) > 0",
+			"smcroute_route_idle_seconds > 20\n  and\nincrease(smcroute_route_packets_total[2h]) > 0",
+		},
+		"SmcrouteWrongInterface": {
+			"rate(smcroute_route_wrong_interface_packets_total[5m]) > 1", "rate(smcroute_route_wrong_interface_packets_total[5m]) > 0.5",
+		},
+		"SmcrouteVIFTableNearlyFull": {"smcroute_vifs / smcroute_vifs_limit > 0.9", "smcroute_vifs / smcroute_vifs_limit > 0.75"},
+		"SmcrouteUpcallsLost":        {"increase(smcroute_upcalls_lost_total[5m]) > 0", "increase(smcroute_upcalls_lost_total[5m]) > 100"},
+		"SmcrouteRulesPending": {
+			`smcroute_pending_rules{cause!~"in_progress|no_match|flow_limit"} > 0`, `smcroute_pending_rules{cause!~"no_interface"} > 0`,
+		},
+	} {
+		if diff := cmp.Diff(want, [2]string{before[alert].Expr.StrVal, after[alert].Expr.StrVal}); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", alert, diff)
+		}
+	}
+	for name, rule := range after {
+		if diff := cmp.Diff(map[string]string{"team": "media", "severity": "page"}, rule.Labels); diff != "" {
+			t.Errorf("%s: labels (-want +got):\n%s", name, diff)
 		}
 	}
 }

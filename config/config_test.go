@@ -28,7 +28,11 @@ type kustomization struct {
 	Components []string         `json:"components,omitempty"`
 	Images     []map[string]any `json:"images,omitempty"`
 	Patches    []map[string]any `json:"patches,omitempty"`
+	ConfigMaps []map[string]any `json:"configMapGenerator,omitempty"`
 }
+
+// sources are files from which "make generate" makes others beside them.
+var sources = []string{"monitoring/rules.yaml"}
 
 // kustomizations returns the directories that are one, and what they say.
 func kustomizations(t *testing.T) map[string]kustomization {
@@ -67,7 +71,7 @@ func TestKustomizationsAreComplete(t *testing.T) {
 		}
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			name, _ := filepath.Rel(dir, path)
-			if err == nil && filepath.Ext(name) == ".yaml" && name != "kustomization.yaml" && !slices.Contains(k.Resources, name) {
+			if err == nil && filepath.Ext(name) == ".yaml" && name != "kustomization.yaml" && !slices.Contains(k.Resources, name) && !slices.Contains(sources, path) {
 				t.Errorf("%s: %s is in no list", dir, name)
 			}
 			return err
