@@ -48,6 +48,7 @@ func TestEnd(t *testing.T) {
 	}
 	tr.Close(ms(10))
 	tr.Add(in, ms(11), rtpOf(10))
+	tr.Add(in, ms(12), rtpOf(9))
 	for n := range int64(11) {
 		tr.Add(out, ms(20+n), rtpOf(uint16(n)))
 	}
@@ -71,6 +72,20 @@ func TestStart(t *testing.T) {
 	}
 	if h := tr.Report(links, routed).Streams[0].Hops[0]; h.In != 7 || h.Out != 7 || h.Other != 0 {
 		t.Errorf("got %+v, want 7 in and out, and nothing said of those before", h)
+	}
+}
+
+// A packet that is just like one of long ago is another one.
+func TestPatience(t *testing.T) {
+	tr := New()
+	for n := range int64(20) {
+		tr.Add(in, ms(1500*n), packetOf([]byte("hello"), 0))
+		tr.Add(out, ms(1500*n+900), packetOf([]byte("hello"), 0))
+	}
+	r := tr.Report(links, routed)
+	s := r.Streams[0]
+	if h := s.Hops[0]; h.In != 20 || h.Out != 20 || h.Other != 0 || s.At[0].Copies != 0 || r.Unseen.Alike != 0 {
+		t.Errorf("got %+v of %+v, want 20 in and out and no copies", h, s.At)
 	}
 }
 
