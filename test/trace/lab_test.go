@@ -34,6 +34,8 @@ type lab struct {
 	testing.TB
 	sender, node, receiver *netlab.NS
 	socket                 string
+
+	took time.Duration // time of processors that the last trace took
 }
 
 func newLab(t testing.TB) *lab {
@@ -118,6 +120,7 @@ func (l *lab) trace(send func(), args ...string) string {
 	if err := cmd.Wait(); err != nil {
 		l.Fatalf("smcroutectl trace: %v\n%s", err, errs)
 	}
+	l.took = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	l.Logf("smcroutectl trace %s\n%s%s", strings.Join(args, " "), errs, &out)
 	return out.String()
 }
