@@ -40,9 +40,11 @@ type typed struct {
 	value attribute
 }
 
-// list are the attributes inside, in order.
+// list are the attributes inside, in order; none if they make no sense.
 func (a attribute) list() (inside []typed) {
-	attrs, err := nl.ParseRouteAttr(a)
+	// The library panics at a last attribute that is not padded.
+	padding := make([]byte, -len(a)&(unix.RTA_ALIGNTO-1))
+	attrs, err := nl.ParseRouteAttr(append(a[:len(a):len(a)], padding...))
 	if err != nil {
 		return nil
 	}

@@ -97,6 +97,7 @@ func FuzzNetlink(f *testing.F) {
 	f.Add(make([]byte, 16))
 	f.Add(append(make([]byte, 16), 12, 0, 18, 0, 8, 0, 1, 0, 'b', 0, 0, 0))
 	f.Add(append(make([]byte, 8), 8, 0, 1, 128, 4, 0, 1, 128))
+	f.Add([]byte("00000000\t\x000000000")) // its last attribute is not padded
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_, _ = decodeLink(b)
 		_ = decodeMDB(b)

@@ -93,13 +93,9 @@ func decodeLink(m []byte) (rawLink, error) {
 	link.Up = head.Flags&unix.IFF_UP != 0
 	link.Carrier = head.Flags&unix.IFF_LOWER_UP != 0
 	link.Multicast = head.Flags&unix.IFF_MULTICAST != 0
-	attrs, err := nl.ParseRouteAttr(m[unix.SizeofIfInfomsg:])
-	if err != nil {
-		return link, fmt.Errorf("a message about interface %d: %w", link.Index, err)
-	}
-	for _, a := range attrs {
-		v := attribute(a.Value)
-		switch a.Attr.Type &^ unix.NLA_F_NESTED {
+	for _, a := range attribute(m[unix.SizeofIfInfomsg:]).list() {
+		v := a.value
+		switch a.kind {
 		case unix.IFLA_IFNAME:
 			link.Name = v.text()
 		case unix.IFLA_MTU:
