@@ -110,9 +110,9 @@ var (
 	helpEscapes  = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
 )
 
-// formatFloat writes whole numbers without an exponent.
+// formatFloat writes numbers that people can read without an exponent.
 func formatFloat(v float64) string {
-	if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+	if v == 0 || math.Abs(v) >= 1e-4 && math.Abs(v) < 1<<53 {
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	}
 	return strconv.FormatFloat(v, 'g', -1, 64)

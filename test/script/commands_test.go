@@ -72,6 +72,7 @@ func init() { // not a literal, because await refers to it
 		"lossy":       {"NS:IF [S G]", 1, runLossy},
 		"leaves":      {"NS:IF", 1, runLeaves},
 		"counters":    {"NS", 1, runCounters},
+		"metrics":     {"NS", 1, runMetrics},
 		"keeper":      {"NS stop|answers|SIGNAL", 2, runKeeper},
 		"foreign":     {"NS:IF S G NS:IF", 4, runForeign},
 		"left":        {"NS IF...", 1, runLeft},

@@ -42,6 +42,7 @@
 //	lossy NS:IF [S G]                 some are lost, and then they arrive again
 //	counters NS                       print smcroutectl -j show routes; no counter
 //	                                  is lower than at the call before
+//	metrics NS                        print what --metrics unix://$WORK/NS.metrics serves
 //	leaves NS:IF                      print who left groups since the first call
 //	members NS:IF                     print the groups joined there, "(S, G)"
 //	await [-not] REGEXP COMMAND...    repeat one of the commands above until it
