@@ -16,6 +16,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
@@ -130,6 +131,7 @@ func serve(ctx context.Context, o *options, config *rest.Config, log *slog.Logge
 		StatusInterval:   o.statusInterval,
 		CountersInterval: o.countersInterval,
 		Events:           o.statusEvents,
+		Metrics:          metrics.Registry,
 		Logger:           log,
 	})
 	if err != nil {

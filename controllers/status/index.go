@@ -44,7 +44,7 @@ func (x *Index) Set(report *v1alpha1.MulticastNodeState, now time.Time) map[Obje
 	node := report.Name
 	before := x.nodes[node]
 	x.nodes[node] = report
-	wasLate := before != nil && x.late(node, now)
+	wasLate := before != nil && x.Late(node, now)
 	switch s := &report.Status; {
 	case before == nil || s.NextReportTime.IsZero():
 		x.due[node] = s.NextReportTime.Time
@@ -52,7 +52,7 @@ func (x *Index) Set(report *v1alpha1.MulticastNodeState, now time.Time) map[Obje
 		x.due[node] = now.Add(s.NextReportTime.Sub(s.ReportTime.Time))
 	}
 	changes := map[Object]Change{}
-	revived := before != nil && wasLate != x.late(node, now)
+	revived := before != nil && wasLate != x.Late(node, now)
 	for o, state := range states(report) {
 		byNode := x.objects[o]
 		if byNode == nil {
@@ -127,9 +127,9 @@ func sameState(a, b *v1alpha1.ObjectState) bool {
 	return a.UID == b.UID && a.Generation == b.Generation && a.Reason == b.Reason && a.Message == b.Message
 }
 
-// late reports whether the next report of a node should have come. It is never
+// Late reports whether the next report of a node should have come. It is never
 // late if none is promised.
-func (x *Index) late(node string, now time.Time) bool {
+func (x *Index) Late(node string, now time.Time) bool {
 	next := x.due[node]
 	return !next.IsZero() && !now.Before(next)
 }

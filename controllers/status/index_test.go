@@ -19,13 +19,13 @@ func TestClockOfANode(t *testing.T) {
 			x.Set(r.DeepCopy(), at.Add(time.Minute)) // seen again
 		}
 		report(start)
-		if got, want := x.late("n1", start), skew < 0; got != want {
+		if got, want := x.Late("n1", start), skew < 0; got != want {
 			t.Errorf("skew %v: of the first report, all there is to go by is its time: late is %v, want %v", skew, got, want)
 		}
 		at := start.Add(5 * time.Minute)
 		report(at)
 		for after, want := range map[time.Duration]bool{0: false, 10*time.Minute - time.Second: false, 10 * time.Minute: true} {
-			if got := x.late("n1", at.Add(after)); got != want {
+			if got := x.Late("n1", at.Add(after)); got != want {
 				t.Errorf("skew %v: %v after the second report late is %v, want %v", skew, after, got, want)
 			}
 		}

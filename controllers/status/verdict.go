@@ -99,7 +99,7 @@ func (v *verdict) node(n *Node, meta *metav1.ObjectMeta, reports *Index, state *
 	case report == nil:
 		fail(v1alpha1.ReasonNodeNotReporting, "no agent has reported from the node")
 		return
-	case reports.late(n.Name, now):
+	case reports.Late(n.Name, now):
 		fail(v1alpha1.ReasonNodeNotReporting, fmt.Sprintf("the agent is silent since %s; its next report was due before %s",
 			report.Status.ReportTime.UTC().Format(time.RFC3339), report.Status.NextReportTime.UTC().Format(time.RFC3339)))
 		return

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/ptr"
@@ -35,6 +36,9 @@ type Options struct {
 	// together; 0: 10,000. See [pace].
 	Events int
 
+	// Metrics gets those of nodes and routes; nil: nobody asks.
+	Metrics prometheus.Registerer
+
 	Logger *slog.Logger
 }
 
@@ -65,8 +69,13 @@ func Setup(mgr manager.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
-	// Nothing is written before all four have told what there is.
 	cache := mgr.GetCache()
+	if o.Metrics != nil {
+		if err := o.Metrics.Register(&collector{b, cache}); err != nil {
+			return err
+		}
+	}
+	// Nothing is written before all four have told what there is.
 	for _, src := range []source.TypedSource[status.Object]{
 		source.TypedKind(cache, &corev1.Node{}, b.allNodes()),
 		source.TypedKind(cache, &v1alpha1.MulticastNodeState{}, b.nodeStates()),
