@@ -42,6 +42,9 @@ type Options struct {
 	// none. It may be nil.
 	Read func() (success bool, at time.Time, ok bool)
 
+	// Ref is what people call what [mroute.Origin.Ref] names; nil: that.
+	Ref func(ref string) string
+
 	// Made is called when numbers were made, with how many rules and entries there
 	// were. It may be nil.
 	Made func(rows int)
@@ -71,7 +74,13 @@ type Collector struct {
 
 // New returns a collector that has asked nobody yet.
 func New(o Options) *Collector {
-	return &Collector{o: o, turn: make(chan struct{}, 1), places: map[string]*place{}, routes: routes{most: MaxRoutes, accounts: map[routeKey]*account{}}}
+	if o.Ref == nil {
+		o.Ref = func(ref string) string { return ref }
+	}
+	return &Collector{
+		o: o, turn: make(chan struct{}, 1), places: map[string]*place{},
+		routes: routes{most: MaxRoutes, ref: o.Ref, accounts: map[routeKey]*account{}},
+	}
 }
 
 // Families returns all metrics that have samples. Who asks while others do, or up

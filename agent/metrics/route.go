@@ -12,6 +12,7 @@ import (
 // rules are there.
 type routes struct {
 	most     int
+	ref      func(string) string
 	accounts map[routeKey]*account
 	order    []routeKey // of accounts, as they came
 	others   int        // routes without
@@ -27,11 +28,11 @@ type routeKey struct {
 func keyOf(router string, o *mroute.Origin) routeKey { return routeKey{router, o.Ref, o.Line} }
 
 // name is the value of the label "route".
-func (k *routeKey) name() string {
+func (rs *routes) name(k routeKey) string {
 	if k.line == 0 {
-		return k.ref
+		return rs.ref(k.ref)
 	}
-	return k.ref + ":" + strconv.Itoa(k.line)
+	return rs.ref(k.ref) + ":" + strconv.Itoa(k.line)
 }
 
 // account is what is told of a route. Counts never fall: the kernel's begin anew
@@ -154,7 +155,7 @@ func (rs *routes) tell(fs families, routers []Router, now time.Time) {
 		if !ok {
 			continue
 		}
-		a, name := rs.accounts[k], k.name()
+		a, name := rs.accounts[k], rs.name(k)
 		fs.add(routePackets, float64(a.counted.Packets), k.router, name)
 		fs.add(routeBytes, float64(a.counted.Bytes), k.router, name)
 		fs.add(routeWrong, float64(a.counted.WrongIf), k.router, name)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/meter"
 	"github.com/smcroute/kube-smcroute/agent/metrics"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
+	"github.com/smcroute/kube-smcroute/controllers/translate"
 )
 
 // routerMetrics are those that smcrouted has, of all routers of the node.
@@ -27,6 +29,7 @@ func (s *service) routerMetrics() prometheus.Collector {
 				}
 				return all
 			},
+			Ref:     func(ref string) string { return strings.TrimPrefix(ref, string(translate.RouteKind)+" ") },
 			Read:    s.agent.LastRead,
 			Made:    agent.GiveBackAfter,
 			Flows:   s.metricFlows,
