@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smcroute/kube-smcroute/test/bench/section"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
@@ -115,16 +116,16 @@ func TestInsert(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("before\n" + tableBegin + "old\n" + tableEnd + "after\n")
-	if err := insert(file, "new\n"); err != nil {
+	write("before\n" + tableBegin + "\nold\n" + tableEnd + "\nafter\n")
+	if err := section.Replace(file, tableBegin, tableEnd, "new\n"); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(file)
-	if want := "before\n" + tableBegin + "new\n" + tableEnd + "after\n"; err != nil || string(b) != want {
+	if want := "before\n" + tableBegin + "\nnew\n" + tableEnd + "\nafter\n"; err != nil || string(b) != want {
 		t.Errorf("got %q, %v", b, err)
 	}
 	write("no marks\n")
-	if err := insert(file, "new\n"); err == nil {
+	if err := section.Replace(file, tableBegin, tableEnd, "new\n"); err == nil {
 		t.Error("no error without marks")
 	}
 	// The page that "make bench" writes to has them.

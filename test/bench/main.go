@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/smcroute/kube-smcroute/test/bench/section"
 	"github.com/smcroute/kube-smcroute/test/interop/program"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
@@ -82,7 +83,7 @@ func run(o options) error {
 	if o.write == "" {
 		return nil
 	}
-	return insert(o.write, text)
+	return section.Replace(o.write, tableBegin, tableEnd, text)
 }
 
 // newBench is a run with the programs in dir, and those that are installed.

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"os"
 	"strings"
 	"time"
 )
@@ -151,20 +150,6 @@ func (b *bench) table(m machine, took time.Duration) string {
 
 // Marks around the table in a file.
 const (
-	tableBegin = "<!-- table: made by \"make bench\" -->\n"
-	tableEnd   = "<!-- end of table -->\n"
+	tableBegin = "<!-- table: made by \"make bench\" -->"
+	tableEnd   = "<!-- end of table -->"
 )
-
-// insert puts text between the marks of a file.
-func insert(file, text string) error {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	before, rest, ok := strings.Cut(string(b), tableBegin)
-	_, after, ok2 := strings.Cut(rest, tableEnd)
-	if !ok || !ok2 {
-		return fmt.Errorf("%s: expected the lines %q and %q", file, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
-	}
-	return os.WriteFile(file, []byte(before+tableBegin+text+tableEnd+after), 0o666)
-}

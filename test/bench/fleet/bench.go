@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 
+	"github.com/smcroute/kube-smcroute/test/bench/section"
 	"github.com/smcroute/kube-smcroute/test/fleet"
 	"github.com/smcroute/kube-smcroute/test/kubelab"
 	"github.com/smcroute/kube-smcroute/test/netlab"
@@ -82,11 +84,18 @@ func (b *bench) run() {
 	}{{"route for all made", -1, false}, {"route for all changed", -1, true}, {"route for a rack made", 0, false}} {
 		b.phase(c.name, func() { b.changes(c.name, c.in, c.old) })
 	}
-	b.print(os.Stdout)
 	if b.o.restart {
-		b.phases, b.times = nil, nil
 		b.phase("API server restarted", b.restart)
-		b.print(os.Stdout)
+	}
+	var text strings.Builder
+	b.print(&text)
+	fmt.Print(text.String())
+	if b.o.write == "" {
+		return
+	}
+	begin, end := fmt.Sprintf("<!-- %d agents: made by \"make fleet\" -->", b.o.agents), fmt.Sprintf("<!-- end of %d agents -->", b.o.agents)
+	if err := section.Replace(b.o.write, begin, end, text.String()); err != nil {
+		b.tb.Fatalf("%v", err)
 	}
 }
 

@@ -3,6 +3,7 @@
 // smcroute-controller. It prints tables, which docs/scale.md explains.
 //
 //	fleet -agents 1000 -routes 500
+//	fleet -agents 1000 -write docs/scale.md   and put them into that file
 package main
 
 import (
@@ -36,7 +37,7 @@ type options struct {
 	report               report.Mode
 	interval             time.Duration
 	controller           string
-	profile              string
+	profile, write       string
 }
 
 func main() {
@@ -51,6 +52,7 @@ func main() {
 	flag.Func("report", "the agents' --report (default Full)", o.report.Set)
 	flag.DurationVar(&o.interval, "report-interval", 5*time.Minute, "the agents' --report-interval")
 	flag.StringVar(&o.controller, "controller", "", "an argument of smcroute-controller, such as --counters-interval=1h")
+	flag.StringVar(&o.write, "write", "", "`file` to put the tables into, where it has a section for as many agents")
 	flag.StringVar(&o.profile, "profile", "", "a folder for CPU profiles of the API server, one of each phase, for \"go tool pprof\"")
 	flag.Parse()
 	if err := run(o); err != nil {
