@@ -29,12 +29,17 @@ type agent struct {
 	made    time.Time
 	traffic float64 // packets a second
 	missing bool    // an interface
+	slow    time.Duration
 	ledger  status.Ledger
 	asked   int
 	err     error
 }
 
 func (a *agent) Report(context.Context) (*v1alpha1.MulticastNodeStateStatus, error) {
+	a.mu.Lock()
+	slow := a.slow
+	a.mu.Unlock()
+	time.Sleep(slow)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.asked++

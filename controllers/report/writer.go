@@ -117,11 +117,12 @@ func (w *Writer) Start(ctx context.Context) error {
 
 // change plans a look at the source: soon, but so that what belongs together
 // comes together, the source is not busy with us, and reports keep their
-// distance.
+// distance, which is the most that a slow source has to wait: one that answered late
+// may have been kept by something else.
 func (w *Writer) change(now time.Time) {
 	at := latest(
 		now.Add(w.o.Coalesce/20),
-		w.looked.Add(max(w.o.Coalesce/10, 20*w.took)),
+		w.looked.Add(min(max(w.o.Coalesce/10, 20*w.took), w.o.Coalesce)),
 		w.wrote.Add(w.o.Coalesce),
 	)
 	if w.failure != "" && !w.lookAt.IsZero() {

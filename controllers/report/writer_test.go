@@ -55,6 +55,28 @@ func TestSoon(t *testing.T) {
 	})
 }
 
+// TestSoonAfterSlowAnswer: that the source took long once, as on a machine that is busy
+// while all of it starts, does not keep the next change.
+func TestSoonAfterSlowAnswer(t *testing.T) {
+	run(t, 1, Full, 0, func(t *testing.T, all *fleet) {
+		a := all.agents[0]
+		time.Sleep(10*interval + time.Minute)
+		a.mu.Lock()
+		a.slow = 5 * time.Second
+		a.mu.Unlock()
+		a.set(func() {})
+		time.Sleep(10 * time.Second)
+		a.mu.Lock()
+		a.slow = 0
+		a.mu.Unlock()
+		a.set(func() { a.missing = true })
+		time.Sleep(coalesce + time.Second)
+		if o := all.object("n000"); o.Status.Routes[0].Reason == v1alpha1.ReasonProgrammed {
+			t.Errorf("not told yet: %+v", o.Status)
+		}
+	})
+}
+
 // TestRestart: a new agent's counters go on where those of the one before were
 // at its end.
 func TestRestart(t *testing.T) {
