@@ -38,7 +38,11 @@ func (k *obliging) Watch(ctx context.Context, events chan<- kernel.Event) error 
 	for {
 		select {
 		case ev := <-k.asks:
-			events <- ev
+			select {
+			case events <- ev:
+			case <-ctx.Done():
+				return nil
+			}
 		case <-ctx.Done():
 			return nil
 		}
