@@ -161,5 +161,3 @@ replace google.golang.org/protobuf => google.golang.org/protobuf v1.36.12-0.2026
 replace github.com/google/gnostic-models => github.com/google/gnostic-models v0.7.0
 
 replace go.yaml.in/yaml/v3 => go.yaml.in/yaml/v3 v3.0.4
-
-replace sigs.k8s.io/kustomize/kyaml => sigs.k8s.io/kustomize/kyaml v0.21.1
