@@ -91,6 +91,10 @@ manifests: generate ## the same
 clean: ## remove what was built
 	rm -rf $(BIN) $(DIST)
 
+.PHONY: krew
+krew: go ## kubectl multicast for people's machines, and its manifest for krew, into dist/krew (KREW="-platforms linux/amd64")
+	$(GO) run ./hack/krew -version $(VERSION) -o $(DIST)/krew $(KREW)
+
 ##@ Test
 
 .PHONY: test
