@@ -35,23 +35,27 @@ func modules(t *testing.T, file string) map[string]string {
 	return versions
 }
 
-// What the operator and the Kubernetes of its tests have in common is compiled
-// once, but only if the versions are equal.
+// What the operator has in common with the Kubernetes of its tests, and with
+// promtool, is compiled once, but only if the versions are equal.
 func TestKubeboxModules(t *testing.T) {
-	const file = "../kubebox/go.mod"
-	kubebox := modules(t, file)
-	shared := 0
-	for path, version := range modules(t, "../../go.mod") {
-		other, ok := kubebox[path]
-		if !ok {
-			continue
+	for file, cost := range map[string]string{
+		"../kubebox/go.mod":    "about 15 minutes",
+		"../monitoring/go.mod": "about two minutes",
+	} {
+		others := modules(t, file)
+		shared := 0
+		for path, version := range modules(t, "../../go.mod") {
+			other, ok := others[path]
+			if !ok {
+				continue
+			}
+			shared++
+			if other != version {
+				t.Errorf("%s is %s in go.mod and %s in %s: give both the same version, or everything above it compiles twice (%s)", path, version, other, file, cost)
+			}
 		}
-		shared++
-		if other != version {
-			t.Errorf("%s is %s in go.mod and %s in hack/kubebox/go.mod: give both the same version, or everything above it compiles twice (about 15 minutes)", path, version, other)
+		if shared < 50 {
+			t.Errorf("only %d modules are in both go.mod and %s: expected most of them", shared, file)
 		}
-	}
-	if shared < 50 {
-		t.Errorf("only %d modules are in both go.mod and hack/kubebox/go.mod: expected most of them", shared)
 	}
 }
