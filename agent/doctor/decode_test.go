@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io/fs"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,6 +17,26 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/doctor/diagnose"
 	"github.com/smcroute/kube-smcroute/agent/view"
 )
+
+// What the programs here start in the background is called "exe" by the kernel.
+func TestProgramName(t *testing.T) {
+	const comm = "/proc/self/comm"
+	before, err := os.ReadFile(comm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(comm, []byte("exe"), 0); err != nil {
+		t.Fatal(err)
+	}
+	defer os.WriteFile(comm, before, 0)
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := programName(os.Getpid()), filepath.Base(path); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
 
 func TestCounters(t *testing.T) {
 	got := map[string]uint64{}

@@ -32,7 +32,16 @@ func programName(pid int) string {
 	if err != nil {
 		return "?"
 	}
-	return strings.TrimSpace(string(text))
+	name := strings.TrimSpace(string(text))
+	if name != "exe" {
+		return name
+	}
+	// Started by /proc/self/exe, as what runs in the background is.
+	path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return name
+	}
+	return strings.TrimSuffix(filepath.Base(path), " (deleted)")
 }
 
 // readOwners looks for programs with sockets that tables are owned by.
@@ -118,8 +127,9 @@ func (l *look) readReceivers() {
 	}
 	slices.SortFunc(l.Receivers, func(a, b diagnose.Receiver) int { return strings.Compare(a.Link, b.Link) })
 	var blind []string
+	outputs := l.outputs()
 	for index, nsid := range l.nsids {
-		if !behind[nsid] {
+		if !behind[nsid] && outputs[l.names[index]] {
 			blind = append(blind, l.names[index])
 		}
 	}
@@ -127,6 +137,28 @@ func (l *look) readReceivers() {
 		slices.Sort(blind)
 		l.unseen("receivers", fmt.Errorf("no program to be seen from here runs behind %s: root on the node sees those of pods", strings.Join(blind[:min(8, len(blind))], ", ")))
 	}
+}
+
+// outputs are the links that packets are to leave by, and the ports of those
+// that are bridges.
+func (l *look) outputs() map[string]bool {
+	outputs := map[string]bool{}
+	for i := range l.After.Rules {
+		for _, name := range l.After.Rules[i].OIFs {
+			outputs[name] = true
+		}
+	}
+	for i := range l.After.Flows {
+		for _, name := range l.After.Flows[i].OIFs {
+			outputs[name] = true
+		}
+	}
+	for i := range l.Links {
+		if x := &l.Links[i]; outputs[x.Master] {
+			outputs[x.Name] = true
+		}
+	}
+	return outputs
 }
 
 // readChildren looks for macvlan interfaces of a namespace on links of the node,

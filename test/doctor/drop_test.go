@@ -2,12 +2,14 @@ package doctor
 
 import (
 	"net/netip"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 
 	"github.com/smcroute/kube-smcroute/agent/doctor/diagnose"
+	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
@@ -25,6 +27,24 @@ func TestTableRule(t *testing.T) {
 			l.command(l.node, "ip", tt.family, "mrule", "add", "iif", "in", "lookup", "77", "priority", "50")
 			l.stream()
 			l.finds(l.examine(), is(diagnose.SentElsewhere), "to table 77", "ip "+tt.family+" mrule del priority 50")
+		})
+	}
+}
+
+// The kernel's own rule, which leads to the table of a router without -t, is not
+// to be deleted.
+func TestTableWithoutRule(t *testing.T) {
+	for _, tt := range []struct {
+		family string
+		to     mroute.SG
+	}{{"-4", four}, {"-6", six}} {
+		t.Run(tt.family, func(t *testing.T) {
+			l := newLab(t)
+			l.to = tt.to
+			l.start(l.rule()...)
+			l.startAs("other", []string{"-t", "77"}, l.rule()...)
+			l.stream()
+			l.finds(l.examineAll("-u", filepath.Join(l.dir, "other.sock"), l.to.Group.String()), is(diagnose.SentElsewhere), "ip "+tt.family+" mrule add iif in lookup 77")
 		})
 	}
 }

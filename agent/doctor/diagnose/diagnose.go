@@ -170,7 +170,7 @@ func (d *diagnosis) daemon() bool {
 			Fix: []string{
 				fmt.Sprintf("kill %d", other.PID),
 				"systemctl start smcrouted",
-				"# or let smcrouted have a table of its own: smcrouted -T 100",
+				"# or let smcrouted have a table of its own: smcrouted -t 100",
 			},
 		})
 	default:

@@ -89,6 +89,10 @@ func (w *walk) stopped(f flow, e *view.Flow, link string) {
 	w.find(finding)
 }
 
+// lastPriority is that of the rule that the kernel has made itself (net/ipv4/ipmr.c,
+// net/ipv6/ip6mr.c: 0x7fff). Those that are added without a priority come before it.
+const lastPriority = 0x7fff
+
 // ledElsewhere looks for a rule of the kernel that leads packets to a table that
 // is none of the router's.
 func (w *walk) ledElsewhere(f flow, link string) bool {
@@ -111,11 +115,19 @@ func (w *walk) ledElsewhere(f flow, link string) bool {
 		if r.Selector != "" {
 			what += " (" + r.Selector + ")"
 		}
+		fix := fmt.Sprintf("ip %s mrule del priority %d", family, r.Priority)
+		if w.After.Table != 0 && r.IIF == "" && r.Selector == "" {
+			// What another router, of table 0, lives by: it stays.
+			fix = fmt.Sprintf("ip %s mrule add iif %s lookup %d", family, link, w.After.Table)
+			if r.Priority < lastPriority {
+				fix += fmt.Sprintf(" priority %d", max(r.Priority-1, 0))
+			}
+		}
 		w.find(Finding{
 			ID: SentElsewhere, Severity: Broken, Link: link, Source: netOf(f.source), Group: netOf(f.group),
 			Text:     fmt.Sprintf("A rule of the kernel leads what arrives on %s to table %d, which is not the router's", link, r.Table),
 			Evidence: append(w.lines(f, link), "ip "+family+" mrule: "+what, "the entry in the kernel counts none of them"),
-			Fix:      []string{fmt.Sprintf("ip %s mrule del priority %d", family, r.Priority)},
+			Fix:      []string{fix},
 		})
 		return true
 	}
