@@ -81,6 +81,8 @@ func (m *merger) add(part *mroute.Snapshot, table uint32) {
 	s.Tables = append(s.Tables, table)
 	s.Rules = append(s.Rules, part.Rules...)
 	s.Pending = append(s.Pending, part.Pending...)
+	addCounts(&s.Flows, part.Flows)
+	s.Limits = addLimits(s.Limits, part.Limits)
 	since := s.Time.Sub(part.Time)
 	for _, list := range []struct{ to, from *[]mroute.EntryView }{{&s.Entries, &part.Entries}, {&s.Foreign, &part.Foreign}} {
 		for _, e := range *list.from {
