@@ -5,6 +5,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/smcroute/kube-smcroute/agent/draw"
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 )
 
@@ -23,6 +24,11 @@ func (s *settings) completeRoutes(c *cobra.Command, args []string, _ string) ([]
 // completeNodes completes the names of nodes that have reported.
 func (s *settings) completeNodes(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return s.names(c, "MulticastNodeState")
+}
+
+// completeFormat completes -o.
+func completeFormat(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{string(draw.JSON), string(draw.YAML), string(draw.Wide)}, cobra.ShellCompDirectiveNoFileComp
 }
 
 // names returns the names of objects, without getting all of the objects.

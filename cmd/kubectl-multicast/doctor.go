@@ -20,12 +20,17 @@ import (
 // errBroken makes the program end with 1; what is broken has been printed.
 var errBroken = errors.New("something is broken")
 
+// errBlind makes it end with 1, too.
+var errBlind = errors.New("no node could be looked at")
+
 // examiner is the verb doctor.
 type examiner struct {
 	*settings
 	nodes  []string
 	format string
 	during time.Duration
+	// timeout is how long an agent may take to answer, beside during.
+	timeout time.Duration
 }
 
 func newDoctor(s *settings) *cobra.Command {
@@ -45,6 +50,8 @@ is changed. See docs/doctor.md.`,
 	fs.StringSliceVar(&e.nodes, "node", nil, "Look at these nodes alone")
 	fs.StringVarP(&e.format, "output", "o", "", "Print as `FORMAT`: json, yaml or wide")
 	fs.DurationVar(&e.during, "for", doctor.DefaultFor, "How long each node observes packets")
+	fs.DurationVar(&e.timeout, "timeout", 30*time.Second, "How long an agent may take to answer, beside --for")
+	_ = c.RegisterFlagCompletionFunc("output", completeFormat)
 	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
 	return c
 }
@@ -70,8 +77,11 @@ func (e *examiner) examine(ctx context.Context, name string) error {
 	if err := report.print(e.Out, e.format); err != nil {
 		return err
 	}
-	if report.broken() {
+	switch {
+	case report.broken():
 		return errBroken
+	case report.blind():
+		return errBlind
 	}
 	return nil
 }
@@ -132,7 +142,14 @@ func (e *examiner) node(ctx context.Context, a agentPod, route *v1alpha1.Multica
 			command = append(command, s[0].String())
 		}
 	}
+	within := e.during + e.timeout
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
 	text, err := run(ctx, a, command)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		n.Problem = fmt.Sprintf("the agent %s has not answered for %v", a.name, within)
+		return n
+	}
 	var ended exec.CodeExitError
 	if err != nil && !errors.As(err, &ended) {
 		n.Problem = fmt.Sprintf("the agent %s: %v", a.name, err)
@@ -146,6 +163,11 @@ func (e *examiner) node(ctx context.Context, a agentPod, route *v1alpha1.Multica
 	// Where all rules were looked at, those of other routes are of no interest.
 	kept := n.Report.Findings[:0]
 	for _, f := range n.Report.Findings {
+		if f.ID == noRule && aboutPods(route) {
+			// Whether there should be one is the status' to say: see conditionFindings.
+			f.Severity, f.Fix = doctor.Note, []string{"kubectl get pods -o wide -n " + route.Namespace}
+			f.Text = "The node has no rule of the route, which is as it should be if no pod that it selects runs there"
+		}
 		if f.Group.IsZero() || len(groups) == 0 || overlaps(groups, f.Group) {
 			kept = append(kept, f)
 		}

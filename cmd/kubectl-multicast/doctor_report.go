@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"sigs.k8s.io/yaml"
 
@@ -38,6 +39,11 @@ func (r *routeReport) broken() bool {
 	return (&doctor.Report{Findings: r.Findings}).Broken()
 }
 
+// blind reports whether nothing is known of any node.
+func (r *routeReport) blind() bool {
+	return !slices.ContainsFunc(r.Nodes, func(n nodeReport) bool { return n.Report != nil })
+}
+
 func (r *routeReport) print(out io.Writer, format string) error {
 	switch format {
 	case "json":
@@ -53,7 +59,7 @@ func (r *routeReport) print(out io.Writer, format string) error {
 	}
 	wide := format == "wide"
 	text := "Route " + r.Route + "\n"
-	object := doctor.Report{Findings: r.Findings, Unseen: r.Unseen}
+	object := doctor.Report{Findings: r.Findings, Unseen: r.Unseen, Blind: true} // of nodes it says nothing
 	if len(r.Findings)+len(r.Unseen) > 0 {
 		text += object.Text(wide)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,7 +24,14 @@ const (
 	noNodeSelected = "no_node_selected"
 	noPodSelected  = "no_pod_selected"
 	isolated       = "network_policy"
+
+	noRule = "no_rule" // of smcroutectl
 )
+
+// aboutPods reports whether a node without a pod has no rule of the route.
+func aboutPods(r *v1alpha1.MulticastRoute) bool {
+	return r.Spec.From.Pods != nil || len(r.Spec.To) > 0 && !slices.ContainsFunc(r.Spec.To, func(to v1alpha1.RouteOutput) bool { return to.Pods == nil })
+}
 
 // conditionFindings tells of what the status says.
 func conditionFindings(r *v1alpha1.MulticastRoute) (found []doctor.Finding) {
@@ -45,7 +53,8 @@ func conditionFindings(r *v1alpha1.MulticastRoute) (found []doctor.Finding) {
 		}
 		if c.Type == "Accepted" {
 			f.ID = notAccepted
-		} else if c.Status == metav1.ConditionUnknown {
+		}
+		if c.Status == metav1.ConditionUnknown {
 			f.Severity = doctor.Risk // packets may well flow
 		}
 		for _, n := range r.Status.FailingNodes {

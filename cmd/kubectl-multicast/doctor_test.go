@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -68,6 +69,11 @@ func TestDoctor(t *testing.T) {
 	}{
 		{"healthy", nil, nil, `{"findings":[]}`, nil, nil, false},
 		{"node", nil, nil, lost, exec.CodeExitError{Err: errors.New("exit 1"), Code: 1}, []string{"ttl_too_low"}, true},
+		{"a node without a pod", nil, nil, `{"group":"239.1.1.1","findings":[{"id":"no_rule","severity":"broken","group":"239.1.1.1","text":"none","evidence":[],"fix":[]}]}`,
+			exec.CodeExitError{Err: errors.New("exit 1"), Code: 1}, []string{noRule}, false},
+		{"a node without a rule", func(r *v1alpha1.MulticastRoute) { r.Spec.To = []v1alpha1.RouteOutput{{Interface: "eth1"}} }, nil,
+			`{"group":"239.1.1.1","findings":[{"id":"no_rule","severity":"broken","group":"239.1.1.1","text":"none","evidence":[],"fix":[]}]}`,
+			exec.CodeExitError{Err: errors.New("exit 1"), Code: 1}, []string{noRule}, true},
 		{"another route's", func(r *v1alpha1.MulticastRoute) { r.Spec.Groups = []v1alpha1.Address{"239.2.0.0/16"} }, nil, lost, nil, nil, false},
 		{"no status", func(r *v1alpha1.MulticastRoute) { r.Status.Conditions = nil }, nil, `{"findings":[]}`, nil, []string{notAccepted}, false},
 		{"refused", func(r *v1alpha1.MulticastRoute) { r.Status.Conditions[0].Status = metav1.ConditionFalse }, nil, `{"findings":[]}`, nil, []string{notAccepted}, true},
@@ -99,7 +105,7 @@ func TestDoctor(t *testing.T) {
 				}
 				return []byte(tt.says), tt.err
 			}
-			r, err := c.diagnose(t.Context(), client.ObjectKeyFromObject(route), &examiner{during: time.Second}, run)
+			r, err := c.diagnose(t.Context(), client.ObjectKeyFromObject(route), &examiner{during: time.Second, timeout: time.Minute}, run)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -118,6 +124,9 @@ func TestDoctor(t *testing.T) {
 			}
 			if !slices.Equal(got, tt.want) || r.broken() != tt.broken {
 				t.Errorf("found %q, broken: %v; want %q, %v", got, r.broken(), tt.want, tt.broken)
+			}
+			if blind := slices.Contains(tt.want, "problem"); tt.want == nil && r.blind() || blind && !r.blind() {
+				t.Errorf("blind: %v", r.blind())
 			}
 			if len(r.Unseen) > 0 {
 				t.Errorf("not looked at: %v", r.Unseen)
@@ -138,6 +147,20 @@ func TestDoctor(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A node that does not answer is given up.
+func TestDoctorTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &examiner{during: 2 * time.Second, timeout: 30 * time.Second}
+		n := e.node(t.Context(), agentPod{node: "n1", name: "agent-n1"}, camera(), func(ctx context.Context, _ agentPod, _ []string) ([]byte, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		if want := "the agent agent-n1 has not answered for 32s"; n.Problem != want {
+			t.Errorf("problem %q, want %q", n.Problem, want)
+		}
+	})
 }
 
 // docs/doctor.md has the findings about objects.

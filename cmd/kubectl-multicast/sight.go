@@ -50,9 +50,7 @@ func newSight(s *settings, v sight.Verb) *cobra.Command {
 	}
 	fs.DurationVar(&l.timeout, "timeout", 10*time.Second, "How long an agent may take to answer")
 	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
-	_ = c.RegisterFlagCompletionFunc("output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return []string{string(draw.JSON), string(draw.YAML), string(draw.Wide)}, cobra.ShellCompDirectiveNoFileComp
-	})
+	_ = c.RegisterFlagCompletionFunc("output", completeFormat)
 	return c
 }
 
