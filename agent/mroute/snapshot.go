@@ -28,9 +28,9 @@ type RuleView struct {
 	Scopes   ScopeMask
 	Except   []netip.Prefix
 	IIF      string
-	OIFs     []string // in order of VIF
-	Counters Counters // of the entry with this very (S,G) or (*,G); zero if there is none
-	Age      time.Duration
+	OIFs     []string      // in order of VIF
+	Counters Counters      // of the entry with this very (S,G) or (*,G); zero if there is none
+	Age      time.Duration // of that entry; zero if there is none
 	Origin   Origin
 }
 

@@ -35,9 +35,13 @@ func list[From, To any](from []From, f func(*From) To) []To {
 
 func rule(r *mroute.RuleView) Rule {
 	source, group := match(r.Match)
+	t := traffic(&r.Counters, Seconds(r.Age))
+	if r.Age == 0 { // it has no entry of its own
+		t.Age, t.Idle = -1, -1
+	}
 	return Rule{
 		Source: source, Group: group, Except: nets(r.Except), IIF: r.IIF, OIFs: names(r.OIFs),
-		Origin: origin(&r.Origin), Traffic: traffic(&r.Counters, Seconds(r.Age)),
+		Origin: origin(&r.Origin), Traffic: t,
 	}
 }
 

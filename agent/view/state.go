@@ -64,7 +64,7 @@ type Traffic struct {
 	Packets uint64  `json:"packets"`
 	Bytes   uint64  `json:"bytes"`
 	WrongIf uint64  `json:"wrong_if"` // packets that arrived on another interface than the IIF; part of Packets
-	Age     Seconds `json:"age"`      // since it was installed, or found
+	Age     Seconds `json:"age"`      // since it was installed, or found; of a rule without an entry of its own it is unknown, as is Idle
 	Idle    Seconds `json:"idle"`     // since it was last used; unknown if there was no packet
 }
 

@@ -60,7 +60,7 @@ func TestDocument(t *testing.T) {
    "packets": 0,
    "bytes": 0,
    "wrong_if": 0,
-   "age": 0,
+   "age": null,
    "idle": null
   }
  ],
