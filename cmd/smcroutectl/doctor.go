@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,9 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/smcroute/kube-smcroute/agent/doctor"
+	"github.com/smcroute/kube-smcroute/agent/draw"
 	"github.com/smcroute/kube-smcroute/agent/ipc"
 	"github.com/smcroute/kube-smcroute/agent/view"
 )
@@ -31,9 +28,9 @@ const maxObservation = time.Hour
 // examine is the verb doctor.
 func examine(ctx context.Context, c *control, args []string) int {
 	o := doctor.Options{State: c.stateForDoctor}
-	format := ""
+	output := ""
 	flags := c.flags()
-	flags.StringVarP(&format, "output", "o", "", "Print as `FORMAT`: json, yaml or wide")
+	flags.StringVarP(&output, "output", "o", "", "Print as `FORMAT`: json, yaml or wide")
 	flags.DurationVar(&o.For, "for", doctor.DefaultFor, "Observe packets for this `TIME`")
 	words, code, goOn := c.parse(flags, args)
 	if !goOn {
@@ -43,13 +40,14 @@ func examine(ctx context.Context, c *control, args []string) int {
 		return code
 	}
 	o.Socket = c.socketPath()
-	err := pickFlow(&o, words)
+	format, err := draw.ParseFormat(output)
+	if err == nil {
+		err = pickFlow(&o, words)
+	}
 	switch {
 	case err != nil:
 	case o.For <= 0 || o.For > maxObservation:
 		err = fmt.Errorf("cannot observe for %v: expected more than 0, up to %v", o.For, maxObservation)
-	case format != "" && format != "json" && format != "yaml" && format != "wide":
-		err = fmt.Errorf("output format %q, expected json, yaml or wide", format)
 	}
 	if err != nil {
 		c.complain(sentence(err))
@@ -118,37 +116,14 @@ func (c *control) stateForDoctor(ctx context.Context) (*view.State, error) {
 	return s, nil
 }
 
-func printReport(out io.Writer, r *doctor.Report, format string) error {
-	if format != "json" && format != "yaml" {
-		_, err := io.WriteString(out, r.Text(format == "wide"))
-		return err
-	}
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if format == "yaml" {
-		if text, err = yamlOf(text); err != nil {
+func printReport(out io.Writer, r *doctor.Report, format draw.Format) error {
+	text := r.Text(format == draw.Wide)
+	if format == draw.JSON || format == draw.YAML {
+		var err error
+		if text, err = draw.Document(r, format); err != nil {
 			return err
 		}
 	}
-	_, err = out.Write(append(bytes.TrimRight(text, "\n"), '\n'))
+	_, err := io.WriteString(out, text)
 	return err
-}
-
-// yamlOf is JSON as YAML, with its keys in their order.
-func yamlOf(text []byte) ([]byte, error) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return nil, err
-	}
-	var plain func(*yaml.Node)
-	plain = func(n *yaml.Node) {
-		n.Style = 0
-		for _, inside := range n.Content {
-			plain(inside)
-		}
-	}
-	plain(&doc)
-	return yaml.Marshal(&doc)
 }
