@@ -105,13 +105,13 @@ type Phyint struct {
 
 // Origin tells where an intent comes from, for messages and status.
 type Origin struct {
-	Ref        string // file, or namespace/name of an object
+	Ref        string // file, "client", or kind and namespace/name of an object
 	Line       int    // line in the file, from 1; 0 if it is no file
 	Seq        int    // position in its layer: order of precedence
 	Generation int64  // of the object, if it is one
 }
 
-// String returns "file:line", "namespace/name@generation", or just Ref.
+// String returns "file:line", "MulticastRoute namespace/name@generation", or just Ref.
 func (o Origin) String() string {
 	switch {
 	case o.Line > 0:

@@ -123,7 +123,7 @@ type Limit struct {
 
 // Origin is where a rule comes from.
 type Origin struct {
-	Ref        string `json:"ref"`                  // file, "namespace/name" of an object, or "client"
+	Ref        string `json:"ref"`                  // file, "MulticastRoute namespace/name" or the like, or "client"
 	Line       int    `json:"line,omitempty"`       // in the file, from 1
 	Generation int64  `json:"generation,omitempty"` // of the object
 }
