@@ -71,6 +71,11 @@ func (l *looker) look(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if l.run.Filter.Name != "" && !l.all {
+		if err := c.tellRoute(ctx, l.run.Filter.Namespace, l.run.Filter.Name, l.ErrOut); err != nil {
+			return err
+		}
+	}
 	l.run.Stdin, l.run.Stdout, l.run.Style = l.In, l.Out, sight.Style()
 
 	why := "asked for with --reports"
