@@ -31,7 +31,10 @@ func (c *control) printScript(args []string) int {
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	c.stdout.Write(script)
+	if _, err := c.stdout.Write(script); err != nil {
+		c.complain("Failed writing the script: " + err.Error())
+		return 1
+	}
 	return 0
 }
 
