@@ -6,49 +6,41 @@ import (
 	"slices"
 	"time"
 
+	"github.com/smcroute/kube-smcroute/agent/engine"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
 // Snapshot returns the state of all tables as one: see [engine.Engine.Snapshot].
 func (r *Router) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot, error) {
-	others := r.others()
-	snap, err := r.first.Snapshot(ctx, counters)
-	if err != nil || len(others) == 0 {
-		return snap, err
-	}
-	m := newMerger(snap)
-	for _, b := range others {
-		part, err := b.engine.Snapshot(ctx, counters)
-		switch {
-		case ctx.Err() != nil:
-			return nil, err
-		case err == nil: // else it has just been closed
-			m.add(part, b.table)
-		}
-	}
-	m.sort()
-	return snap, nil
+	return r.together(ctx, func(e *engine.Engine, _ uint32) (*mroute.Snapshot, error) { return e.Snapshot(ctx, counters) })
 }
 
 // Digest returns what reports on all tables are made from: see [engine.Engine.Digest].
 func (r *Router) Digest(ctx context.Context, visit mroute.Visit) (*mroute.Snapshot, error) {
+	return r.together(ctx, func(e *engine.Engine, table uint32) (*mroute.Snapshot, error) {
+		if visit == nil || table == 0 {
+			return e.Digest(ctx, visit)
+		}
+		return e.Digest(ctx, func(now time.Time, entries []mroute.EntryView) {
+			for i := range entries {
+				entries[i].Table = table
+			}
+			visit(now, entries)
+		})
+	})
+}
+
+// together asks the engines of all tables and merges what they say. Of the router's own
+// table ask is told 0.
+func (r *Router) together(ctx context.Context, ask func(e *engine.Engine, table uint32) (*mroute.Snapshot, error)) (*mroute.Snapshot, error) {
 	others := r.others()
-	snap, err := r.first.Digest(ctx, visit)
+	snap, err := ask(r.first, 0)
 	if err != nil || len(others) == 0 {
 		return snap, err
 	}
 	m := newMerger(snap)
 	for _, b := range others {
-		there := visit
-		if visit != nil {
-			there = func(now time.Time, entries []mroute.EntryView) {
-				for i := range entries {
-					entries[i].Table = b.table
-				}
-				visit(now, entries)
-			}
-		}
-		part, err := b.engine.Digest(ctx, there)
+		part, err := ask(b.engine, b.table)
 		switch {
 		case ctx.Err() != nil:
 			return nil, err
