@@ -33,18 +33,6 @@ type Survey struct {
 	Stats  Stats
 }
 
-// Look listens for a while, or until ctx is done, and tells what passed.
-func Look(ctx context.Context, o Options, during time.Duration) (*Survey, error) {
-	c, err := Open(o)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, during)
-	defer cancel()
-	return c.Survey(ctx)
-}
-
 // Survey listens until ctx is done, and tells what passed since the capture was opened.
 func (c *Capture) Survey(ctx context.Context) (*Survey, error) {
 	type key struct {

@@ -36,9 +36,6 @@ type Packet struct {
 	Size int
 }
 
-// Fragment reports whether p is a part of a packet.
-func (p *Packet) Fragment() bool { return p.More || p.Offset > 0 }
-
 // Errors of [Decode], for errors.Is.
 var (
 	ErrShort   = errors.New("the packet ends within its headers")
