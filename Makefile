@@ -31,7 +31,8 @@ export CGO_ENABLED := 0
 export GOFLAGS := $(strip -buildvcs=false -trimpath -tags=grpcnotrace $(GOFLAGS))
 
 BARE_METAL := ./cmd/smcrouted ./cmd/smcroutectl ./cmd/smcroute-keeper
-KUBERNETES := ./cmd/smcroute-agent ./cmd/smcroute-controller ./cmd/smcroute-probe ./cmd/mcast ./cmd/kubectl-multicast
+KUBERNETES := ./cmd/smcroute-agent ./cmd/smcroute-controller ./cmd/smcroute-probe ./cmd/mcast
+PEOPLE     := ./cmd/kubectl-multicast
 
 MODULE  := github.com/smcroute/kube-smcroute
 NETLAB  := $(MODULE)/test/netlab
@@ -73,8 +74,8 @@ root:
 ##@ Build
 
 .PHONY: build
-build: go ## build the static binaries into bin/: daemon, client, keeper, and those for Kubernetes
-	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ $(BARE_METAL) $(KUBERNETES)
+build: go ## build the static binaries into bin/: daemon, client, keeper, those for Kubernetes, and the plug-in of kubectl
+	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ $(BARE_METAL) $(KUBERNETES) $(PEOPLE)
 
 .PHONY: build-bare-metal
 build-bare-metal: go ## build those for bare metal alone, which is much less to compile
