@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/smcroute/kube-smcroute/agent/conf"
@@ -73,8 +72,10 @@ func (a *Agent) document(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer GiveBackAfter(len(s.Rules) + len(s.Flows))
-	text, err := json.Marshal(s)
-	return string(text) + "\n", err
+	// About what a rule and a flow take. With too little the text is copied.
+	const perRow = 256
+	text, err := s.AppendJSON(make([]byte, 0, 4096+perRow*(len(s.Rules)+len(s.Flows))))
+	return string(append(text, '\n')), err
 }
 
 func (a *Agent) show(ctx context.Context, req ipc.Request) (string, error) {
