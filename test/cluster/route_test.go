@@ -73,6 +73,14 @@ func (s *system) packets(name string, n uint64) {
 	})
 }
 
+// packetsAtLeast waits until the nodes together have counted n packets.
+func (s *system) packetsAtLeast(name string, n uint64) {
+	s.t.Helper()
+	s.status(name, fmt.Sprintf("%d packets or more are counted", n), func(st v1alpha1.MulticastRouteStatus) bool {
+		return st.Counters != nil && uint64(st.Counters.Packets) >= n
+	})
+}
+
 // kernelPackets is how many packets of some flows the kernels of the nodes have
 // counted together.
 func (s *system) kernelPackets(of func(mroute.SG) bool) (n uint64) {
