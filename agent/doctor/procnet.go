@@ -144,7 +144,7 @@ func memberships(dir string) (joined []view.Membership, names map[int]string, er
 	found := func(index int, name string, group netip.Addr) {
 		names[index] = name
 		if group.IsMulticast() && !group.IsLinkLocalMulticast() && !group.IsInterfaceLocalMulticast() {
-			joined = append(joined, view.Membership{Group: view.Net{Prefix: netip.PrefixFrom(group, group.BitLen())}, If: name})
+			joined = append(joined, view.Membership{Group: view.NetOf(group), If: name})
 		}
 	}
 	four, err := os.ReadFile(dir + "igmp")

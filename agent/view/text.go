@@ -13,6 +13,14 @@ import (
 // The zero value stands for any source.
 type Net struct{ netip.Prefix }
 
+// NetOf is one address, or any source if a is the zero Addr.
+func NetOf(a netip.Addr) Net {
+	if !a.IsValid() {
+		return Net{}
+	}
+	return Net{netip.PrefixFrom(a, a.BitLen())}
+}
+
 // IsZero reports whether n is any source.
 func (n Net) IsZero() bool { return !n.IsValid() }
 
@@ -31,7 +39,7 @@ func (n Net) MarshalText() ([]byte, error) {
 func (n *Net) UnmarshalText(text []byte) error {
 	var a netip.Addr
 	if err := a.UnmarshalText(text); err == nil && a.IsValid() {
-		n.Prefix = netip.PrefixFrom(a, a.BitLen())
+		*n = NetOf(a)
 		return nil
 	}
 	if err := n.Prefix.UnmarshalText(text); err != nil {

@@ -13,7 +13,7 @@ import (
 func (w *walk) beyond(f flow, l *Link) {
 	if len(l.Children) > 0 {
 		w.find(Finding{
-			ID: MacvlanChild, Severity: Risk, Link: l.Name, Source: netOf(f.source), Group: netOf(f.group),
+			ID: MacvlanChild, Severity: Risk, Link: l.Name, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 			Text:     fmt.Sprintf("Macvlan interfaces on %s never hear what this node sends by it", l.Name),
 			Evidence: []string{fmt.Sprintf("on %s: %s", l.Name, list(l.Children))},
 			Fix:      []string{"# give the pods an interface of a bridge, or add the macvlan's network by another node: see docs/cni.md"},
@@ -51,7 +51,7 @@ func (w *walk) noMember(f flow, l *Link) bool {
 		return false
 	}
 	w.find(Finding{
-		ID: NoMember, Severity: Broken, Link: l.Name, Source: netOf(f.source), Group: netOf(f.group),
+		ID: NoMember, Severity: Broken, Link: l.Name, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 		Text:     fmt.Sprintf("%v leaves by the bridge %s, which snoops and knows nobody who joined: no port gets it", f, l.Name),
 		Evidence: []string{fmt.Sprintf("bridge mdb show dev %s: no member of %v, no router", l.Name, f.group), l.Name + ": multicast_snooping 1, and there is a querier"},
 		Fix:      []string{fmt.Sprintf("# the program behind %s must join %v; to see whether it did: bridge mdb show dev %s", l.Name, f.group, l.Name)},
@@ -76,7 +76,7 @@ func (w *walk) hears(f flow, r *Receiver) bool {
 	}
 	evidence := fmt.Sprintf("its rp_filter is %s, and its route to %v is by %s", mode, f.source, orWord(route, "none"))
 	w.find(Finding{
-		ID: ReceiverRPFilter, Severity: Broken, Link: r.Link, Source: netOf(f.source), Group: netOf(f.group),
+		ID: ReceiverRPFilter, Severity: Broken, Link: r.Link, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 		Text:     fmt.Sprintf("The receiver behind %s (%s) drops %v: it expects the source elsewhere than on %s", r.Link, r.Name, f, r.Inside),
 		Evidence: []string{evidence},
 		Fix:      []string{fmt.Sprintf("# in the receiver's namespace: ip route add %v/32 dev %s", f.source, r.Inside), fmt.Sprintf("# or: sysctl -w net.ipv4.conf.%s.rp_filter=2", r.Inside)},
@@ -87,7 +87,7 @@ func (w *walk) hears(f flow, r *Receiver) bool {
 // deaf says why nobody behind an output hears.
 func (w *walk) deaf(f flow, l *Link, behind []*Receiver) {
 	finding := Finding{
-		ID: ReceiverNotJoin, Severity: Broken, Link: l.Name, Source: netOf(f.source), Group: netOf(f.group),
+		ID: ReceiverNotJoin, Severity: Broken, Link: l.Name, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 		Text: fmt.Sprintf("No program behind %s joined %v, so none gets it", l.Name, f.group),
 		Fix:  []string{fmt.Sprintf("# the program must join %v on the interface where it comes; to try: mcast recv -i INTERFACE %v", f.group, f.group)},
 	}
@@ -95,7 +95,7 @@ func (w *walk) deaf(f flow, l *Link, behind []*Receiver) {
 		for i := range r.Joined {
 			if m := &r.Joined[i]; m.If != r.Inside && is(m, f) {
 				w.find(Finding{
-					ID: JoinedElsewhere, Severity: Broken, Link: r.Link, Source: netOf(f.source), Group: netOf(f.group),
+					ID: JoinedElsewhere, Severity: Broken, Link: r.Link, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 					Text:     fmt.Sprintf("The receiver behind %s (%s) joined %v on %s, and packets come by %s", r.Link, r.Name, f.group, m.If, r.Inside),
 					Evidence: []string{fmt.Sprintf("%s: %v is joined on %s, not on %s", r.Name, f.group, m.If, r.Inside)},
 					Fix:      []string{"# tell the program its interface: mcast recv -i " + r.Inside, fmt.Sprintf("# or in its namespace: ip route add %v/32 dev %s", f.group, r.Inside)},
@@ -113,7 +113,7 @@ func (w *walk) deaf(f flow, l *Link, behind []*Receiver) {
 		}
 		if limit, err := strconv.Atoi(r.Sysctls["ipv4.igmp_max_memberships"]); err == nil && !f.group.Is6() && four >= limit {
 			w.find(Finding{
-				ID: ReceiverLimit, Severity: Broken, Link: r.Link, Source: netOf(f.source), Group: netOf(f.group),
+				ID: ReceiverLimit, Severity: Broken, Link: r.Link, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 				Text:     fmt.Sprintf("The receiver behind %s (%s) joined as many groups as a socket may, and not %v", r.Link, r.Name, f.group),
 				Evidence: []string{fmt.Sprintf("%d groups are joined, net.ipv4.igmp_max_memberships = %d: a join beyond fails with ENOBUFS", four, limit)},
 				Fix:      []string{"# in the receiver's namespace: sysctl -w net.ipv4.igmp_max_memberships=100", "# or in the program: a socket for each 20 groups"},

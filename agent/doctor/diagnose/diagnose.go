@@ -15,7 +15,7 @@ const maxFlows = 1000
 func Diagnose(f *Facts) Report {
 	d := &diagnosis{Facts: f, report: Report{
 		Time: f.Time, Window: view.Seconds(f.Window),
-		Source: netOf(f.Source), Group: netOf(f.Group),
+		Source: view.NetOf(f.Source), Group: view.NetOf(f.Group),
 		Findings: []Finding{}, Unseen: slices.Clone(f.Unseen),
 	}}
 	d.index()
@@ -102,7 +102,7 @@ func (d *diagnosis) find(f Finding) { d.report.Findings = append(d.report.Findin
 // flows walks the way of each flow that was asked for.
 func (d *diagnosis) flows() {
 	if d.Group.IsValid() {
-		w := d.walkOf(netOf(d.Source), netOf(d.Group))
+		w := d.walkOf(view.NetOf(d.Source), view.NetOf(d.Group))
 		w.asked = true
 		w.walk()
 		d.report.Examined = 1

@@ -19,8 +19,8 @@ var (
 func healthy() *Facts {
 	state := func(packets uint64) *view.State {
 		return &view.State{
-			Rules: []view.Rule{{Source: netOf(source), Group: netOf(group), IIF: "in", OIFs: []string{"out"}, Origin: view.Origin{Ref: "a.conf", Line: 1}}},
-			Flows: []view.Flow{{Source: netOf(source), Group: netOf(group), Kind: view.Static, IIF: "in", OIFs: []string{"out"}, Traffic: view.Traffic{Packets: packets}}},
+			Rules: []view.Rule{{Source: view.NetOf(source), Group: view.NetOf(group), IIF: "in", OIFs: []string{"out"}, Origin: view.Origin{Ref: "a.conf", Line: 1}}},
+			Flows: []view.Flow{{Source: view.NetOf(source), Group: view.NetOf(group), Kind: view.Static, IIF: "in", OIFs: []string{"out"}, Traffic: view.Traffic{Packets: packets}}},
 		}
 	}
 	link := func(name string) Link {
@@ -55,7 +55,7 @@ func TestDiagnose(t *testing.T) {
 		}, []ID{ConntrackFull}, false},
 		{"XDP", func(f *Facts) {
 			f.After.Flows[0].Packets, f.Seen = 10, nil
-			f.Joined = []view.Membership{{Group: netOf(group), If: "in"}}
+			f.Joined = []view.Membership{{Group: view.NetOf(group), If: "in"}}
 			f.Links[0].Programs = []Program{{Kind: "xdp"}}
 		}, []ID{NoPackets, CNIDrop}, false},
 		{"no capture, and the entry counts", func(f *Facts) { f.Captured, f.Seen = false, nil }, nil, false},
@@ -92,7 +92,7 @@ func TestAllRules(t *testing.T) {
 	g := group
 	f.After.Rules, f.After.Flows = nil, nil
 	for range maxFlows + 5 {
-		f.After.Rules = append(f.After.Rules, view.Rule{Group: netOf(g), IIF: "in", OIFs: []string{"out"}})
+		f.After.Rules = append(f.After.Rules, view.Rule{Group: view.NetOf(g), IIF: "in", OIFs: []string{"out"}})
 		g = g.Next()
 	}
 	r := Diagnose(f)

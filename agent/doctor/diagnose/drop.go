@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
 // filterDrops looks for chains of netfilter that may have dropped a flow on its
@@ -42,7 +44,7 @@ func (w *walk) filterDrops(f flow, in, out string, hooks ...string) bool {
 	}
 	if n := w.Risen["conntrack drop"]; n > 0 {
 		w.find(Finding{
-			ID: ConntrackFull, Severity: Broken, Source: netOf(f.source), Group: netOf(f.group),
+			ID: ConntrackFull, Severity: Broken, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 			Text:     "The kernel's table of connections is full, and drops packets of new flows",
 			Evidence: []string{fmt.Sprintf("/proc/net/stat/nf_conntrack: drop rose by %d", n), fmt.Sprintf("net.netfilter.nf_conntrack_count = %s of %s", w.Sysctls["netfilter.nf_conntrack_count"], w.Sysctls["netfilter.nf_conntrack_max"])},
 			Fix:      []string{"sysctl -w net.netfilter.nf_conntrack_max=262144", fmt.Sprintf("# or leave the flow out: iptables -t raw -I PREROUTING -d %v -j NOTRACK", f.group)},
@@ -69,7 +71,7 @@ func (w *walk) filterDrops(f flow, in, out string, hooks ...string) bool {
 		fix = []string{"nft -a list ruleset", fmt.Sprintf("# and in each chain above that drops, before what does: ip%s daddr %v accept", map[bool]string{true: "6"}[f.group.Is6()], f.group)}
 	}
 	w.find(Finding{
-		ID: FirewallDrop, Severity: Broken, Link: link, Source: netOf(f.source), Group: netOf(f.group),
+		ID: FirewallDrop, Severity: Broken, Link: link, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 		Text:     fmt.Sprintf("%v %s %s, and a firewall drops it", f, way, link),
 		Evidence: append(w.lines(f, link), evidence...),
 		Fix:      fix,
@@ -134,7 +136,7 @@ func (w *walk) programDrops(f flow, name string, out bool) bool {
 		way, what = "egress", "is routed to"
 	}
 	w.find(Finding{
-		ID: CNIDrop, Severity: Broken, Link: name, Source: netOf(f.source), Group: netOf(f.group),
+		ID: CNIDrop, Severity: Broken, Link: name, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 		Text:     fmt.Sprintf("%v %s %s, and a program on it drops it: network plug-ins such as Cilium have programs that drop multicast", f, what, name),
 		Evidence: append(w.lines(f, name), fmt.Sprintf("on %s, %s: %s", name, way, list(names))),
 		Fix:      []string{fmt.Sprintf("tc -s filter show dev %s %s", name, way), "# use a network of the pods that passes multicast on: see docs/cni.md"},

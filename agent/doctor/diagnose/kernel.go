@@ -33,7 +33,7 @@ func (w *walk) routed(f flow) {
 	case w.filterDrops(f, link, "", "ingress", "prerouting"):
 	default:
 		w.find(Finding{
-			ID: DroppedInbound, Severity: Broken, Link: link, Source: netOf(f.source), Group: netOf(f.group),
+			ID: DroppedInbound, Severity: Broken, Link: link, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 			Text:     fmt.Sprintf("Packets of %v arrive on %s, and something drops them before they are routed", f, link),
 			Evidence: append(w.lines(f, link), "the entry in the kernel counts none of them"),
 			Fix: []string{
@@ -72,7 +72,7 @@ func (w *walk) lines(f flow, link string) (lines []string) {
 // stopped tells of an entry that stops a flow which a rule takes.
 func (w *walk) stopped(f flow, e *view.Flow, link string) {
 	finding := Finding{
-		ID: StopFilter, Severity: Broken, Link: link, Source: netOf(f.source), Group: netOf(f.group),
+		ID: StopFilter, Severity: Broken, Link: link, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 		Text:     fmt.Sprintf("An entry of the kernel stops %v, although a rule takes it", f),
 		Evidence: append(w.lines(f, link), fmt.Sprintf("the kernel has a stop filter for %v from %s", f, e.IIF)),
 		Fix:      []string{"smcroutectl flush", "smcroutectl -d show routes"},
@@ -124,7 +124,7 @@ func (w *walk) ledElsewhere(f flow, link string) bool {
 			}
 		}
 		w.find(Finding{
-			ID: SentElsewhere, Severity: Broken, Link: link, Source: netOf(f.source), Group: netOf(f.group),
+			ID: SentElsewhere, Severity: Broken, Link: link, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 			Text:     fmt.Sprintf("A rule of the kernel leads what arrives on %s to table %d, which is not the router's", link, r.Table),
 			Evidence: append(w.lines(f, link), "ip "+family+" mrule: "+what, "the entry in the kernel counts none of them"),
 			Fix:      []string{fix},
@@ -164,7 +164,7 @@ func (w *walk) damaged(f flow, link string) bool {
 		return false
 	}
 	w.find(Finding{
-		ID: BadChecksum, Severity: Broken, Link: link, Source: netOf(f.source), Group: netOf(f.group),
+		ID: BadChecksum, Severity: Broken, Link: link, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 		Text:     fmt.Sprintf("Packets of %v arrive on %s with headers that are damaged: their checksum is wrong", f, link),
 		Evidence: append(w.lines(f, link), fmt.Sprintf("%s rose by %d", name, w.Risen[name])),
 		Fix:      []string{"# at the sender, or what is before it: ethtool -K DEVICE tx off"},
@@ -189,7 +189,7 @@ func (w *walk) reversePath(f flow, link string, severity Severity) bool {
 		return false
 	}
 	finding := Finding{
-		ID: RPFilter, Severity: severity, Link: link, Source: netOf(f.source), Group: netOf(f.group),
+		ID: RPFilter, Severity: severity, Link: link, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 		Evidence: append(w.lines(f, link), fmt.Sprintf("net.ipv4.conf.all.rp_filter = %s, net.ipv4.conf.%s.rp_filter = %s: the higher counts", all, link, own)),
 		Fix:      []string{fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2", link), fmt.Sprintf("# or a route back: ip route add %v/32 dev %s", f.source, link)},
 	}

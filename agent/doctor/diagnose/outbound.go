@@ -21,7 +21,7 @@ func (w *walk) outbound(f flow, entry *view.Flow) {
 	}
 	if len(outputs) == 0 {
 		w.find(Finding{
-			ID: NoOutput, Severity: Broken, Source: netOf(f.source), Group: netOf(f.group), Link: entry.IIF,
+			ID: NoOutput, Severity: Broken, Source: view.NetOf(f.source), Group: view.NetOf(f.group), Link: entry.IIF,
 			Text:     fmt.Sprintf("%v arrives, and has no interface to leave by", f),
 			Evidence: []string{fmt.Sprintf("the entry in the kernel from %s has no outputs", entry.IIF)},
 			Fix:      []string{fmt.Sprintf("smcroutectl add %s %v %v OIF", entry.IIF, f.source, f.group)},
@@ -73,7 +73,7 @@ func (w *walk) lost(f flow, name string) {
 	case w.programDrops(f, name, true):
 	default:
 		w.find(Finding{
-			ID: DroppedOutbound, Severity: Broken, Link: name, Source: netOf(f.source), Group: netOf(f.group),
+			ID: DroppedOutbound, Severity: Broken, Link: name, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 			Text:     fmt.Sprintf("Packets of %v are routed to %s, and do not leave by it", f, name),
 			Evidence: []string{"the entry in the kernel counts them", "none was seen to leave by " + name},
 			Fix:      []string{"nft list ruleset # which chain of the hooks forward, postrouting or egress drops?", "tc -s qdisc show dev " + name},
@@ -93,7 +93,7 @@ func (w *walk) tooLow(f flow, name string, arrives *Seen, some bool) {
 		return
 	}
 	finding := Finding{
-		ID: TTLTooLow, Severity: Broken, Source: netOf(f.source), Group: netOf(f.group),
+		ID: TTLTooLow, Severity: Broken, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 		Text:     fmt.Sprintf("The sender %v sends with a TTL of %d: packets end at this node", f.source, arrives.TTLMin),
 		Evidence: []string{arrives.line()},
 		Fix: []string{
@@ -125,7 +125,7 @@ func (w *walk) tooLarge(f flow, name string, arrives *Seen) {
 		return
 	}
 	w.find(Finding{
-		ID: TooLarge, Severity: Broken, Link: name, Source: netOf(f.source), Group: netOf(f.group),
+		ID: TooLarge, Severity: Broken, Link: name, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 		Text:     fmt.Sprintf("Packets of %v have up to %d bytes, and %s takes %d: larger ones are lost, and nobody tells the sender", f, arrives.LargestB, name, l.MTU),
 		Evidence: []string{arrives.line(), fmt.Sprintf("%s: mtu %d", name, l.MTU), fmt.Sprintf("%s rose by %d", counter, w.Risen[counter])},
 		Fix:      []string{fmt.Sprintf("# smaller packets at the sender, or: ip link set dev %s mtu %d", name, arrives.LargestB)},
@@ -143,7 +143,7 @@ func (w *walk) translated(f flow, name string) bool {
 			continue
 		}
 		w.find(Finding{
-			ID: SourceTranslated, Severity: Broken, Link: name, Source: netOf(f.source), Group: netOf(f.group),
+			ID: SourceTranslated, Severity: Broken, Link: name, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
 			Text:     fmt.Sprintf("%v leaves by %s as from %v, this node: who joined for the source %v gets nothing", f, name, s.Source, f.source),
 			Evidence: []string{s.line(), "none leaves with its own source: a rule of the firewall masquerades"},
 			Fix: []string{

@@ -115,7 +115,7 @@ func (w *walk) words() string {
 func (w *walk) takes(source, group netip.Addr, link string) bool {
 	return slices.ContainsFunc(w.ruling, func(r view.Rule) bool {
 		return (link == "" || r.IIF == link) && r.Group.Contains(group) &&
-			(r.Source.IsZero() || r.Source.Contains(source)) && !excepted(netOf(source), r.Except)
+			(r.Source.IsZero() || r.Source.Contains(source)) && !excepted(view.NetOf(source), r.Except)
 	})
 }
 

@@ -18,7 +18,7 @@ func terminal(t *testing.T) (person, program *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
-		t.Skipf("no pseudoterminal: %v", err)
+		t.Skipf("needs pseudoterminals: run it where /dev/ptmx and /dev/pts are: %v", err)
 	}
 	t.Cleanup(func() { person.Close() })
 	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
@@ -30,7 +30,7 @@ func terminal(t *testing.T) (person, program *os.File) {
 	}
 	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
-		t.Skipf("no pseudoterminal: %v", err)
+		t.Skipf("needs pseudoterminals: run it where /dev/ptmx and /dev/pts are: %v", err)
 	}
 	t.Cleanup(func() { program.Close() })
 	if err := unix.IoctlSetWinsize(int(program.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 3, Col: 30}); err != nil {
