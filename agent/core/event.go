@@ -64,6 +64,9 @@ type (
 	// [State.Fork].
 	Follow struct{ intent *plan.Intent }
 
+	// SetSignposts says where rules of others lead packets.
+	SetSignposts struct{ Signposts mroute.Signposts }
+
 	// Look answers a [LookAgain].
 	Look struct{}
 )
@@ -80,6 +83,7 @@ func (Complete) isEvent()     {}
 func (SetInbound) isEvent()   {}
 func (Follow) isEvent()       {}
 func (Look) isEvent()         {}
+func (SetSignposts) isEvent() {}
 
 // Effect is something to do.
 type Effect interface{ isEffect() }
@@ -142,7 +146,8 @@ type (
 	Changed struct{}
 
 	// Crowd says that links have come or gone while more VIFs are wanted than a
-	// table has, or some are other tables' business: see [State.Demand].
+	// table has, or some are other tables' business, or packets are led away: see
+	// [State.Demand].
 	Crowd struct{}
 )
 

@@ -39,9 +39,9 @@ func (s *State) setInbound(ev SetInbound) []Effect {
 	return out
 }
 
-// crowd is for changed links.
+// crowd is for changed links, which may need another table, or be led away.
 func (s *State) crowd() []Effect {
-	if s.inbound.Limits() || len(s.res.WantVIFs()) > mroute.MaxVIFs {
+	if s.inbound.Limits() || s.signposts.Any() || len(s.res.WantVIFs()) > mroute.MaxVIFs {
 		return []Effect{Crowd{}}
 	}
 	return nil
@@ -50,6 +50,7 @@ func (s *State) crowd() []Effect {
 // Demand tells what VIFs are wanted for, on all links.
 func (s *State) Demand() mroute.Demand {
 	d := s.res.Demand()
+	d.Missed = s.missed()
 	for i := range d.Needs {
 		n := &d.Needs[i]
 		n.Here = slices.ContainsFunc(s.tables, func(t *table) bool {

@@ -27,6 +27,13 @@ func (s *State) problems() plan.Problems {
 		Rules: s.ruleProblems(),
 		VIFs:  s.vifs,
 	}
+	if s.signposts.Any() {
+		away := map[mroute.Family]map[int]plan.Problem{}
+		for _, t := range s.tables {
+			away[t.family] = s.away(t.family)
+		}
+		ps.Away = func(f mroute.Family) map[int]plan.Problem { return away[f] }
+	}
 	if g := &s.groups; g.failed > 0 || g.over || g.due() > 0 {
 		ps.Join = s.joinProblem
 	}

@@ -39,7 +39,9 @@ type State struct {
 	released bool // VIFs that were another program's may be nobody's now
 	seen     bool // links were read
 
-	inbound mroute.Inbound
+	inbound   mroute.Inbound
+	signposts mroute.Signposts
+
 	spreads bool // see Options
 
 	absent  map[mroute.Family]plan.Problem // families without a table
@@ -194,6 +196,8 @@ func (s *State) Step(ev Event, now time.Time) []Effect {
 	case Continue:
 		s.groups.called = false
 		s.work.later = s.groups.due() > 0
+	case SetSignposts:
+		s.setSignposts(ev.Signposts)
 	case Look:
 		out = s.lookAgainDue(now)
 	}

@@ -57,6 +57,10 @@ type Options struct {
 	// OnChange.
 	Spreads bool
 	OnCrowd func()
+
+	// OnRules is called when rules that lead packets to tables may have changed, like
+	// OnChange. It may be nil.
+	OnRules func()
 }
 
 // Engine is a running router.
@@ -194,6 +198,10 @@ func (e *Engine) event(ev kernel.Event) error {
 	switch ev := ev.(type) {
 	case kernel.LinksChanged:
 		return e.readLinks(ev.Gone)
+	case kernel.RulesChanged:
+		if e.o.OnRules != nil {
+			e.o.OnRules()
+		}
 	case kernel.Upcalls:
 		e.answer(ev)
 	}

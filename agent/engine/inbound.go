@@ -14,6 +14,11 @@ func (e *Engine) SetInbound(ctx context.Context, in mroute.Inbound, flows []mrou
 	return e.change(ctx, core.SetInbound{Inbound: in, Flows: flows})
 }
 
+// SetSignposts tells the engine where rules of others lead packets.
+func (e *Engine) SetSignposts(ctx context.Context, ss mroute.Signposts) error {
+	return e.change(ctx, core.SetSignposts{Signposts: ss})
+}
+
 // Follow has the engine want all that another one does at this moment: its
 // layers, and what clients changed. It returns when the kernel has it.
 func (e *Engine) Follow(ctx context.Context, leader *Engine) error {

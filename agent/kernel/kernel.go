@@ -77,7 +77,7 @@ type Observer interface {
 
 	// Watch sends events until ctx is done, and returns nil then. It blocks
 	// when events is not read; what the kernel drops meanwhile shows as a
-	// LinksChanged or as upcalls that come again.
+	// LinksChanged, a RulesChanged, or as upcalls that come again.
 	Watch(ctx context.Context, events chan<- Event) error
 }
 
@@ -95,7 +95,7 @@ type Kernel interface {
 	Observer
 }
 
-// Event is LinksChanged or Upcalls.
+// Event is LinksChanged, RulesChanged or Upcalls.
 type Event interface{ isEvent() }
 
 // LinksChanged says that Links would answer differently now, perhaps.
@@ -105,6 +105,9 @@ type LinksChanged struct {
 	Gone []int
 }
 
+// RulesChanged says that [Spreader.Rules] would answer differently now, perhaps.
+type RulesChanged struct{}
+
 // Upcalls are questions of the kernel, in order of arrival.
 type Upcalls struct {
 	List []mroute.Upcall
@@ -112,6 +115,7 @@ type Upcalls struct {
 }
 
 func (LinksChanged) isEvent() {}
+func (RulesChanged) isEvent() {}
 func (Upcalls) isEvent()      {}
 
 // Sentinels for errors.Is. Backends give them through *Error, whose Errno maps

@@ -37,6 +37,7 @@ type Rule struct {
 	Priority uint32 // packets meet low numbers first
 	Own      bool   // it bears the mark of this program; else it has been made by somebody else
 	Other    bool   // it asks for more than links, or does not just name a table
+	Void     bool   // nobody has ever had its table: packets pass it over
 }
 
 // Way is on which links a packet must come and go. Rules name links, whether they

@@ -16,6 +16,7 @@ const (
 	CauseLimit                         // more memberships are asked for than a router takes
 	CauseNoMatch                       // a wildcard output matches no interface, which is all that lacks
 	CauseFlowLimit                     // as many flows are learned as may be: idle ones make room, others are refused
+	CauseDiverted                      // a rule of somebody else leads packets to another table
 )
 
 var causeNames = [...]string{
@@ -30,6 +31,7 @@ var causeNames = [...]string{
 	CauseLimit:        "limit",
 	CauseNoMatch:      "no_match",
 	CauseFlowLimit:    "flow_limit",
+	CauseDiverted:     "diverted",
 }
 
 // String returns c as a word for labels of metrics and fields of documents, like

@@ -27,6 +27,10 @@ func (in *Inbound) Limits() bool { return in.Only != nil || len(in.Except) > 0 }
 type Demand struct {
 	Wanted int    // how many links want one, in one table for all
 	Needs  []Need // of the inbound links, in order of first mention; none if a table has room for all
+
+	// Missed are the links whose packets are wanted and led away, and why: see
+	// [Signpost].
+	Missed map[string]string
 }
 
 // Need is what packets that arrive on one link need.

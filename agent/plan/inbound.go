@@ -58,6 +58,16 @@ func (r *Resolver) Demand() mroute.Demand {
 	return d
 }
 
+// Arrivals are the links on which rules want packets, in order of first mention.
+func (r *Resolver) Arrivals() []mroute.Link {
+	order, _ := r.reach()
+	links := make([]mroute.Link, len(order))
+	for i, pos := range order {
+		links[i] = r.links[pos]
+	}
+	return links
+}
+
 // wantLimited is WantVIFs with a limit: the inbound links come first, then where
 // their packets go. Whoever has the rest of the links, too, gives VIFs to those
 // of which only memberships or phyint lines speak as far as there is room.

@@ -21,6 +21,7 @@ type Problem struct {
 type Problems struct {
 	Family func(mroute.Family) Problem         // why the family has no table; nil: both have
 	NoVIF  func(mroute.Family) map[int]Problem // why links lack a VIF that they need, by ifindex; nil: none does
+	Away   func(mroute.Family) map[int]Problem // why packets that arrive on links do not come, by ifindex; nil: all do
 	Rules  map[*mroute.Route]Problem           // of rules with an entry that was refused
 
 	// VIFs are the interface lists, to tell which rules learn sources though they
@@ -162,6 +163,10 @@ func (r *Resolver) missing(c claim, ps *Problems) Problem {
 	if ps.NoVIF != nil && len(why.said) == 0 && r.takesFrom(c.route.From) {
 		noVIF = ps.NoVIF(family)
 	}
+	var away map[int]Problem
+	if ps.Away != nil && len(why.said) == 0 {
+		away = ps.Away(family)
+	}
 	check := func(p mroute.IfPattern, lack mroute.Cause) {
 		if w := r.lacks(p); w.Reason != "" {
 			if r.partial() {
@@ -183,6 +188,13 @@ func (r *Resolver) missing(c claim, ps *Problems) Problem {
 		}
 	}
 	check(c.route.From, mroute.CauseNoInterface)
+	if len(away) > 0 {
+		for _, pos := range r.match(c.route.From) {
+			if r.takesAt(pos) && (c.layer == client || r.counts(c.layer, pos, c.route.Origin.Seq)) {
+				why.add(away[r.links[pos].Index])
+			}
+		}
+	}
 	for i, o := range c.route.To {
 		if c.keeps(i) {
 			check(o.If, mroute.CauseNoMatch)

@@ -30,7 +30,7 @@ func (r *Router) open(number int, links map[string]bool) error {
 	}
 	o := r.o
 	o.Kernel, o.Logger = k, r.o.Logger.With("table", table)
-	o.OnMRDisc, o.OnCrowd = nil, nil
+	o.OnMRDisc, o.OnCrowd, o.OnRules = nil, nil, nil
 	b := &beside{number: number, table: table, kernel: k, engine: engine.New(o), takes: links, ended: make(chan struct{})}
 	var ctx context.Context
 	ctx, b.cancel = context.WithCancel(r.run)

@@ -213,11 +213,11 @@ func (r *Router) tell(m move, full map[int]string) {
 	r.o.Logger.Log(context.Background(), core.LevelNotice, line, "moved", moved)
 }
 
-// tellLost logs for which links packets go to tables that are not the router's.
-func (r *Router) tellLost(lost map[string]string) {
+// tellMissed logs for which links packets go to tables that are not the router's.
+func (r *Router) tellMissed(missed map[string]string) {
 	links := map[string][]string{} // that are new, by reason
-	for _, link := range slices.Sorted(maps.Keys(lost)) {
-		if why := lost[link]; r.lost[link] != why {
+	for _, link := range slices.Sorted(maps.Keys(missed)) {
+		if why := missed[link]; r.missed[link] != why {
 			links[why] = append(links[why], link)
 		}
 	}
@@ -226,7 +226,10 @@ func (r *Router) tellLost(lost map[string]string) {
 		if n := len(links[why]) - 1; n > 0 {
 			who += fmt.Sprintf(" and %d more", n)
 		}
-		r.o.Logger.Warn(fmt.Sprintf("Packets that arrive on %s do not come to this router's table %d: %s", who, r.rules.Number(), why))
+		r.o.Logger.Warn(fmt.Sprintf("Packets that arrive on %s do not come to this router: %s", who, why))
 	}
-	r.lost = lost
+	if len(missed) == 0 && len(r.missed) > 0 {
+		r.o.Logger.Log(r.run, core.LevelNotice, "Packets that this router wants are not led away from it any more")
+	}
+	r.missed = missed
 }

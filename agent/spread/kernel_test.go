@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/smcroute/kube-smcroute/agent/keep"
+	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/spread"
 	"github.com/smcroute/kube-smcroute/test/netlab"
@@ -236,7 +237,57 @@ func TestForeignRules(t *testing.T) {
 	}
 }
 
-// Who removes rules of ours takes packets away: the next reload brings them back.
+// A rule of somebody else that leads packets of a link away, whenever it comes, has
+// the rules pending that want these, until it is gone; it stays as it is.
+func TestDiverted(t *testing.T) {
+	l := newLab(t)
+	l.links("n", 4)
+	l.link("lone")
+	l.start()
+	four, six := flow(mroute.IPv4, 1), flow(mroute.IPv6, 2)
+	l.set(anySource(four, "n1", "n0"), exact(six, "n1", "n0"), exact(flow(mroute.IPv4, 3), "n2", "n1"), exact(six, "n+", "lone"))
+	l.awaitPending()
+	away := func(link string, f mroute.Family, priority, table int) string {
+		return fmt.Sprintf("packets that arrive on %s do not come to the router: the %v rule of priority %d leads to table %d", link, f, priority, table)
+	}
+	c := l.host.Capture("xn0")
+	remove := l.foreign(5, "n1", 700)
+	l.awaitPending() // packets pass it over until somebody has the table
+	l.host.Send("xn1", packet(four))
+	c.Await(four, 1, soon)
+	other, err := linux.Open(linux.Options{NetNS: l.router.Path(), Table: 700})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	l.awaitPending(
+		"n1 diverted "+away("n1", mroute.IPv4, 5, 700),
+		"n1 diverted "+away("n1", mroute.IPv6, 5, 700),
+		"n+ diverted "+away("n1", mroute.IPv6, 5, 700))
+	l.host.Send("xn1", packet(four))
+	remove()
+	l.awaitPending()
+	later := mroute.SG{Source: flow(mroute.IPv4, 9).Source, Group: four.Group}
+	l.host.Send("xn1", packet(later))
+	c.Await(later, 1, soon)
+	if n := c.Count(four); n > 1 {
+		t.Errorf("%d packets left that were led away", n-1)
+	}
+
+	// All links, but for one that a rule before keeps, in IPv4.
+	l.foreign(20, "n2", 0xfd) // table 0 of IPv4, and in IPv6 none
+	remove = l.foreign(30, "", 700)
+	l.awaitPending(
+		"n1 diverted "+away("n1", mroute.IPv4, 30, 700),
+		"n1 diverted "+away("n1", mroute.IPv6, 30, 700),
+		"n+ diverted "+strings.Join([]string{
+			away("n0", mroute.IPv6, 30, 700), away("n1", mroute.IPv6, 30, 700), away("n2", mroute.IPv6, 30, 700), away("n3", mroute.IPv6, 30, 700),
+		}, "; "))
+	remove()
+	l.awaitPending()
+}
+
+// Who removes rules of ours takes packets away: they come back.
 func TestRemovedRulesComeBack(t *testing.T) {
 	l := newLab(t)
 	l.links("n", 36)
@@ -250,13 +301,9 @@ func TestRemovedRulesComeBack(t *testing.T) {
 	if len(rules) == 0 {
 		t.Fatal("no rules")
 	}
-	l.unrule()
-	if got := l.rules(); len(got) > 0 {
-		t.Fatalf("there are %v", got)
-	}
-	l.set(routes...)
-	if got := l.rules(); !slices.Equal(got, rules) {
-		t.Errorf("rules are %v, expected %v", got, rules)
+	for range 2 {
+		l.unrule()
+		netlab.Await(t, soon, func() bool { return slices.Equal(l.rules(), rules) }, "the same rules")
 	}
 	l.stream(flow(mroute.IPv4, 35), "n35", "n0").lost()
 }

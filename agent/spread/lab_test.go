@@ -36,11 +36,12 @@ type lab struct {
 	table        uint32
 
 	*spread.Router
-	stop func(give func(*spread.Router) error)
+	changes chan struct{} // has room for one
+	stop    func(give func(*spread.Router) error)
 }
 
 func newLab(t *testing.T) *lab {
-	return &lab{t: t, router: netlab.New(t), host: netlab.New(t)}
+	return &lab{t: t, router: netlab.New(t), host: netlab.New(t), changes: make(chan struct{}, 1)}
 }
 
 func (l *lab) link(name string) { l.router.Veth(name, l.host, "x"+name) }
@@ -63,7 +64,12 @@ func (l *lab) start() {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	r := spread.New(engine.Options{Kernel: k, Logger: slog.New(slog.NewTextHandler(l.t.Output(), nil))})
+	r := spread.New(engine.Options{Kernel: k, Logger: slog.New(slog.NewTextHandler(l.t.Output(), nil)), OnChange: func() {
+		select {
+		case l.changes <- struct{}{}:
+		default:
+		}
+	}})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
@@ -137,21 +143,47 @@ func (l *lab) rules() []string {
 	return all
 }
 
-// foreign adds a rule that is somebody else's, in both families.
-func (l *lab) foreign(priority int, iif string, table int) {
+// foreign adds a rule that is somebody else's, in both families. The function removes it.
+func (l *lab) foreign(priority int, iif string, table int) (remove func()) {
 	l.t.Helper()
-	err := l.router.Do(func() error {
-		for _, family := range []int{uapi.FamilyIPMR, uapi.FamilyIP6MR} {
-			r := netlink.NewRule()
-			r.Family, r.IifName, r.Table, r.Priority = family, iif, table, priority
-			if err := netlink.RuleAdd(r); err != nil {
-				return err
+	do := func(f func(*netlink.Rule) error) {
+		l.t.Helper()
+		err := l.router.Do(func() error {
+			for _, family := range []int{uapi.FamilyIPMR, uapi.FamilyIP6MR} {
+				r := netlink.NewRule()
+				r.Family, r.IifName, r.Table, r.Priority = family, iif, table, priority
+				if err := f(r); err != nil {
+					return err
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			l.t.Fatal(err)
 		}
-		return nil
-	})
-	if err != nil {
-		l.t.Fatal(err)
+	}
+	do(netlink.RuleAdd)
+	return func() { do(netlink.RuleDel) }
+}
+
+// awaitPending waits until that is what is pending, as "LINK CAUSE REASON", told by
+// a change.
+func (l *lab) awaitPending(want ...string) {
+	l.t.Helper()
+	deadline := time.After(soon)
+	for {
+		var got []string
+		for _, p := range l.snapshot().Pending {
+			got = append(got, fmt.Sprintf("%v %v %s", p.From, p.Cause, p.Reason))
+		}
+		if slices.Equal(got, want) {
+			return
+		}
+		select {
+		case <-l.changes:
+		case <-deadline:
+			l.t.Fatalf("pending: %q\nwanted: %q", got, want)
+		}
 	}
 }
 

@@ -104,42 +104,62 @@ func (r *Router) unlead() error {
 	return err
 }
 
-// bound looks at the rules of others: fixed are links that must stay with the
+// bound looks at the rules of others: it returns the links that must stay with the
 // router's own table, since no rule of ours could lead their packets elsewhere, or
-// one would take them from somebody else. lost are those among them whose packets
-// go to a table which is not the router's at all, and by which rule.
-func (r *Router) bound(rules []kernel.Rule, needs []mroute.Need) (fixed map[string]bool, lost map[string]string) {
-	fixed, lost = map[string]bool{}, map[string]string{}
+// one would take them from somebody else.
+func (r *Router) bound(rules []kernel.Rule, needs []mroute.Need) map[string]bool {
+	fixed := map[string]bool{}
 	for _, n := range needs {
 		for _, f := range mroute.Families {
 			if r.rules.FamilyErr(f) != nil {
 				continue
 			}
-			switch x, found := r.decides(rules, f, n.Link); {
-			case !found:
-				fixed[n.Link] = true
-				lost[n.Link] = fmt.Sprintf("no %v rule leads to a table", f)
-			case x.Other:
-				fixed[n.Link] = true
-			case x.Table != r.rules.Number():
-				fixed[n.Link] = true
-				lost[n.Link] = fmt.Sprintf("the %v rule of priority %d leads to table %d", f, x.Priority, x.Table)
-			case x.Priority <= kernel.RulePriority:
+			x, found := r.decides(rules, f, n.Link)
+			if !found || x.Other || x.Table != r.rules.Number() || x.Priority <= kernel.RulePriority {
 				fixed[n.Link] = true
 			}
 		}
 	}
-	return fixed, lost
+	return fixed
 }
+
+// signposts are where rules of others lead packets.
+func (r *Router) signposts(rules []kernel.Rule) mroute.Signposts {
+	var ss mroute.Signposts
+	for _, f := range mroute.Families {
+		if r.rules.FamilyErr(f) == nil {
+			ss = append(ss, r.signpostsOf(rules, f)...)
+		}
+	}
+	return ss
+}
+
+func (r *Router) signpostsOf(rules []kernel.Rule, f mroute.Family) (ss mroute.Signposts) {
+	for _, x := range rules {
+		if x.Family != f || !r.foreign(x) || x.Void {
+			continue
+		}
+		s := mroute.Signpost{Family: f, Link: x.Links.In}
+		if !x.Other && x.Table != r.rules.Number() {
+			s.Away = fmt.Sprintf("the %v rule of priority %d leads to table %d", f, x.Priority, x.Table)
+		}
+		if ss = append(ss, s); s.Link == "" {
+			return ss // no packet goes further
+		}
+	}
+	return append(ss, mroute.Signpost{Family: f, Away: fmt.Sprintf("no %v rule leads to a table", f)})
+}
+
+// foreign reports whether a rule is somebody else's, and about where packets arrive.
+func (r *Router) foreign(x kernel.Rule) bool { return !r.ours(x) && x.Links.Out == "" }
 
 // decides returns the first rule of somebody else that packets of a link fall
 // under, or may.
 func (r *Router) decides(rules []kernel.Rule, f mroute.Family, link string) (kernel.Rule, bool) {
 	for _, x := range rules {
-		if x.Family != f || r.ours(x) || x.Links.Out != "" || x.Links.In != "" && x.Links.In != link {
-			continue
+		if x.Family == f && r.foreign(x) && (x.Links.In == "" || x.Links.In == link) {
+			return x, true
 		}
-		return x, true
 	}
 	return kernel.Rule{}, false
 }

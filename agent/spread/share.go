@@ -24,6 +24,9 @@ func (r *Router) recover() {
 		}
 		return
 	}
+	if err := r.post(rules); err != nil {
+		r.trouble(err)
+	}
 	where := map[string]int{}
 	links := map[int]map[string]bool{}
 	for _, x := range rules {
@@ -60,7 +63,11 @@ func (r *Router) share() {
 		return
 	}
 	d, err := r.first.Demand(r.run)
-	if err != nil || r.told == "" && !r.thawed && !r.suspect && sameNeeds(d.Needs, r.needs) {
+	if err != nil {
+		return
+	}
+	r.tellMissed(d.Missed)
+	if r.told == "" && !r.thawed && !r.suspect && sameNeeds(d.Needs, r.needs) {
 		return
 	}
 	if err := r.shareOut(d.Needs); err != nil {
@@ -82,8 +89,10 @@ func (r *Router) shareOut(needs []mroute.Need) error {
 	if err != nil {
 		return err
 	}
-	fixed, lost := r.bound(rules, needs)
-	r.tellLost(lost)
+	if err := r.post(rules); err != nil {
+		return err
+	}
+	fixed := r.bound(rules, needs)
 	present := maps.Clone(r.where)
 	if present == nil {
 		present = map[string]int{}
@@ -105,6 +114,21 @@ func (r *Router) shareOut(needs []mroute.Need) error {
 			return r.carry(&next, rules)
 		}
 	}
+}
+
+// post tells the first engine where rules of others lead packets. Those of links
+// that are not with it come by rules of our own.
+func (r *Router) post(rules []kernel.Rule) error {
+	ss := r.signposts(rules)
+	if slices.Equal(ss, r.posts) {
+		return nil
+	}
+	if err := r.first.SetSignposts(r.run, ss); err != nil {
+		return err
+	}
+	r.posts = ss
+	signal(r.crowd) // to tell of it
+	return nil
 }
 
 // openAll opens the tables that an assignment uses, and that are not open. With

@@ -32,6 +32,7 @@ type Router struct {
 
 	turn  chan struct{} // has a token while nobody changes anything
 	crowd chan struct{} // links have come or gone; has room for one
+	ruled chan struct{} // rules may have changed; has room for one
 	done  chan struct{} // closed when Run has ended
 	ended chan error    // of engines, but for those that were stopped
 
@@ -48,10 +49,12 @@ type Router struct {
 	homeFull string            // what it says of links for which it has no room
 	full     map[int]string    // what is said of tables that are too small
 	taken    map[int]bool      // numbers that others have
-	lost     map[string]string // links whose packets never come here, and why
+	missed   map[string]string // links whose packets are led away, and why
+	posts    mroute.Signposts  // what the first engine knows of rules of others
 	frozen   bool              // what was found stays, until Complete
 	thawed   bool              // it may go, and has not been looked at since
-	suspect  bool              // somebody may have removed rules: they are to be looked at
+	suspect  bool              // somebody may have changed rules: they are to be looked at
+	looked   time.Time         // when they were, because of that
 	complete bool
 	told     string // the trouble that the log tells of
 	pause    time.Duration
@@ -60,22 +63,29 @@ type Router struct {
 // First and longest pause before spreading is tried again.
 const firstPause, lastPause = time.Second, time.Minute
 
+// rulesPause is the least time between two looks at rules that somebody has changed:
+// there may be a program that removes ours whenever it sees them.
+const rulesPause = time.Second
+
 // New returns a router that does nothing before Run. The kernel is that of the
 // router's own table; Close and Detach end it.
 func New(o engine.Options) *Router {
 	r := &Router{
-		turn: make(chan struct{}, 1), crowd: make(chan struct{}, 1), done: make(chan struct{}), ended: make(chan error),
+		turn: make(chan struct{}, 1), crowd: make(chan struct{}, 1), ruled: make(chan struct{}, 1),
+		done: make(chan struct{}), ended: make(chan error),
 		beside: map[int]*beside{}, taken: map[int]bool{},
 	}
 	r.rules, _ = o.Kernel.(kernel.Spreader)
-	o.Spreads, o.OnCrowd = r.rules != nil, r.signal
+	o.Spreads = r.rules != nil
+	o.OnCrowd, o.OnRules = func() { signal(r.crowd) }, func() { signal(r.ruled) }
 	r.o, r.first = o, engine.New(o)
 	return r
 }
 
-func (r *Router) signal() {
+// signal says that there is something to do, unless that has been said.
+func signal(c chan<- struct{}) {
 	select {
-	case r.crowd <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -113,8 +123,23 @@ func (r *Router) Run(ctx context.Context) error {
 				r.share()
 				r.release()
 			}
+		case <-r.ruled:
+			if r.take(ctx) == nil {
+				r.look()
+				r.release()
+			}
 		}
 	}
+}
+
+// look looks at rules that somebody has changed, perhaps.
+func (r *Router) look() {
+	if wait := rulesPause - time.Since(r.looked); wait > 0 {
+		time.AfterFunc(wait, func() { signal(r.ruled) })
+		return
+	}
+	r.suspect, r.looked = true, time.Now()
+	r.share()
 }
 
 // take waits for the turn. It fails with [engine.ErrStopped] or ctx's error.
@@ -264,7 +289,7 @@ func (r *Router) trouble(err error) {
 		r.o.Logger.Warn(fmt.Sprintf("More interfaces are wanted than a table of the kernel has room for, and they cannot be spread over several: it is tried again: %v", err))
 	}
 	r.pause = min(max(2*r.pause, firstPause), lastPause)
-	time.AfterFunc(r.pause, r.signal)
+	time.AfterFunc(r.pause, func() { signal(r.crowd) })
 }
 
 // Tables that belong to the router of another one are numbered from FirstTable on:

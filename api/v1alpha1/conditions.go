@@ -56,6 +56,9 @@ const (
 	ReasonKernelUnsupported = "KernelUnsupported"
 	// ReasonMissingCapability: NET_ADMIN or NET_RAW is missing.
 	ReasonMissingCapability = "MissingCapability"
+	// ReasonPacketsDiverted: a rule of the node that is not the agent's ("ip mrule") leads
+	// packets that arrive on an interface to another table.
+	ReasonPacketsDiverted = "PacketsDiverted"
 	// ReasonFlowLimitReached: as many flows are learned as may be; new ones take the
 	// place of idle ones, or are stopped.
 	ReasonFlowLimitReached = "FlowLimitReached"

@@ -22,6 +22,8 @@ func reasonOf(c mroute.Cause) string {
 		return v1alpha1.ReasonKernelUnsupported
 	case mroute.CausePermission:
 		return v1alpha1.ReasonMissingCapability
+	case mroute.CauseDiverted:
+		return v1alpha1.ReasonPacketsDiverted
 	case mroute.CauseFlowLimit:
 		return v1alpha1.ReasonFlowLimitReached
 	case mroute.CauseKernel:
@@ -43,6 +45,7 @@ var telling = []string{
 	v1alpha1.ReasonMissingCapability,
 	v1alpha1.ReasonKernelUnsupported,
 	v1alpha1.ReasonTableInUse,
+	v1alpha1.ReasonPacketsDiverted,
 	v1alpha1.ReasonVIFTableFull,
 	v1alpha1.ReasonKernelError,
 	v1alpha1.ReasonFlowLimitReached,

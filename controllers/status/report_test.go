@@ -19,7 +19,7 @@ import (
 func TestReasons(t *testing.T) {
 	causes := []mroute.Cause{
 		mroute.CauseNoInterface, mroute.CauseNotMulticast, mroute.CauseVIFTableFull, mroute.CauseTableInUse,
-		mroute.CauseNotSupported, mroute.CausePermission, mroute.CauseKernel,
+		mroute.CauseNotSupported, mroute.CausePermission, mroute.CauseKernel, mroute.CauseFlowLimit, mroute.CauseDiverted,
 	}
 	seen := map[string]bool{}
 	for _, c := range causes {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
@@ -96,13 +97,9 @@ const lastPriority = 0x7fff
 // ledElsewhere looks for a rule of the kernel that leads packets to a table that
 // is none of the router's.
 func (w *walk) ledElsewhere(f flow, link string) bool {
-	family := "-4"
-	if f.group.Is6() {
-		family = "-6"
-	}
 	for i := range w.TableRules {
 		r := &w.TableRules[i]
-		if r.Six != f.group.Is6() || r.OIF != "" || r.IIF != "" && r.IIF != link {
+		if !r.isFor(link, f.group.Is6()) {
 			continue
 		}
 		if r.Action == "lookup" && w.ours(r.Table, r.Six) {
@@ -111,27 +108,69 @@ func (w *walk) ledElsewhere(f flow, link string) bool {
 			}
 			continue
 		}
-		what := fmt.Sprintf("%d: from all iif %s %s %d", r.Priority, orWord(r.IIF, "any"), r.Action, r.Table)
-		if r.Selector != "" {
-			what += " (" + r.Selector + ")"
-		}
-		fix := fmt.Sprintf("ip %s mrule del priority %d", family, r.Priority)
-		if w.After.Table != 0 && r.IIF == "" && r.Selector == "" {
-			// What another router, of table 0, lives by: it stays.
-			fix = fmt.Sprintf("ip %s mrule add iif %s lookup %d", family, link, w.After.Table)
-			if r.Priority < lastPriority {
-				fix += fmt.Sprintf(" priority %d", max(r.Priority-1, 0))
-			}
-		}
-		w.find(Finding{
-			ID: SentElsewhere, Severity: Broken, Link: link, Source: view.NetOf(f.source), Group: view.NetOf(f.group),
-			Text:     fmt.Sprintf("A rule of the kernel leads what arrives on %s to table %d, which is not the router's", link, r.Table),
-			Evidence: append(w.lines(f, link), "ip "+family+" mrule: "+what, "the entry in the kernel counts none of them"),
-			Fix:      []string{fix},
-		})
+		finding := w.elsewhere(r, link)
+		finding.Source, finding.Group = view.NetOf(f.source), view.NetOf(f.group)
+		finding.Evidence = slices.Concat(w.lines(f, link), finding.Evidence, []string{"the entry in the kernel counts none of them"})
+		w.find(finding)
 		return true
 	}
 	return false
+}
+
+// isFor reports whether packets of a family that arrive on a link meet a rule.
+func (r *TableRule) isFor(link string, six bool) bool {
+	return r.Six == six && r.OIF == "" && (r.IIF == "" || r.IIF == link)
+}
+
+// elsewhere tells of a rule that leads what arrives on a link away.
+func (w *walk) elsewhere(r *TableRule, link string) Finding {
+	family := "-4"
+	if r.Six {
+		family = "-6"
+	}
+	what := fmt.Sprintf("%d: from all iif %s %s %d", r.Priority, orWord(r.IIF, "any"), r.Action, r.Table)
+	if r.Selector != "" {
+		what += " (" + r.Selector + ")"
+	}
+	fix := fmt.Sprintf("ip %s mrule del priority %d", family, r.Priority)
+	if w.After.Table != 0 && r.IIF == "" && r.Selector == "" {
+		// What another router, of table 0, lives by: it stays.
+		fix = fmt.Sprintf("ip %s mrule add iif %s lookup %d", family, link, w.After.Table)
+		if r.Priority < lastPriority {
+			fix += fmt.Sprintf(" priority %d", max(r.Priority-1, 0))
+		}
+	}
+	return Finding{
+		ID: SentElsewhere, Severity: Broken, Link: link,
+		Text:     fmt.Sprintf("A rule of the kernel leads what arrives on %s to table %d, which is not the router's", link, r.Table),
+		Evidence: []string{"ip " + family + " mrule: " + what},
+		Fix:      []string{fix},
+	}
+}
+
+// diverted tells of rules of the kernel for which a rule of the router waits. The
+// router has said of what priority they are.
+func (w *walk) diverted(p *view.Pending, f Finding) {
+	f.ID = SentElsewhere
+	f.Text = fmt.Sprintf("%s gets no packets: %s", place(p.Origin), p.Reason)
+	f.Fix = []string{"ip -4 mrule; ip -6 mrule # which rule leads to a table that is not the router's?"}
+	from, told := mroute.IfPattern(p.IIF), false
+	for _, link := range w.inputs {
+		for i := range w.TableRules {
+			r := &w.TableRules[i]
+			if !from.Matches(link, 0) || !r.isFor(link, p.Group.Addr().Is6()) || !strings.Contains(p.Reason, fmt.Sprintf("rule of priority %d leads", r.Priority)) {
+				continue
+			}
+			one := w.elsewhere(r, link)
+			one.Source, one.Group, one.Evidence = f.Source, f.Group, append(one.Evidence, f.Evidence...)
+			w.find(one)
+			told = true
+			break
+		}
+	}
+	if !told {
+		w.find(f)
+	}
 }
 
 // ours reports whether a table is the router's. Table 0 has another number in

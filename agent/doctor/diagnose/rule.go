@@ -89,6 +89,9 @@ func (w *walk) wait(p *view.Pending) {
 		} else {
 			f.Fix = []string{"ss -awp # who has a raw socket with protocol igmp (2) or 58?"}
 		}
+	case mroute.CauseDiverted.String():
+		w.diverted(p, f)
+		return
 	case mroute.CauseFlowLimit.String():
 		f.ID = FlowLimit
 		f.Text = fmt.Sprintf("%s is held up by a limit on flows: %s", where, p.Reason)

@@ -25,7 +25,12 @@ const (
 	noticeSize = 64 // the beginning of a notice is enough
 )
 
-// notices is a socket to which rtnetlink tells of changed links and addresses.
+// Groups of rtnetlink, as bits, that tell of rules, those of multicast routing among
+// them, and of programs that take tables.
+const rulesMask = 1<<(unix.RTNLGRP_IPV4_RULE-1) | 1<<(unix.RTNLGRP_IPV6_RULE-1) |
+	1<<(unix.RTNLGRP_IPV4_NETCONF-1) | 1<<(unix.RTNLGRP_IPV6_NETCONF-1)
+
+// notices is a socket to which rtnetlink tells of changed links, addresses and rules.
 // Addresses matter because a join can fail for lack of one.
 type notices struct {
 	file *os.File
@@ -41,7 +46,7 @@ func openNotices() (*notices, error) {
 	growReceiveBuffer(fd, noticeBuffer)
 	err = unix.Bind(fd, &unix.SockaddrNetlink{
 		Family: unix.AF_NETLINK,
-		Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR,
+		Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR | rulesMask,
 	})
 	if err == nil {
 		n.raw, err = n.file.SyscallConn()
@@ -55,16 +60,50 @@ func openNotices() (*notices, error) {
 
 func (n *notices) close() { _ = n.file.Close() }
 
-// watch sends a LinksChanged for every burst of changes.
+// burst is what a number of notices comes to.
+type burst struct {
+	links bool  // may be others now
+	gone  []int // ifindexes of those that left
+	rules bool  // may be others now
+}
+
+// events are those that a burst is told with.
+func (b *burst) events() []kernel.Event {
+	var evs []kernel.Event
+	if b.links {
+		evs = append(evs, kernel.LinksChanged{Gone: b.gone})
+	}
+	if b.rules {
+		evs = append(evs, kernel.RulesChanged{})
+	}
+	return evs
+}
+
+// add adds a notice, of which b is the beginning.
+func (b *burst) add(notice []byte) {
+	switch uapi.NoticeOf(notice) {
+	case uapi.NoticeRules, uapi.NoticeRouter: // where nobody had a table rules for it said nothing
+		b.rules = true
+	case uapi.NoticeOther:
+		b.links = true
+		if ifindex, ok := uapi.DecodeGone(notice); ok {
+			b.gone = append(b.gone, int(ifindex))
+		}
+	}
+}
+
+// watch sends events for every burst of changes.
 func (n *notices) watch(ctx context.Context, events chan<- kernel.Event) error {
 	rx := newMmsg(64, noticeSize)
 	for {
-		var gone []int
-		if err := n.wait(rx, &gone); err != nil {
+		var all burst
+		if err := n.wait(rx, &all); err != nil {
 			return err
 		}
-		if !send(ctx, events, kernel.LinksChanged{Gone: gone}) {
-			return nil
+		for _, e := range all.events() {
+			if !send(ctx, events, e) {
+				return nil
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -75,7 +114,7 @@ func (n *notices) watch(ctx context.Context, events chan<- kernel.Event) error {
 }
 
 // wait reads all that is there, and waits if nothing is.
-func (n *notices) wait(rx *mmsg, gone *[]int) error {
+func (n *notices) wait(rx *mmsg, all *burst) error {
 	var failed error
 	err := n.raw.Read(func(fd uintptr) bool {
 		some := false
@@ -86,14 +125,12 @@ func (n *notices) wait(rx *mmsg, gone *[]int) error {
 				some = true
 				for i := range count {
 					b, _ := rx.msg(i)
-					if ifindex, ok := uapi.DecodeGone(b); ok {
-						*gone = append(*gone, int(ifindex))
-					}
+					all.add(b)
 				}
 			case unix.EAGAIN:
 				return some
 			case unix.ENOBUFS:
-				some = true
+				some, all.links, all.rules = true, true, true
 			default:
 				failed = errno
 				return true

@@ -63,7 +63,61 @@ func (k *Kernel) Rules(f mroute.Family) (rules []kernel.Rule, err error) {
 		slices.SortStableFunc(rules, func(a, b kernel.Rule) int { return cmp.Compare(a.Priority, b.Priority) })
 		return nil
 	})
+	if err == nil {
+		err = k.markVoid(f, rules)
+	}
 	return rules, err
+}
+
+// markVoid marks those rules of others that lead to tables which there are not.
+func (k *Kernel) markVoid(f mroute.Family, rules []kernel.Rule) error {
+	void := map[uint32]bool{0: false, k.table: false}
+	for i := range rules {
+		r := &rules[i]
+		if r.Own || r.Other {
+			continue
+		}
+		is, known := void[r.Table]
+		if !known {
+			exists, err := k.tableExists(f, r.Table)
+			if err != nil {
+				return newError("look for", fmt.Sprintf("%v table %d", f, r.Table), err, ruleCause)
+			}
+			is = !exists
+			void[r.Table] = is
+		}
+		r.Void = is
+	}
+	return nil
+}
+
+// tableExists reports whether anybody has ever had a table. Of all that it holds the
+// first part is read, and no more. Kernels before 4.20, which cannot list one table
+// alone, do not tell: there is one.
+func (k *Kernel) tableExists(f mroute.Family, table uint32) (bool, error) {
+	var s *netlinkSocket
+	err := k.ns.Do(func() (err error) {
+		s, err = openNetlink()
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	defer s.close()
+	if err := s.send(uapi.AppendDumpRoutes(nil, s.reserve(1), byte(ruleFamily(f)), table)); err != nil {
+		return false, err
+	}
+	b := make([]byte, dumpSize)
+	n, _, err := unix.Recvfrom(s.fd, b, unix.MSG_DONTWAIT)
+	if err != nil {
+		return false, err
+	}
+	m, _, err := uapi.NextMessage(b[:n])
+	if err != nil || m.Type != uapi.NLMsgDone && m.Type != uapi.NLMsgError {
+		return true, err
+	}
+	errno, err := m.Errno()
+	return syscall.Errno(errno) != unix.ENOENT, err
 }
 
 // AddRules implements [kernel.Spreader].

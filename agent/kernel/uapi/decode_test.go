@@ -217,6 +217,33 @@ func TestDecodeGone(t *testing.T) {
 	}
 }
 
+func TestNoticeOf(t *testing.T) {
+	msg := func(typ uint16, family byte, attrs ...[]byte) []byte {
+		return cat(u32(1000), u16(typ), u16(0), u32(0), u32(0), []byte{family, 0, 0, 0}, cat(attrs...))
+	}
+	all, forwarding := attr(netconfaIfindex, u32(netconfaAll)), attr(netconfaMCForwarding, u32(1))
+	for _, tt := range []struct {
+		name string
+		msg  []byte
+		want Notice
+	}{
+		{"a rule of IPv4", msg(rtmNewRule, FamilyIPMR), NoticeRules},
+		{"a rule of IPv6 that is gone", msg(rtmDelRule, FamilyIP6MR), NoticeRules},
+		{"a rule of unicast", msg(rtmNewRule, 2), NoticeVoid},
+		{"a router", msg(rtmNewNetconf, 2, all, forwarding), NoticeRouter},
+		{"one link of a router", msg(rtmNewNetconf, 2, attr(netconfaIfindex, u32(7)), forwarding), NoticeVoid},
+		{"another setting of all", msg(rtmNewNetconf, 10, all, attr(2, u32(1))), NoticeVoid},
+		{"settings of a link that is gone", msg(rtmDelNetconf, 2, all), NoticeVoid},
+		{"a link", msg(RTMNewLink, 0), NoticeOther},
+		{"a message cut short", msg(rtmNewRule, FamilyIPMR)[:16], NoticeOther},
+		{"settings cut short", msg(rtmNewNetconf, 2, all, forwarding)[:26], NoticeVoid},
+	} {
+		if got := NoticeOf(tt.msg); got != tt.want {
+			t.Errorf("%s: %d, expected %d", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestDecodeVIFs(t *testing.T) {
 	vif := func(id, ifindex uint32) []byte {
 		return attr(ipmraVIF, attr(ipmraVIFAIfindex, u32(ifindex)), attr(ipmraVIFAID, u32(id)))
@@ -264,6 +291,7 @@ func FuzzNetlink(f *testing.F) {
 			b = rest
 			_, _ = m.Errno()
 			_, _ = DecodeGone(b)
+			_ = NoticeOf(b)
 			var r Route
 			if err := DecodeRoute(m.Payload, &r); err == nil && r.Src.BitLen() != r.Dst.BitLen() {
 				t.Errorf("families mixed: %+v", r)
