@@ -26,7 +26,7 @@ func TestTableRule(t *testing.T) {
 			l.startAs("other", []string{"-t", "77"})
 			l.command(l.node, "ip", tt.family, "mrule", "add", "iif", "in", "lookup", "77", "priority", "50")
 			l.stream()
-			l.finds(l.examine(), is(diagnose.SentElsewhere), "to table 77", "ip "+tt.family+" mrule del priority 50")
+			l.finds(l.examine(), is(diagnose.SentElsewhere), "to table 77", "leads to table 77 (diverted)", "ip "+tt.family+" mrule del priority 50")
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/kernel"
@@ -214,4 +215,72 @@ func TestBesideOwned(t *testing.T) {
 	if k, err := r.Beside(besideTable); !errors.Is(err, kernel.ErrTableBusy) {
 		t.Errorf("a table that is taken: %v, %v", k, err)
 	}
+}
+
+// Whoever adds or deletes a rule is noticed, and so is a program that takes the table
+// of one: until then packets pass it over. Other changes are no news of rules.
+func TestRulesOfOthers(t *testing.T) {
+	eachFamily(t, func(t *testing.T, f mroute.Family) {
+		r := newRouter(t)
+		l := watch(t, r.Kernel)
+		told := 0
+		news := func(what string) {
+			t.Helper()
+			netlab.Await(t, awaitTime, func() bool { n := l.ruleChanges(); is := n > told; told = n; return is }, "news of "+what)
+		}
+		change := func(do func(*netlink.Rule) error, family, table int) {
+			t.Helper()
+			if err := r.ns.Do(func() error {
+				x := netlink.NewRule()
+				x.Family, x.IifName, x.Table, x.Priority = family, "a", table, 100
+				return do(x)
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		void := func(want bool) {
+			t.Helper()
+			rules, err := r.Rules(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(rules, func(x kernel.Rule) bool { return x.Table == besideTable })
+			if i < 0 || rules[i].Own || rules[i].Void != want {
+				t.Errorf("rules are %+v, expected one for nobody's table: %v", rules, want)
+			}
+		}
+		change(netlink.RuleAdd, ruleFamily(f), besideTable)
+		news("a rule")
+		void(true)
+		other, err := Open(Options{NetNS: r.ns.Path(), Table: besideTable})
+		if err != nil {
+			t.Fatal(err)
+		}
+		news("who has its table")
+		void(false)
+		if err := other.Close(); err != nil {
+			t.Fatal(err)
+		}
+		news("who had it")
+		void(false) // it is there, and drops what comes
+		change(netlink.RuleDel, ruleFamily(f), besideTable)
+		news("its end")
+
+		// A rule of unicast routing, and the end of a VIF. News of a link comes behind what was before.
+		link := func(up bool) {
+			t.Helper()
+			before, _ := l.changes()
+			r.ns.SetUp("b", up)
+			netlab.Await(t, awaitTime, func() bool { n, _ := l.changes(); return n > before }, "news of a link")
+		}
+		link(false)
+		told = l.ruleChanges()
+		change(netlink.RuleAdd, map[mroute.Family]int{mroute.IPv4: unix.AF_INET, mroute.IPv6: unix.AF_INET6}[f], besideTable)
+		mustApply(t, r.Kernel, mroute.Op{Kind: mroute.DelVIF, Family: f, VIF: 0, Link: r.link("a")})
+		link(true)
+		if n := l.ruleChanges(); n != told {
+			t.Errorf("%d times there was news of rules, expected %d", n, told)
+		}
+		l.stop(t)
+	})
 }

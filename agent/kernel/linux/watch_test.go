@@ -80,6 +80,17 @@ func (l *log) changes() (n int, gone []int) {
 	return n, gone
 }
 
+func (l *log) ruleChanges() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.events {
+		if _, ok := e.(kernel.RulesChanged); ok {
+			n++
+		}
+	}
+	return n
+}
+
 // Watch ends at once when told to, can be run again, and upcalls that came
 // meanwhile are not lost.
 func TestWatchAgain(t *testing.T) {
