@@ -32,6 +32,7 @@ type Listing struct {
 	read    ReadFunc
 	whole   bool
 	digest  bool // see [State.Digest]
+	survey  *survey
 	now     time.Time
 	next    func() (struct{}, bool)
 	stop    func()
@@ -47,12 +48,15 @@ type Listing struct {
 	snap  *mroute.Snapshot
 	epoch time.Time // of the state
 
-	// Of digests:
+	// Of digests and surveys:
 	taken []mroute.EntryView
-	spare []row // memory of a chunk that was taken
+	spare []row              // memory of a chunk that was taken
+	sgs   []mroute.SG        // whose counters are read
+	of    []*mroute.Counters // and where to
 }
 
-// ReadFunc reads the counters of entries of one family, in their order.
+// ReadFunc reads the counters of entries of one family, in their order. The slice is
+// good until the next call.
 type ReadFunc func(mroute.Family, []mroute.SG) []mroute.Counters
 
 // List begins a listing. If read is nil all counters are zero, and entries have no
@@ -95,6 +99,8 @@ func (l *Listing) Stop() { l.stop() }
 func (l *Listing) gather(yield func(struct{}) bool) {
 	l.yield = yield
 	switch {
+	case l.survey != nil:
+		l.goOver()
 	case l.digest:
 		if l.pending() && (l.read == nil || l.entries()) {
 			l.snap.Time = l.now
@@ -150,7 +156,7 @@ func (l *Listing) steadily(part func(more func() bool)) bool {
 func (l *Listing) rules() bool {
 	return l.steadily(func(more func() bool) {
 		l.ruled = nil
-		l.state.res.Rules(l.state.vifs, more, func(row mroute.RuleView, _ int) {
+		l.state.res.Rules(l.state.vifs, nil, more, func(row mroute.RuleView, _ *mroute.Route, _ int) {
 			l.ruled = appendChunked(l.ruled, row, l.state.in.Routes())
 		})
 	})
@@ -170,7 +176,11 @@ func appendChunked[T any](chunks [][]T, v T, most int) [][]T {
 
 func (l *Listing) pending() bool {
 	return l.steadily(func(more func() bool) {
-		l.snap.Pending = l.state.res.Pending(l.state.problems(), more)
+		ps := l.state.problems()
+		if l.survey != nil {
+			ps.About = l.survey.About
+		}
+		l.snap.Pending = l.state.res.Pending(ps, more)
 	})
 }
 
@@ -193,7 +203,7 @@ func (l *Listing) entries() bool {
 		var chunk []row
 		for sg, c := range t.cells.All() {
 			// The map may have been replaced since.
-			if c.installed && (!paused || t.cells.Get(sg) == c) {
+			if c.installed && (!paused || t.cells.Get(sg) == c) && l.asks(sg) {
 				if chunk == nil {
 					chunk = l.space(min(listChunk, t.cells.Len()))
 				}
@@ -202,7 +212,7 @@ func (l *Listing) entries() bool {
 			if !l.full() {
 				continue
 			}
-			l.count(t, chunk)
+			l.count(chunk)
 			chunk = nil
 			if l.whole {
 				continue
@@ -215,7 +225,7 @@ func (l *Listing) entries() bool {
 				clear(names)
 			}
 		}
-		l.count(t, chunk)
+		l.count(chunk)
 	}
 	return true
 }
@@ -256,8 +266,8 @@ func (l *Listing) row(t *table, sg mroute.SG, c *cell, names map[mroute.OIFs][]s
 	return r
 }
 
-// count reads the counters of rows of one table, and keeps these.
-func (l *Listing) count(t *table, chunk []row) {
+// count reads the counters of rows, and keeps these.
+func (l *Listing) count(chunk []row) {
 	if len(chunk) == 0 {
 		return
 	}
@@ -265,12 +275,24 @@ func (l *Listing) count(t *table, chunk []row) {
 	if l.read == nil {
 		return
 	}
-	sgs := make([]mroute.SG, len(chunk))
-	for i := range chunk {
-		sgs[i] = chunk[i].sg
+	for _, t := range l.state.tables {
+		l.sgs, l.of = l.sgs[:0], l.of[:0]
+		for i := range chunk {
+			if sg := chunk[i].sg; sg.Family() == t.family {
+				l.sgs, l.of = append(l.sgs, sg), append(l.of, &chunk[i].view.Counters)
+			}
+		}
+		l.readInto()
 	}
-	for i, c := range l.read(t.family, sgs) {
-		chunk[i].view.Counters = c
+}
+
+// readInto reads counters of sgs, of one family, to where of says.
+func (l *Listing) readInto() {
+	if len(l.sgs) == 0 {
+		return
+	}
+	for i, c := range l.read(l.sgs[0].Family(), l.sgs) {
+		*l.of[i] = c
 	}
 }
 
@@ -280,6 +302,7 @@ func (l *Listing) rest() {
 	snap.Time = l.now
 	snap.Groups, snap.Joined = s.res.Groups(), s.joined()
 	snap.Flows, snap.Limits = s.limits.flowCounts(), s.limits.views()
+	snap.Sizes = mroute.Sizes{Rules: s.in.Routes(), Entries: s.entries()}
 	l.links()
 }
 
@@ -299,14 +322,18 @@ func (l *Listing) links() {
 
 // Take returns the entries that were gathered since the last call, and of when they
 // are. The slice is the caller's until the next one. It does not touch the state, and
-// is for digests.
+// is for digests and surveys.
 func (l *Listing) Take() (time.Time, []mroute.EntryView) {
 	l.taken = l.taken[:0]
 	for _, chunk := range l.chunks {
 		for i := range chunk {
-			if r := &chunk[i]; !r.foreign {
-				r.view.Age = l.now.Sub(l.epoch) - r.since
+			r := &chunk[i]
+			r.view.Age = l.now.Sub(l.epoch) - r.since
+			switch {
+			case !r.foreign:
 				l.taken = append(l.taken, r.view)
+			case l.survey != nil:
+				l.snap.Foreign = append(l.snap.Foreign, r.view)
 			}
 		}
 		l.spare = chunk[:0]
@@ -322,6 +349,9 @@ func (l *Listing) Take() (time.Time, []mroute.EntryView) {
 // the state.
 func (l *Listing) Snapshot() *mroute.Snapshot {
 	snap := l.snap
+	if l.survey != nil {
+		return snap
+	}
 	rows := l.inOrder()
 	// One that was deleted and set again meanwhile may be there twice.
 	last := make(map[mroute.SG]*row, len(rows))

@@ -97,6 +97,20 @@ func (e *Engine) Digest(ctx context.Context, visit mroute.Visit) (*mroute.Snapsh
 	})
 }
 
+// Survey goes over what is asked for. Others need not wait for all of it: see
+// [core.State.Survey].
+func (e *Engine) Survey(ctx context.Context, asked mroute.Survey) (*mroute.Snapshot, error) {
+	read := e.counterReader()
+	return e.list(ctx, func() *core.Listing { return e.state.Survey(asked, read) }, func(l *core.Listing) {
+		if now, rules := l.TakeRules(); len(rules) > 0 {
+			asked.Rules(now, rules)
+		}
+		if now, entries := l.Take(); len(entries) > 0 {
+			asked.Entries(now, entries)
+		}
+	})
+}
+
 // list makes a listing, and calls chunk after each part of it.
 func (e *Engine) list(ctx context.Context, begin func() *core.Listing, chunk func(*core.Listing)) (*mroute.Snapshot, error) {
 	var l *core.Listing
@@ -129,8 +143,10 @@ func (e *Engine) list(ctx context.Context, begin func() *core.Listing, chunk fun
 // told of once.
 func (e *Engine) counterReader() core.ReadFunc {
 	failed := false
+	var buf []mroute.Counters
 	return func(f mroute.Family, sgs []mroute.SG) []mroute.Counters {
-		out := make([]mroute.Counters, len(sgs))
+		buf = append(buf[:0], make([]mroute.Counters, len(sgs))...)
+		out := buf
 		err := e.o.Kernel.Counters(f, sgs, out)
 		e.o.Meter.Refuse("Counters", err)
 		if err != nil && !failed {

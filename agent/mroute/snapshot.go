@@ -19,6 +19,7 @@ type Snapshot struct {
 	Tables  []uint32    // tables in use beside the router's own, for links that have no room there; ascending
 	Flows   FlowCounts  // of the router as a whole
 	Limits  []LimitView // one for each rule with a MaxFlows, in order
+	Sizes   Sizes
 }
 
 // RuleView is a rule on one inbound link.

@@ -28,6 +28,9 @@ type Problems struct {
 	// should not; nil: none is looked at.
 	VIFs func(mroute.Family) *VIFs
 
+	// About are the flows that somebody asks about.
+	About mroute.About
+
 	// Join tells of the memberships that a line stands for; nil: all are joined.
 	Join func(iter.Seq[Membership]) Problem
 }
@@ -39,6 +42,9 @@ func (r *Resolver) Pending(ps Problems, more func() bool) []mroute.PendingView {
 	var views []mroute.PendingView
 	route := func(c claim, since int) {
 		rt := c.route
+		if !ps.About.Takes(rt.Match) {
+			return
+		}
 		if len(c.changes) > 0 && c.changes.tookAll(rt.From, since) {
 			return
 		}
@@ -50,7 +56,7 @@ func (r *Resolver) Pending(ps Problems, more func() bool) []mroute.PendingView {
 		}
 	}
 	join := func(li int, j *mroute.Join) {
-		if r.partial() {
+		if r.partial() || !ps.About.Takes(j.Match) {
 			return
 		}
 		why := r.lacks(j.If)

@@ -8,13 +8,16 @@ import (
 )
 
 // Rules calls list with a row for each rule on each of its inbound links, as
-// listings show them, and with the ifindex of the link. Rules with the same match
-// share one.
+// listings show them, and with the rule and the ifindex of the link. Rules with the same
+// match share one. Rules for which takes is false are left out; nil: none is.
 //
 // more is called before each rule is looked at: clients may change the intent
 // there. If it returns false, what was found so far is all that comes, and
 // nothing is looked at any more. nil: always true.
-func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs, more func() bool, list func(row mroute.RuleView, ifindex int)) {
+func (r *Resolver) Rules(
+	vifs func(mroute.Family) *VIFs, takes func(*mroute.Route) bool, more func() bool,
+	list func(row mroute.RuleView, rule *mroute.Route, ifindex int),
+) {
 	names := newNamer(r)
 	row := 0
 	add := func(rt *mroute.Route, scopes mroute.ScopeMask, pos int) {
@@ -26,7 +29,7 @@ func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs, more func() bool, list 
 		list(mroute.RuleView{
 			Row: row, Match: rt.Match, Scopes: scopes, Except: rt.Except, Origin: rt.Origin,
 			IIF: r.links[pos].Name, OIFs: names.of(o, v),
-		}, r.links[pos].Index)
+		}, rt, r.links[pos].Index)
 	}
 	for li, x := range r.in.layers {
 		for i := range x.layer.Routes {
@@ -35,6 +38,9 @@ func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs, more func() bool, list 
 			}
 			rt := &x.layer.Routes[i]
 			row++
+			if takes != nil && !takes(rt) {
+				continue
+			}
 			for _, pos := range r.match(rt.From) {
 				if cs, ok := r.applies(li, rt, pos); ok && r.firstOfMatch(li, int32(i), pos) {
 					add(rt, r.effectiveScopes(rt, cs, pos), pos)
@@ -48,6 +54,9 @@ func (r *Resolver) Rules(vifs func(mroute.Family) *VIFs, more func() bool, list 
 		}
 		cs := r.in.edits.routes[masked(c.route.Match)]
 		row++
+		if takes != nil && !takes(&c.route) {
+			continue
+		}
 		for _, pos := range r.match(c.route.From) {
 			if r.appliesEdit(cs, c, pos) && r.firstOfMatch(len(r.in.layers), 0, pos, c) {
 				add(&c.route, c.route.Scopes, pos)

@@ -200,7 +200,7 @@ func (w *world) lines(what, got, want string) {
 
 // rules are all rows that res lists, and the ifindex of each.
 func rules(res *plan.Resolver, v *plan.VIFs) (rows []mroute.RuleView, iifs []int) {
-	res.Rules(func(mroute.Family) *plan.VIFs { return v }, nil, func(row mroute.RuleView, ifindex int) {
+	res.Rules(func(mroute.Family) *plan.VIFs { return v }, nil, nil, func(row mroute.RuleView, _ *mroute.Route, ifindex int) {
 		rows, iifs = append(rows, row), append(iifs, ifindex)
 	})
 	return rows, iifs

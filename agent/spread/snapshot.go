@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/engine"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -18,15 +17,7 @@ func (r *Router) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot,
 // Digest returns what reports on all tables are made from: see [engine.Engine.Digest].
 func (r *Router) Digest(ctx context.Context, visit mroute.Visit) (*mroute.Snapshot, error) {
 	return r.together(ctx, func(e *engine.Engine, table uint32) (*mroute.Snapshot, error) {
-		if visit == nil || table == 0 {
-			return e.Digest(ctx, visit)
-		}
-		return e.Digest(ctx, func(now time.Time, entries []mroute.EntryView) {
-			for i := range entries {
-				entries[i].Table = table
-			}
-			visit(now, entries)
-		})
+		return e.Digest(ctx, inTable(mroute.Survey{Entries: visit}, table).Entries)
 	})
 }
 
@@ -75,6 +66,7 @@ func (m *merger) add(part *mroute.Snapshot, table uint32) {
 	s.Pending = append(s.Pending, part.Pending...)
 	addCounts(&s.Flows, part.Flows)
 	s.Limits = addLimits(s.Limits, part.Limits)
+	s.Sizes.Entries += part.Sizes.Entries // rules are the same
 	since := s.Time.Sub(part.Time)
 	for _, list := range []struct{ to, from *[]mroute.EntryView }{{&s.Entries, &part.Entries}, {&s.Foreign, &part.Foreign}} {
 		for _, e := range *list.from {
