@@ -146,6 +146,11 @@ func (a *Agent) Digest(ctx context.Context, visit mroute.Visit) (*mroute.Snapsho
 	return a.router.Digest(ctx, visit)
 }
 
+// Survey goes over the router some at a time: see [engine.Engine.Survey].
+func (a *Agent) Survey(ctx context.Context, asked mroute.Survey) (*mroute.Snapshot, error) {
+	return a.router.Survey(ctx, asked)
+}
+
 // Alive returns nil if the router answers before ctx is done.
 func (a *Agent) Alive(ctx context.Context) error { return a.router.Started(ctx) }
 

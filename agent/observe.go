@@ -8,29 +8,38 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
-// Observation is all that there is to tell of a router.
+// Observation is a router, and how to ask it what there is to tell.
 type Observation struct {
 	Place mroute.Place
-	Main  bool               // the router of the node
-	State mroute.RouterState // with counters
+	Main  bool // the router of the node
 	Meter *meter.Router
+
+	// Survey asks it. The state has the snapshot, or says why there is none.
+	Survey func(context.Context, mroute.Survey) mroute.RouterState
 }
 
-// Observe tells of the router at this moment.
-func (a *Agent) Observe(ctx context.Context) Observation {
-	o := Observation{Place: mroute.Place{NetNS: a.o.NetNS, Table: a.o.Table}, Main: true, Meter: &a.meter}
-	snap, err := a.Snapshot(ctx, true)
-	if o.State = (mroute.RouterState{Snapshot: snap, Err: err}); err != nil {
-		o.State.Cause = causeOf(err)
+// Observe tells of the router.
+func (a *Agent) Observe() Observation {
+	return Observation{
+		Place: mroute.Place{NetNS: a.o.NetNS, Table: a.o.Table}, Main: true, Meter: &a.meter,
+		Survey: func(ctx context.Context, asked mroute.Survey) mroute.RouterState {
+			snap, err := a.Survey(ctx, asked)
+			return stateOf(snap, err)
+		},
 	}
-	return o
 }
 
-// Observe tells of every router that is wanted, and of Main: see [Routers.States].
+// Observe tells of every router that is wanted, and of Main. The result is nil if Run
+// has ended, or does not answer before ctx is done.
 func (r *Routers) Observe(ctx context.Context) []Observation {
 	var all []Observation
-	for _, x := range r.ask(ctx, func(_ mroute.Place, b backend) (*mroute.Snapshot, error) { return b.Snapshot(ctx, true) }) {
-		all = append(all, Observation{Place: x.place, Main: x.place == r.main.place, State: x.state, Meter: x.meter})
+	for _, x := range r.all(ctx) {
+		all = append(all, Observation{
+			Place: x.place, Main: x == r.main, Meter: x.meter,
+			Survey: func(ctx context.Context, asked mroute.Survey) mroute.RouterState {
+				return x.state(func(b backend) (*mroute.Snapshot, error) { return b.Survey(ctx, asked) })
+			},
+		})
 	}
 	return all
 }

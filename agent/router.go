@@ -52,6 +52,7 @@ type backend interface {
 	SetLayer(context.Context, mroute.Layer) error
 	Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot, error)
 	Digest(ctx context.Context, visit mroute.Visit) (*mroute.Snapshot, error)
+	Survey(ctx context.Context, asked mroute.Survey) (*mroute.Snapshot, error)
 }
 
 // runFunc makes a backend, has it served, and ends it.
@@ -256,7 +257,11 @@ func (x *router) state(ask func(backend) (*mroute.Snapshot, error)) mroute.Route
 	if c.err != nil {
 		return mroute.RouterState{Err: c.err, Cause: causeOf(c.err)}
 	}
-	snap, err := ask(c.backend)
+	return stateOf(ask(c.backend))
+}
+
+// stateOf is what an answer comes to.
+func stateOf(snap *mroute.Snapshot, err error) mroute.RouterState {
 	if err != nil {
 		return mroute.RouterState{Err: err, Cause: causeOf(err)}
 	}

@@ -226,47 +226,37 @@ func (r *Routers) Digests(ctx context.Context, visit func(mroute.Place, time.Tim
 	})
 }
 
+// askFunc asks the backend at a place.
+type askFunc func(mroute.Place, backend) (*mroute.Snapshot, error)
+
 // states asks all routers at once.
 func (r *Routers) states(ctx context.Context, ask askFunc) map[mroute.Place]mroute.RouterState {
-	all := r.ask(ctx, ask)
+	all := r.all(ctx)
 	if all == nil {
 		return nil
 	}
+	states := make([]mroute.RouterState, len(all))
+	var wg sync.WaitGroup
+	for i, x := range all {
+		wg.Go(func() {
+			states[i] = x.state(func(b backend) (*mroute.Snapshot, error) { return ask(x.place, b) })
+		})
+	}
+	wg.Wait()
 	at := make(map[mroute.Place]mroute.RouterState, len(all))
-	for _, x := range all {
-		at[x.place] = x.state
+	for i, x := range all {
+		at[x.place] = states[i]
 	}
 	return at
 }
 
-// askFunc asks the backend at a place.
-type askFunc func(mroute.Place, backend) (*mroute.Snapshot, error)
-
-// answer is that of a router which was asked.
-type answer struct {
-	*router
-	state mroute.RouterState
-}
-
-// ask is states, with the routers.
-func (r *Routers) ask(ctx context.Context, ask askFunc) []answer {
-	var all []answer
+// all are the routers that are wanted, and Main; nil if Run does not tell.
+func (r *Routers) all(ctx context.Context) (all []*router) {
 	if r.call(ctx, func(context.Context) {
-		for _, x := range r.others {
-			all = append(all, answer{router: x})
-		}
-		all = append(all, answer{router: r.main})
+		all = append(slices.Collect(maps.Values(r.others)), r.main)
 	}) != nil {
 		return nil
 	}
-	var wg sync.WaitGroup
-	for i := range all {
-		wg.Go(func() {
-			x := all[i].router
-			all[i].state = x.state(func(b backend) (*mroute.Snapshot, error) { return ask(x.place, b) })
-		})
-	}
-	wg.Wait()
 	return all
 }
 

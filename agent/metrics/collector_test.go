@@ -60,12 +60,36 @@ func numbers(families []Family) map[string]float64 {
 	return m
 }
 
-func look(c *Collector, snap *mroute.Snapshot) map[string]float64 {
-	r := Router{Name: "main", State: mroute.RouterState{Snapshot: snap}}
-	if snap == nil {
-		r.State.Err = errors.New("later")
-	}
-	return numbers(c.make([]Router{r}, start))
+// says is a router that says what is in a snapshot, some at a time.
+func says(snap *mroute.Snapshot) Router {
+	return Router{Name: "main", Survey: func(_ context.Context, asked mroute.Survey) mroute.RouterState {
+		if snap == nil {
+			return mroute.RouterState{Err: errors.New("later")}
+		}
+		rest := *snap
+		rest.Rules, rest.Entries = nil, nil
+		if asked.Rules == nil {
+			rest.Pending = nil
+		} else {
+			for some := range slices.Chunk(slices.Clone(snap.Rules), 2) {
+				asked.Rules(snap.Time, some)
+				clear(some) // they are good until the next
+			}
+		}
+		if asked.Entries == nil {
+			rest.Foreign = nil
+		} else {
+			for some := range slices.Chunk(slices.Clone(snap.Entries), 2) {
+				asked.Entries(snap.Time, some)
+				clear(some)
+			}
+		}
+		return mroute.RouterState{Snapshot: &rest}
+	}}
+}
+
+func lookAt(c *Collector, snap *mroute.Snapshot) map[string]float64 {
+	return numbers(c.make(context.Background(), []Router{says(snap)}))
 }
 
 func TestRoute(t *testing.T) {
@@ -94,7 +118,7 @@ func TestRoute(t *testing.T) {
 		{"the rule is gone", snapshot(11*minute, []int{2}), -1, -1, -1},
 		{"and comes back", snapshot(12*minute, one), 0, 0, 0},
 	} {
-		got := look(c, s.snap)
+		got := lookAt(c, s.snap)
 		for name, want := range map[string]float64{"route_packets_total": s.packets, "route_idle_seconds": s.idle, "route_flows": s.flows} {
 			series := "smcroute_" + name + "{main,/etc/smcroute.conf:1}"
 			if v, ok := got[series]; !ok && want >= 0 || ok && v != want {
@@ -115,7 +139,7 @@ func TestIdleBeforeFirstLook(t *testing.T) {
 	quiet.Counters.Idle = 10 * time.Minute
 	snap := snapshot(0, []int{1, 2}, quiet, entry(2, 0, 0, time.Hour, 2))
 	snap.Rules[1].Age = time.Hour
-	got := look(c, snap)
+	got := lookAt(c, snap)
 	for line, want := range map[int]float64{1: 600, 2: 3600} {
 		if v := got[fmt.Sprintf("smcroute_route_idle_seconds{main,/etc/smcroute.conf:%d}", line)]; v != want {
 			t.Errorf("line %d is idle for %v s, want %v", line, v, want)
@@ -131,8 +155,8 @@ func TestAdopted(t *testing.T) {
 		e.Adopted = true
 		return e
 	}
-	look(c, snapshot(0, []int{1}, adopted(1000, 0)))
-	got := look(c, snapshot(time.Minute, []int{1}, adopted(1007, time.Minute)))
+	lookAt(c, snapshot(0, []int{1}, adopted(1000, 0)))
+	got := lookAt(c, snapshot(time.Minute, []int{1}, adopted(1007, time.Minute)))
 	if v := got["smcroute_route_packets_total{main,/etc/smcroute.conf:1}"]; v != 7 {
 		t.Errorf("%v packets, want 7", v)
 	}
@@ -159,7 +183,7 @@ func TestCountersNeverFall(t *testing.T) {
 				}
 				es = append(es, e)
 			}
-			got := look(c, snapshot(now, []int{1, 2}, es...))
+			got := lookAt(c, snapshot(now, []int{1, 2}, es...))
 			for series, v := range before {
 				if strings.Contains(series, "_total{") && got[series] < v {
 					t.Fatalf("%s fell from %v to %v", series, v, got[series])
@@ -195,8 +219,10 @@ func TestState(t *testing.T) {
 	m.Refuse("SetMFC", fmt.Errorf("setting it: %w", syscall.ENOBUFS))
 	m.Refuse("Links", errors.New("strange"))
 	m.Learn.Observe(3*time.Millisecond, 2)
+	router := says(snap)
+	router.Meter = m
 	families := New(Options{Version: "1", Read: func() (bool, time.Time, bool) { return false, start, true }}).
-		make([]Router{{Name: "main", State: mroute.RouterState{Snapshot: snap}, Meter: m}}, start)
+		make(t.Context(), []Router{router})
 	got := numbers(families)
 	for series, want := range map[string]float64{
 		"entries{main,ipv4,static}": 1, "entries{main,ipv4,native}": 1, "entries{main,ipv4,learned}": 1, "entries{main,ipv4,stop-filter}": 3,
@@ -254,7 +280,7 @@ func TestFlows(t *testing.T) {
 		for i, n := range s.packets {
 			es = append(es, entry(i+1, n, 0, now, 1))
 		}
-		got := look(c, snapshot(now, []int{1}, es...))
+		got := lookAt(c, snapshot(now, []int{1}, es...))
 		if have := flows(got); !slices.Equal(have, s.want) {
 			t.Errorf("%s: %v, want %v", s.what, have, s.want)
 		}
@@ -275,7 +301,7 @@ func TestBounded(t *testing.T) {
 	}
 	c := New(Options{Flows: 10})
 	for range 2 {
-		got := look(c, snap)
+		got := lookAt(c, snap)
 		if len(got) > 5*MaxRoutes+4*10+200 {
 			t.Errorf("%d series of %d routes", len(got), n)
 		}
@@ -290,7 +316,7 @@ func TestBounded(t *testing.T) {
 	// Those that have series keep them, whatever comes before them.
 	first := snapshot(time.Hour, []int{n + 1})
 	first.Rules = append(first.Rules, snap.Rules...)
-	if got := look(c, first); got["smcroute_series_omitted{route}"] != n+1-MaxRoutes || len(c.routes.order) != MaxRoutes || c.routes.order[0].line != 1 {
+	if got := lookAt(c, first); got["smcroute_series_omitted{route}"] != n+1-MaxRoutes || len(c.routes.order) != MaxRoutes || c.routes.order[0].line != 1 {
 		t.Errorf("a new route has put others out: %v", c.routes.order[:3])
 	}
 }
@@ -305,7 +331,7 @@ func TestCoalesced(t *testing.T) {
 				t.Error("routers have no end of time")
 			}
 			time.Sleep(100 * time.Millisecond)
-			return []Router{{Name: "main"}, {Name: "main"}}
+			return []Router{says(nil), says(nil)}
 		}})
 		gone, cancel := context.WithCancel(t.Context())
 		cancel() // and nobody else suffers from that

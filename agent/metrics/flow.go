@@ -38,12 +38,12 @@ type flowKey struct {
 	iif string
 }
 
-func newTop(most int, p *place, snap *mroute.Snapshot) *top {
+func newTop(most int, p *place, now time.Time) *top {
 	t := &top{most: most, told: make(map[flowKey]bool, len(p.flows))}
 	for i := range p.flows {
 		t.told[flowKey{p.flows[i].sg, p.flows[i].iif}] = true
 	}
-	if t.since = snap.Time.Sub(p.at); p.at.IsZero() {
+	if t.since = now.Sub(p.at); p.at.IsZero() {
 		t.since = 0
 	}
 	return t
@@ -81,12 +81,12 @@ func (t *top) list() []flow {
 	return t.flows
 }
 
-// tellFlows adds those of all routers with the most packets.
-func (c *Collector) tellFlows(fs families, flows []flow) {
+// tellFlows adds those of all routers with the most packets, of so many entries.
+func (c *Collector) tellFlows(fs families, flows []flow, entries int) {
 	slices.SortStableFunc(flows, byRate)
 	flows = flows[:min(len(flows), c.o.Flows)]
 	if c.o.Flows > 0 {
-		fs.add(omitted, float64(c.entries-len(flows)), "flow")
+		fs.add(omitted, float64(entries-len(flows)), "flow")
 	}
 	type key struct {
 		router string

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"hash/maphash"
 	"strconv"
 	"time"
 
@@ -45,22 +44,21 @@ type account struct {
 	here    bool
 }
 
-// look takes note of which routes there are.
-func (rs *routes) look(routers []Router) {
-	silent := map[string]bool{} // they do not answer: what they have is as it was
+// begin forgets which rules there are.
+func (rs *routes) begin() {
 	for _, a := range rs.accounts {
 		a.here = false
 	}
-	for i := range routers {
-		if routers[i].State.Snapshot == nil {
-			silent[routers[i].Name] = true
-		}
+}
+
+// end drops the accounts of routes that are gone, but of routers that do not answer:
+// what those have is as it was. Others get an account, those of routers that come first
+// before the rest, as long as there is room.
+func (rs *routes) end(looks []*look) {
+	silent := map[string]bool{}
+	for _, l := range looks {
+		silent[l.Name] = !l.up()
 	}
-	each(routers, func(k routeKey, _ time.Time) {
-		if a := rs.accounts[k]; a != nil {
-			a.here = true
-		}
-	})
 	order := rs.order[:0]
 	for _, k := range rs.order {
 		a := rs.accounts[k]
@@ -72,43 +70,18 @@ func (rs *routes) look(routers []Router) {
 			a.flows = 0
 		}
 	}
-	rs.order = order
-	seed, others := maphash.MakeSeed(), map[uint64]struct{}{}
-	each(routers, func(k routeKey, since time.Time) {
-		a := rs.accounts[k]
-		switch {
-		case a != nil && a.packet:
-		case a != nil:
-			if since.Before(a.last) {
-				a.last = since
+	rs.order, rs.others = order, 0
+	for _, l := range looks {
+		for _, k := range l.order {
+			if len(rs.accounts) >= rs.most {
+				rs.others++
+				continue
 			}
-		case len(rs.accounts) < rs.most:
-			rs.accounts[k] = &account{last: since, here: true}
+			rs.accounts[k] = l.added[k]
 			rs.order = append(rs.order, k)
-		default:
-			others[maphash.Comparable(seed, k)] = struct{}{}
 		}
-	})
-	rs.others = len(others)
-}
-
-// each calls f with the route of every rule, in force or not, and since when its
-// entry is there, if it has one.
-func each(routers []Router, f func(k routeKey, since time.Time)) {
-	for i := range routers {
-		snap := routers[i].State.Snapshot
-		if snap == nil {
-			continue
-		}
-		for j := range snap.Rules {
-			r := &snap.Rules[j]
-			f(keyOf(routers[i].Name, &r.Origin), snap.Time.Add(-r.Age))
-		}
-		for j := range snap.Pending {
-			if p := &snap.Pending[j]; p.Kind == mroute.PendingRoute {
-				f(keyOf(routers[i].Name, &p.Origin), snap.Time)
-			}
-		}
+		rs.others += len(l.others)
+		l.added, l.order, l.others = nil, nil, nil
 	}
 }
 
@@ -143,11 +116,11 @@ func (a *account) count(e *mroute.EntryView, more mroute.Counted, first bool, no
 
 // tell adds what there is of routes. Those of a router that does not answer are
 // left out.
-func (rs *routes) tell(fs families, routers []Router, now time.Time) {
-	times := make(map[string]time.Time, len(routers))
-	for i := range routers {
-		if snap := routers[i].State.Snapshot; snap != nil {
-			times[routers[i].Name] = snap.Time
+func (rs *routes) tell(fs families, looks []*look) {
+	times := make(map[string]time.Time, len(looks))
+	for _, l := range looks {
+		if l.up() {
+			times[l.Name] = l.at
 		}
 	}
 	for _, k := range rs.order {

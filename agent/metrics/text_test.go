@@ -19,7 +19,6 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/smcroute/kube-smcroute/agent/meter"
-	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
 // everything is a sample of each metric, and of what is hard to write.
@@ -152,7 +151,9 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := New(Options{Version: "1.2.3", Routers: func(context.Context) []Router {
-		return []Router{{Name: "main", State: mroute.RouterState{Snapshot: snapshot(0, []int{1})}, Meter: &meter.Router{}}}
+		r := says(snapshot(0, []int{1}))
+		r.Meter = &meter.Router{}
+		return []Router{r}
 	}})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)

@@ -69,6 +69,10 @@ func TestTwoHundredInterfaces(t *testing.T) {
 	if len(snap.Rules) != 2*n || len(snap.Entries) != 2*n || len(snap.Pending) != 0 {
 		t.Errorf("%d rules, %d entries, pending: %+v", len(snap.Rules), len(snap.Entries), snap.Pending)
 	}
+	surveyed := l.surveyed()
+	if got, want := rowsOf(surveyed), rowsOf(snap); got != want {
+		t.Errorf("a survey of all tables gives\n%swant\n%s", got, want)
+	}
 	for i, r := range snap.Rules {
 		if r.IIF != string(name(i/2)) {
 			t.Fatalf("rule %d of the listing comes in by %s", i, r.IIF)

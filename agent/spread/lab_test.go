@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,6 +117,41 @@ func (l *lab) snapshot() *mroute.Snapshot {
 		l.t.Fatal(err)
 	}
 	return snap
+}
+
+// surveyed is the same, by a survey.
+func (l *lab) surveyed() *mroute.Snapshot {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	defer cancel()
+	var rules []mroute.RuleView
+	var entries []mroute.EntryView
+	snap, err := l.Survey(ctx, mroute.Survey{
+		Rules:   func(_ time.Time, some []mroute.RuleView) { rules = append(rules, some...) },
+		Entries: func(_ time.Time, some []mroute.EntryView) { entries = append(entries, some...) },
+		Whole:   true,
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	snap.Rules, snap.Entries = rules, entries
+	return snap
+}
+
+// rowsOf is what stays as it is from one snapshot to the next, as text.
+func rowsOf(snap *mroute.Snapshot) string {
+	var b strings.Builder
+	for _, r := range snap.Rules {
+		fmt.Fprintln(&b, r.Row, r.Match, r.IIF, r.OIFs, r.Counters.Packets, r.Origin)
+	}
+	for _, e := range snap.Entries {
+		fmt.Fprintln(&b, e.SG, e.Kind, e.IIF, e.OIFs, e.Counters.Packets, e.Table, e.Origins)
+	}
+	for _, x := range snap.Links {
+		fmt.Fprintln(&b, x)
+	}
+	fmt.Fprintln(&b, snap.Tables, snap.Sizes)
+	return b.String()
 }
 
 // rules are the kernel's, but for that of the default table, as text.

@@ -25,7 +25,7 @@ func (s *service) routerMetrics() prometheus.Collector {
 					if !o.Main {
 						name = routerName(o.Place, names)
 					}
-					all = append(all, metrics.Router{Name: name, State: o.State, Meter: o.Meter})
+					all = append(all, metrics.Router{Name: name, Meter: o.Meter, Survey: o.Survey})
 				}
 				return all
 			},

@@ -130,8 +130,11 @@ func (r *playRouter) State(context.Context) (*view.State, error) {
 	return &view.State{Version: "played"}, nil
 }
 
-func (r *playRouter) Observe(context.Context) agent.Observation { return agent.Observation{Main: true} }
-func (r *playRouter) LastRead() (bool, time.Time, bool)         { return false, time.Time{}, false }
+func (r *playRouter) Observe() agent.Observation {
+	return agent.Observation{Main: true, Survey: func(context.Context, mroute.Survey) mroute.RouterState { return mroute.RouterState{} }}
+}
+
+func (r *playRouter) LastRead() (bool, time.Time, bool) { return false, time.Time{}, false }
 
 // smcrouted is a command that plays the daemon, with its PID file.
 type smcrouted struct {

@@ -62,9 +62,9 @@ func (x scrapes) serve(ctx context.Context, s *service, r router) {
 		return
 	}
 	c := metrics.New(metrics.Options{
-		Routers: func(ctx context.Context) []metrics.Router {
-			o := r.Observe(ctx)
-			return []metrics.Router{{Name: "main", State: o.State, Meter: o.Meter}}
+		Routers: func(context.Context) []metrics.Router {
+			o := r.Observe()
+			return []metrics.Router{{Name: "main", Meter: o.Meter, Survey: o.Survey}}
 		},
 		Read:    r.LastRead,
 		Made:    agent.GiveBackAfter,

@@ -23,9 +23,9 @@ type router interface {
 	Reload(ctx context.Context) error
 	// State returns what the router does, when it is asked.
 	State(ctx context.Context) (*view.State, error)
-	// Observe tells all there is to count, and LastRead how the configuration was
-	// read.
-	Observe(ctx context.Context) agent.Observation
+	// Observe says how to ask for all there is to count, and LastRead how the
+	// configuration was read.
+	Observe() agent.Observation
 	LastRead() (success bool, at time.Time, ok bool)
 }
 
