@@ -23,8 +23,8 @@ func (a *Agent) Observe() Observation {
 	return Observation{
 		Place: mroute.Place{NetNS: a.o.NetNS, Table: a.o.Table}, Main: true, Meter: &a.meter,
 		Survey: func(ctx context.Context, asked mroute.Survey) mroute.RouterState {
-			snap, err := a.Survey(ctx, asked)
-			return stateOf(snap, err)
+			defer frugal()()
+			return stateOf(a.Survey(ctx, asked))
 		},
 	}
 }
@@ -37,6 +37,7 @@ func (r *Routers) Observe(ctx context.Context) []Observation {
 		all = append(all, Observation{
 			Place: x.place, Main: x == r.main, Meter: x.meter,
 			Survey: func(ctx context.Context, asked mroute.Survey) mroute.RouterState {
+				defer frugal()()
 				return x.state(func(b backend) (*mroute.Snapshot, error) { return b.Survey(ctx, asked) })
 			},
 		})

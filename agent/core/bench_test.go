@@ -183,6 +183,32 @@ func BenchmarkSnapshot(b *testing.B) {
 	}
 }
 
+// BenchmarkSurvey is what documents and metrics are made from.
+func BenchmarkSurvey(b *testing.B) {
+	var some [512]mroute.Counters
+	count := func(_ mroute.Family, sgs []mroute.SG) []mroute.Counters { return some[:len(sgs)] }
+	for _, n := range sizes {
+		s, _ := started(b, n)
+		for name, asked := range map[string]mroute.Survey{"rules": {Rules: all.Rules}, "entries": {Entries: all.Entries}, "whole": all} {
+			b.Run(fmt.Sprintf("%s/routes=%d", name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					l, got := s.Survey(asked, count), 0
+					for more := true; more; {
+						more = l.Gather(time.Now())
+						_, rules := l.TakeRules()
+						_, entries := l.Take()
+						got += len(rules) + len(entries)
+					}
+					if l.Stop(); got < n {
+						b.Fatalf("%d rules and entries", got)
+					}
+				}
+			})
+		}
+	}
+}
+
 // How long a listing keeps the router from all else at a time, beside reading
 // counters.
 func BenchmarkListing(b *testing.B) {

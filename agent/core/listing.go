@@ -340,7 +340,7 @@ func (l *Listing) Take() (time.Time, []mroute.EntryView) {
 	}
 	l.chunks = l.chunks[:0]
 	if l.origins != nil {
-		*l.origins = origins{} // no more than the next chunk needs
+		l.origins.forget()
 	}
 	return l.now, l.taken
 }

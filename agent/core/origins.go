@@ -29,3 +29,6 @@ func (o *origins) of(res *plan.Resolver, sg mroute.SG, ifindex int) []mroute.Ori
 	o.last = o.array[start:len(o.array):len(o.array)]
 	return o.last
 }
+
+// forget has the array used again: nobody needs what is in it.
+func (o *origins) forget() { o.array, o.rules, o.last = o.array[:0], o.rules[:0], nil }

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -80,7 +81,8 @@ func (rs *routes) end(looks []*look) {
 			rs.accounts[k] = l.added[k]
 			rs.order = append(rs.order, k)
 		}
-		rs.others += len(l.others)
+		slices.Sort(l.others)
+		rs.others += len(slices.Compact(l.others))
 		l.added, l.order, l.others = nil, nil, nil
 	}
 }

@@ -70,13 +70,14 @@ func (r *Resolver) Feeding(rules []*mroute.Route, sg mroute.SG, ifindex int) []*
 	if !ok {
 		return rules
 	}
-	u := union{rules: rules}
+	u := &r.feeding
+	*u = union{rules: rules}
 	if !sg.Source.IsValid() {
-		r.decide(sg.Group, pos, &u)
+		r.decide(sg.Group, pos, u)
 		return u.rules
 	}
-	if !r.uniteExact(sg, pos, &u) {
-		r.uniteTemplates(sg, pos, &u)
+	if !r.uniteExact(sg, pos, u) {
+		r.uniteTemplates(sg, pos, u)
 	}
 	return u.rules
 }

@@ -17,6 +17,7 @@ type Resolver struct {
 	named   map[string]int             // name -> position
 	matches map[mroute.IfPattern][]int // pattern -> positions, of links fit for a VIF
 	lacking map[mroute.IfPattern]Problem
+	feeding union       // memory of Feeding
 	phys    []phy       // by position
 	layered []layerPhys // by layer
 
