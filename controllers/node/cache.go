@@ -74,7 +74,7 @@ type source[L runtime.Object] interface {
 // watching says what is watched of a kind, and how.
 type watching[T object] struct {
 	field fields.Selector // nil: all objects
-	slim  func(T) T       // what is kept of an object
+	slim  func(T)         // drops what is not kept of an object
 	same  func(a, b T) bool
 	wake  func() // called when there is another object, or one that is not the same
 	fails cache.WatchErrorHandlerWithContext
@@ -100,7 +100,7 @@ func informer[T object, L runtime.Object](from source[L], w watching[T]) (cache.
 	}, from), example, 0, cache.Indexers{})
 	transform := i.SetTransform(func(in any) (any, error) {
 		if o, ok := in.(T); ok {
-			return w.slim(o), nil
+			w.slim(o)
 		}
 		return in, nil
 	})
@@ -120,34 +120,4 @@ func informer[T object, L runtime.Object](from source[L], w watching[T]) (cache.
 		},
 	})
 	return i, errors.Join(transform, fails, err)
-}
-
-// slim keeps what tells an object from others, and its labels.
-func slim(m metav1.ObjectMeta) metav1.ObjectMeta {
-	return metav1.ObjectMeta{
-		Name: m.Name, Namespace: m.Namespace, UID: m.UID,
-		ResourceVersion: m.ResourceVersion, Generation: m.Generation,
-		CreationTimestamp: m.CreationTimestamp, DeletionTimestamp: m.DeletionTimestamp,
-		Labels: m.Labels,
-	}
-}
-
-func slimNode(n *corev1.Node) *corev1.Node {
-	return &corev1.Node{TypeMeta: n.TypeMeta, ObjectMeta: slim(n.ObjectMeta)}
-}
-
-func slimPod(p *corev1.Pod) *corev1.Pod {
-	return &corev1.Pod{
-		TypeMeta: p.TypeMeta, ObjectMeta: slim(p.ObjectMeta),
-		Spec:   corev1.PodSpec{NodeName: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork},
-		Status: corev1.PodStatus{Phase: p.Status.Phase, PodIP: p.Status.PodIP, PodIPs: p.Status.PodIPs},
-	}
-}
-
-func slimRoute(r *v1alpha1.MulticastRoute) *v1alpha1.MulticastRoute {
-	return &v1alpha1.MulticastRoute{TypeMeta: r.TypeMeta, ObjectMeta: slim(r.ObjectMeta), Spec: r.Spec}
-}
-
-func slimGroup(g *v1alpha1.MulticastGroup) *v1alpha1.MulticastGroup {
-	return &v1alpha1.MulticastGroup{TypeMeta: g.TypeMeta, ObjectMeta: slim(g.ObjectMeta), Spec: g.Spec}
 }

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"sync"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -29,10 +31,10 @@ type Client struct {
 }
 
 // NewClient returns a client. The API server is not asked yet. The error is that
-// of a configuration which makes no sense.
+// of a configuration which makes no sense. What [Serializer] returns is used if the
+// configuration has no other.
 func NewClient(config *rest.Config) (*Client, error) {
-	scheme := newScheme()
-	params := runtime.NewParameterCodec(scheme)
+	params := runtime.NewParameterCodec(scheme())
 	http, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, err
@@ -40,7 +42,9 @@ func NewClient(config *rest.Config) (*Client, error) {
 	of := func(path string, gv schema.GroupVersion) (rest.Interface, error) {
 		c := rest.CopyConfig(config)
 		c.APIPath, c.GroupVersion = path, &gv
-		c.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+		if c.NegotiatedSerializer == nil {
+			c.NegotiatedSerializer = Serializer()
+		}
 		return rest.RESTClientForConfigAndClient(c, http)
 	}
 	core, err := of("/api", corev1.SchemeGroupVersion)
@@ -65,12 +69,17 @@ func NewClient(config *rest.Config) (*Client, error) {
 
 func zero[T any]() *T { return new(T) }
 
-// newScheme returns the scheme of an agent: what it reads and writes, no more.
-func newScheme() *runtime.Scheme {
+// Serializer encodes and decodes what an agent reads and writes.
+func Serializer() runtime.NegotiatedSerializer {
+	return serializer.NewCodecFactory(scheme()).WithoutConversion()
+}
+
+// scheme is that of an agent: what it reads and writes, no more.
+var scheme = sync.OnceValue(func() *runtime.Scheme {
 	s := runtime.NewScheme()
 	metav1.AddToGroupVersion(s, schema.GroupVersion{Version: "v1"})
 	s.AddKnownTypes(corev1.SchemeGroupVersion, &corev1.Node{}, &corev1.NodeList{}, &corev1.Pod{}, &corev1.PodList{})
 	metav1.AddToGroupVersion(s, corev1.SchemeGroupVersion)
 	_ = v1alpha1.AddToScheme(s) // which does not fail
 	return s
-}
+})

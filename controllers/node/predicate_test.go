@@ -1,9 +1,12 @@
 package node
 
 import (
+	"reflect"
+	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 )
@@ -63,7 +66,8 @@ func TestSlimKeepsWhatMatters(t *testing.T) {
 	p.Spec.HostNetwork, p.Spec.NodeName = true, "n1"
 	p.Spec.Containers = make([]corev1.Container, 5)
 	p.Annotations = map[string]string{"a": "b"}
-	slimmed := slimPod(&p)
+	slimmed := p.DeepCopy()
+	Slim(slimmed)
 	if !samePod(&p, slimmed) || slimmed.UID != p.UID || slimmed.Namespace != p.Namespace || !slimmed.CreationTimestamp.Equal(&p.CreationTimestamp) || slimmed.Spec.NodeName != "n1" {
 		t.Errorf("%+v", slimmed)
 	}
@@ -72,7 +76,29 @@ func TestSlimKeepsWhatMatters(t *testing.T) {
 	}
 	r := route("studio", "r", nil)
 	r.Status.ObservedGeneration = 7
-	if s := slimRoute(&r); !sameSpec(s, &r) || s.UID != r.UID || len(s.Spec.Groups) != 1 || s.Status.ObservedGeneration != 0 {
+	s := r.DeepCopy()
+	Slim(s)
+	if !sameSpec(s, &r) || s.UID != r.UID || len(s.Spec.Groups) != 1 || s.Status.ObservedGeneration != 0 {
 		t.Errorf("%+v", s)
 	}
+	n := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: map[string]string{"a": "b"}, Annotations: map[string]string{"a": "b"}, ManagedFields: make([]metav1.ManagedFieldsEntry, 3)}}
+	n.Spec.PodCIDR, n.Status.Phase = "10.0.0.0/24", "x"
+	want := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: map[string]string{"a": "b"}}}
+	if Slim(&n); !reflect.DeepEqual(n, want) {
+		t.Errorf("%+v", n)
+	}
+}
+
+// TestSlimIsShared has agents share an object that is slim: nothing may be written to
+// it, which the race detector would tell.
+func TestSlimIsShared(t *testing.T) {
+	r := route("studio", "r", nil)
+	g := &v1alpha1.MulticastGroup{Spec: v1alpha1.MulticastGroupSpec{Interface: "eth0"}}
+	Slim(&r)
+	Slim(g)
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() { Slim(&r); Slim(g) })
+	}
+	wg.Wait()
 }

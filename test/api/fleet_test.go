@@ -17,7 +17,7 @@ func TestFleet(t *testing.T) {
 	f := fleet.New(t, lab, fleet.Options{Agents: agents, Prefix: "fleet", Rack: rack})
 	f.Create(routes)
 	statuses := f.Statuses()
-	f.Start(0)
+	f.Start(0, nil)
 	want := map[string]int{}
 	for i := range routes {
 		want[fmt.Sprintf("fleetroute-%d", i)] = f.Nodes(i)
@@ -33,7 +33,8 @@ func TestFleet(t *testing.T) {
 	if err := f.Apply(r); err != nil {
 		t.Fatal(err)
 	}
-	if took := mark.Wait(); len(took) != agents {
+	mark.Wait()
+	if took := mark.Took(); len(took) != agents {
 		t.Errorf("on %d nodes", len(took))
 	}
 	statuses.Await(map[string]int{r.Name: agents}, 2)

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -27,6 +28,13 @@ type Options struct {
 	// Of the reports, as of smcroute-agent(8); zero: its defaults.
 	Report             report.Mode
 	Interval, Coalesce time.Duration
+
+	// Until is done when nothing is waited for any more; nil: never.
+	Until context.Context
+	// Say is told how far what takes long has come, every half a minute. It may be nil.
+	Say func(format string, args ...any)
+	// Leave has the objects stay at the end, since the lab goes as well.
+	Leave bool
 }
 
 // Fleet is agents.
@@ -35,6 +43,7 @@ type Fleet struct {
 	lab     *kubelab.Lab
 	tb      netlab.TB
 	members []*member
+	decoder *decoding
 
 	dialled, received, sent atomic.Int64
 
@@ -58,12 +67,18 @@ type Mark struct {
 // test of tb.
 func New(tb netlab.TB, lab *kubelab.Lab, o Options) *Fleet {
 	tb.Helper()
-	f := &Fleet{o: o, lab: lab, tb: tb, marks: map[netip.Prefix]*Mark{}}
+	f := &Fleet{o: o, lab: lab, tb: tb, decoder: newDecoding(), marks: map[netip.Prefix]*Mark{}}
+	if f.o.Until == nil {
+		f.o.Until = context.Background()
+	}
+	if f.o.Say == nil {
+		f.o.Say = func(string, ...any) {}
+	}
 	if f.o.Rack == 0 {
 		f.o.Rack = o.Agents
 	}
 	f.members = make([]*member, o.Agents)
-	group, ctx := errgroup.WithContext(context.Background())
+	group, ctx := errgroup.WithContext(f.o.Until)
 	group.SetLimit(32)
 	for i := range f.members {
 		group.Go(func() error {
@@ -74,6 +89,7 @@ func New(tb netlab.TB, lab *kubelab.Lab, o Options) *Fleet {
 			}
 			config := lab.As(token)
 			config.UserAgent = "smcroute-agent/fleet"
+			config.NegotiatedSerializer = f.decoder
 			config.Dial = f.dial // with which it has a connection of its own
 			host := sim.New()
 			host.AddLink(input)
@@ -82,7 +98,9 @@ func New(tb netlab.TB, lab *kubelab.Lab, o Options) *Fleet {
 			return nil
 		})
 	}
-	tb.Cleanup(f.remove)
+	if !o.Leave {
+		tb.Cleanup(f.remove)
+	}
 	if err := group.Wait(); err != nil {
 		tb.Fatalf("fleet: %v", err)
 	}
@@ -90,8 +108,8 @@ func New(tb netlab.TB, lab *kubelab.Lab, o Options) *Fleet {
 }
 
 // Start starts all agents, so many of them at a time until each has done its first
-// round; 0: all at once. It returns how long that took them.
-func (f *Fleet) Start(together int) []time.Duration {
+// round; 0: all at once. Each calls started, with how long that took, which may be nil.
+func (f *Fleet) Start(together int, started func(time.Duration)) {
 	f.tb.Helper()
 	if together == 0 {
 		together = len(f.members)
@@ -102,35 +120,46 @@ func (f *Fleet) Start(together int) []time.Duration {
 		cancel()
 		_ = running.Wait()
 	})
-	var starting errgroup.Group
-	starting.SetLimit(together)
-	took := make([]time.Duration, len(f.members))
-	for i, m := range f.members {
-		starting.Go(func() error {
+	wait := f.wait("agents to start", len(f.members))
+	places := make(chan struct{}, together)
+	did := make(chan time.Duration, len(f.members))
+	go func() {
+		for _, m := range f.members {
+			select {
+			case places <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
 			began := time.Now()
 			running.Go(func() error { return m.run(ctx) })
-			select {
-			case <-m.first:
-				took[i] = time.Since(began)
+			running.Go(func() error {
+				select {
+				case <-m.first:
+					did <- time.Since(began)
+				case <-ctx.Done():
+				}
+				<-places
 				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(patience):
-				return fmt.Errorf("timed out after %v waiting for the agent of %s", patience, m.name)
-			}
-		})
-	}
-	if err := starting.Wait(); err != nil {
-		if ctx.Err() != nil {
-			err = running.Wait()
+			})
 		}
-		f.tb.Fatalf("fleet: %v", err)
+	}()
+	for n := 0; n < len(f.members); {
+		select {
+		case took := <-did:
+			n++
+			if started != nil {
+				started(took)
+			}
+		case <-wait.tick():
+			wait.say(n)
+		case <-ctx.Done():
+			wait.fail(n, running.Wait())
+		case <-wait.ctx.Done():
+			wait.fail(n, context.Cause(wait.ctx))
+		}
 	}
-	return took
+	wait.end()
 }
-
-// patience is how long anything may take.
-const patience = 10 * time.Minute
 
 // programmed takes note of what is in the kernel of a member.
 func (f *Fleet) programmed(m *member, l *mroute.Layer) {
@@ -172,28 +201,34 @@ func (k *Mark) set(m *member) {
 	}
 }
 
-// Wait returns how long it took each of the nodes.
-func (k *Mark) Wait() []time.Duration {
-	k.fleet.tb.Helper()
+// Wait returns when it is on all of the nodes.
+func (k *Mark) Wait() {
+	f := k.fleet
+	f.tb.Helper()
 	defer func() {
-		k.fleet.mu.Lock()
-		defer k.fleet.mu.Unlock()
-		delete(k.fleet.marks, k.group)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.marks, k.group)
 	}()
-	select {
-	case <-k.done:
-	case <-time.After(patience):
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		k.fleet.tb.Fatalf("fleet: timed out after %v: %v is routed by %d of %d nodes", patience, k.group, len(k.took), k.nodes)
+	wait := f.wait(fmt.Sprintf("nodes to route %v", k.group.Addr()), k.nodes)
+	for {
+		select {
+		case <-k.done:
+			wait.end()
+			return
+		case <-wait.tick():
+			wait.say(len(k.Took()))
+		case <-wait.ctx.Done():
+			wait.fail(len(k.Took()), context.Cause(wait.ctx))
+		}
 	}
+}
+
+// Took is how long it took each of the nodes where it is by now.
+func (k *Mark) Took() []time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var all []time.Duration
-	for _, d := range k.took {
-		all = append(all, d)
-	}
-	return all
+	return slices.Collect(maps.Values(k.took))
 }
 
 // Traffic is what went over the agents' connections since the start, in bytes on

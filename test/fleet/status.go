@@ -2,6 +2,8 @@ package fleet
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,13 +18,13 @@ import (
 type Statuses struct {
 	fleet  *Fleet
 	events <-chan told
-	now    map[string]v1alpha1.MulticastRoute
+	now    map[string]*v1alpha1.MulticastRoute
 }
 
 // told is an event, and when it came.
 type told struct {
 	at    time.Time
-	route v1alpha1.MulticastRoute
+	route *v1alpha1.MulticastRoute
 }
 
 // Statuses begins to watch, until the end of the test.
@@ -30,13 +32,13 @@ func (f *Fleet) Statuses() *Statuses {
 	f.tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	f.tb.Cleanup(cancel)
-	s := &Statuses{fleet: f, now: map[string]v1alpha1.MulticastRoute{}}
+	s := &Statuses{fleet: f, now: map[string]*v1alpha1.MulticastRoute{}}
 	var list v1alpha1.MulticastRouteList
 	if err := f.lab.Client.List(ctx, &list, client.InNamespace(kubelab.Namespace)); err != nil {
 		f.tb.Fatalf("fleet: %v", err)
 	}
-	for _, r := range list.Items {
-		s.now[r.Name] = r
+	for i := range list.Items {
+		s.now[list.Items[i].Name] = &list.Items[i]
 	}
 	events := make(chan told, 1<<16)
 	s.events = events
@@ -53,7 +55,8 @@ func (f *Fleet) Statuses() *Statuses {
 			for e := range w.ResultChan() {
 				if r, ok := e.Object.(*v1alpha1.MulticastRoute); ok {
 					at = r.ResourceVersion
-					events <- told{time.Now(), *r}
+					r.ManagedFields = nil // which are most of it
+					events <- told{time.Now(), r}
 				}
 			}
 		}
@@ -68,7 +71,7 @@ func (s *Statuses) Await(nodes map[string]int, generation int64) time.Time {
 	s.fleet.tb.Helper()
 	ok := func(name string) bool {
 		r, want := s.now[name], nodes[name]
-		return r.Status.ObservedGeneration == r.Generation && r.Generation >= generation && int(r.Status.Nodes.Programmed) == want &&
+		return r != nil && r.Status.ObservedGeneration == r.Generation && r.Generation >= generation && int(r.Status.Nodes.Programmed) == want &&
 			int(r.Status.Nodes.Matched) == want && meta.IsStatusConditionTrue(r.Status.Conditions, v1alpha1.ConditionProgrammed)
 	}
 	left := map[string]bool{}
@@ -78,23 +81,29 @@ func (s *Statuses) Await(nodes map[string]int, generation int64) time.Time {
 		}
 	}
 	last := time.Now()
-	deadline := time.After(patience)
+	wait := s.fleet.wait("statuses to tell of routes as programmed", len(nodes))
 	for len(left) > 0 {
 		select {
 		case e, open := <-s.events:
 			if !open {
-				s.fleet.tb.Fatalf("fleet: the watch of statuses ended, with %d left", len(left))
+				wait.fail(len(nodes)-len(left), errors.New("the watch of statuses ended"))
 			}
 			s.now[e.route.Name], last = e.route, e.at
 			if left[e.route.Name] && ok(e.route.Name) {
 				delete(left, e.route.Name)
 			}
-		case <-deadline:
+		case <-wait.tick():
+			wait.say(len(nodes) - len(left))
+		case <-wait.ctx.Done():
 			for name := range left {
-				r := s.now[name]
-				s.fleet.tb.Fatalf("fleet: timed out after %v: %d routes are not told as programmed; %s, for %d nodes: %+v", patience, len(left), name, nodes[name], r.Status)
+				err := context.Cause(wait.ctx)
+				if r := s.now[name]; r != nil {
+					err = fmt.Errorf("%w; %s, for %d nodes: %+v", err, name, nodes[name], r.Status)
+				}
+				wait.fail(len(nodes)-len(left), err)
 			}
 		}
 	}
+	wait.end()
 	return last
 }

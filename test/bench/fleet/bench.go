@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -18,6 +19,7 @@ import (
 // bench is one run.
 type bench struct {
 	tb     netlab.TB
+	until  context.Context // what is not measured then stays so
 	o      options
 	lab    *kubelab.Lab
 	fleet  *fleet.Fleet
@@ -25,7 +27,8 @@ type bench struct {
 	meter  *meter
 	phases []phase
 	times  []timing
-	next   int // route that no change has made yet
+	next   int  // route that no change has made yet
+	whole  bool // it came to its end
 }
 
 // phase is what happened in a time.
@@ -40,11 +43,11 @@ type timing struct {
 	took []time.Duration
 }
 
-func newBench(tb netlab.TB, o options, programs, dir string) *bench {
+func newBench(tb netlab.TB, until context.Context, o options, programs, dir string) *bench {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		tb.Fatalf("%v", err)
 	}
-	b := &bench{tb: tb, o: o, next: o.routes}
+	b := &bench{tb: tb, until: until, o: o, next: o.routes}
 	klog.SetLogger(logr.Discard()) // that an agent tries again is no news
 	b.say("starting the API server")
 	b.lab = kubelab.Start(tb, kubelab.Options{Programs: programs, Dir: dir})
@@ -59,6 +62,7 @@ func (b *bench) run() {
 	b.say("making %d nodes and %d routes", b.o.agents, b.o.routes)
 	b.fleet = fleet.New(b.tb, b.lab, fleet.Options{
 		Agents: b.o.agents, Prefix: "n", Rack: b.o.rack, Report: b.o.report, Interval: b.o.interval,
+		Until: b.until, Say: b.say, Leave: true,
 	})
 	b.fleet.Create(b.o.routes)
 	args := []string{"--status-interval=10s", "--counters-interval=5m", "--leader-elect=false"}
@@ -70,12 +74,8 @@ func (b *bench) run() {
 	b.meter = newMeter(b.tb, b.lab, b.fleet, controller.PID())
 	b.status = b.fleet.Statuses()
 
-	began := time.Now()
-	b.phase("start", func() {
-		b.times = append(b.times, timing{fmt.Sprintf("start of an agent, %d at a time, to programmed", b.o.together), b.fleet.Start(b.o.together)})
-		at := b.status.Await(b.expected(), 1)
-		b.times = append(b.times, timing{"start of all agents to all statuses programmed", []time.Duration{at.Sub(began)}})
-	})
+	defer b.tell() // also if it ends before its time
+	b.phase("start", b.start)
 	b.phase("steady", b.steady)
 	for _, c := range []struct {
 		name string
@@ -87,10 +87,37 @@ func (b *bench) run() {
 	if b.o.restart {
 		b.phase("API server restarted", b.restart)
 	}
+	b.whole = true
+}
+
+// start starts the agents.
+func (b *bench) start() {
+	began := time.Now()
+	var took []time.Duration
+	func() {
+		defer func() {
+			b.add(fmt.Sprintf("start of an agent, %d at a time, to programmed", b.o.together), took...)
+		}()
+		b.fleet.Start(b.o.together, func(d time.Duration) { took = append(took, d) })
+	}()
+	b.add("start of all agents: all are programmed", time.Since(began))
+	b.say("all agents are programmed after %v", time.Since(began).Round(time.Second))
+	at := b.status.Await(b.expected(), 1)
+	b.add("start of all agents: all statuses say so", at.Sub(began))
+}
+
+// add adds what some took.
+func (b *bench) add(name string, took ...time.Duration) {
+	b.times = append(b.times, timing{name, took})
+}
+
+// tell prints the tables, and puts them where they should be, of a run that came to its
+// end.
+func (b *bench) tell() {
 	var text strings.Builder
 	b.print(&text)
 	fmt.Print(text.String())
-	if b.o.write == "" {
+	if b.o.write == "" || !b.whole {
 		return
 	}
 	begin, end := fmt.Sprintf("<!-- %d agents: made by \"make fleet\" -->", b.o.agents), fmt.Sprintf("<!-- end of %d agents -->", b.o.agents)
@@ -99,15 +126,22 @@ func (b *bench) run() {
 	}
 }
 
-// phase measures what f does.
+// phase measures what f does, or how far it came.
 func (b *bench) phase(name string, f func()) {
 	b.say("measuring: %s", name)
 	p := phase{name: name, before: b.meter.sample()}
 	profile := b.meter.profile(b.o.profile, name)
+	whole := false
+	defer func() {
+		profile()
+		if !whole {
+			p.name += " (not to its end)"
+		}
+		p.after = b.meter.sample()
+		b.phases = append(b.phases, p)
+	}()
 	f()
-	profile()
-	p.after = b.meter.sample()
-	b.phases = append(b.phases, p)
+	whole = true
 }
 
 // expected is on how many nodes each route should be.
@@ -139,6 +173,10 @@ const pause = 12 * time.Second
 func (b *bench) changes(what string, in int, old bool) {
 	var programmed, told []time.Duration
 	nodes := b.fleet.InRack(in)
+	defer func() {
+		b.add(what+": in the kernels", programmed...)
+		b.add(what+": in its status", told...)
+	}()
 	for range b.o.changes {
 		group := fleet.Group(b.next)
 		r := b.fleet.Route(fmt.Sprintf("nroute-%d", b.next), group, in)
@@ -152,13 +190,13 @@ func (b *bench) changes(what string, in int, old bool) {
 		if err := b.fleet.Apply(r); err != nil {
 			b.tb.Fatalf("%s: %v", what, err)
 		}
-		programmed = append(programmed, mark.Wait()...)
+		func() {
+			defer func() { programmed = append(programmed, mark.Took()...) }()
+			mark.Wait()
+		}()
 		at := b.status.Await(map[string]int{r.Name: nodes}, r.Generation)
 		told = append(told, at.Sub(began))
 	}
-	b.times = append(b.times,
-		timing{what + ": in the kernels", programmed},
-		timing{what + ": in its status", told})
 }
 
 // restart ends the API server and starts it again, and measures until all agents have
@@ -167,12 +205,11 @@ func (b *bench) restart() {
 	b.lab.StopServer()
 	began := time.Now()
 	b.lab.StartServer()
-	up := time.Now()
+	b.add("API server restarted: until it serves", time.Since(began))
 	group := fleet.Group(b.next)
 	mark := b.fleet.Mark(group, b.o.agents)
 	r := b.fleet.Route(fmt.Sprintf("nroute-%d", b.next), group, -1)
 	netlab.Await(b.tb, time.Minute, func() bool { return b.fleet.Apply(r) == nil }, "the API server to take a route")
-	b.times = append(b.times,
-		timing{"API server restarted: until it serves", []time.Duration{up.Sub(began)}},
-		timing{"API server restarted: all agents have a new route", mark.Wait()})
+	defer func() { b.add("API server restarted: all agents have a new route", mark.Took()...) }()
+	mark.Wait()
 }

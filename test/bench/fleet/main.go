@@ -4,17 +4,20 @@
 //
 //	fleet -agents 1000 -routes 500
 //	fleet -agents 1000 -write docs/scale.md   and put them into that file
+//
+// Interrupted (SIGINT), or at its -deadline, it prints what it has.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +41,9 @@ type options struct {
 	interval             time.Duration
 	controller           string
 	profile, write       string
+	gogc                 int
+	deadline             time.Duration
+	anyway               bool
 }
 
 func main() {
@@ -54,7 +60,16 @@ func main() {
 	flag.StringVar(&o.controller, "controller", "", "an argument of smcroute-controller, such as --counters-interval=1h")
 	flag.StringVar(&o.write, "write", "", "`file` to put the tables into, where it has a section for as many agents")
 	flag.StringVar(&o.profile, "profile", "", "a folder for CPU profiles of the API server, one of each phase, for \"go tool pprof\"")
+	flag.IntVar(&o.gogc, "gogc", 0, "GOGC of this process, with the agents, and of what it starts; 0: 100, or 50 with more than 1,000 agents")
+	flag.DurationVar(&o.deadline, "deadline", time.Hour, "when to end with what was measured by then")
+	flag.BoolVar(&o.anyway, "anyway", false, "start even if there does not seem to be memory enough")
 	flag.Parse()
+	if o.gogc == 0 {
+		o.gogc = 100
+		if o.agents > 1000 {
+			o.gogc = 50
+		}
+	}
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "fleet:", err)
 		os.Exit(1)
@@ -62,6 +77,9 @@ func main() {
 }
 
 func run(o options) error {
+	if err := enough(o); err != nil && !o.anyway {
+		return err
+	}
 	programs := os.Getenv(envPrograms)
 	if programs == "" {
 		// Before this program is started again in namespaces of its own, which have
@@ -89,18 +107,16 @@ func run(o options) error {
 		return fmt.Errorf("needs network namespaces: run as root, or allow user namespaces: %w", err)
 	}
 	defer os.RemoveAll(programs)
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
-	defer stop()
-	done := make(chan error, 1)
-	go func() {
-		done <- netlab.Run(func(tb netlab.TB) {
-			newBench(tb, o, programs, filepath.Join(programs, "lab")).run()
-		})
-	}()
-	select {
-	case err := <-done:
+	debug.SetGCPercent(o.gogc)
+	if err := os.Setenv("GOGC", strconv.Itoa(o.gogc)); err != nil { // for what is started
 		return err
-	case <-ctx.Done(): // what was started ends with this process
-		return errors.New("interrupted")
 	}
+	late := fmt.Errorf("not done after %v: give -deadline more, or measure less", o.deadline)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), o.deadline, late)
+	defer cancel()
+	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends it at once, and what was started with it
+	return netlab.Run(func(tb netlab.TB) {
+		newBench(tb, ctx, o, programs, filepath.Join(programs, "lab")).run()
+	})
 }

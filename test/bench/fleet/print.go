@@ -12,10 +12,13 @@ import (
 
 // print writes the tables.
 func (b *bench) print(w io.Writer) {
-	fmt.Fprintf(w, "%d agents, %d routes (one in five for all, the others for racks of %d); %d processors for all of it; load %s\n\n",
-		b.o.agents, b.o.routes, b.o.rack, runtime.NumCPU(), load())
+	fmt.Fprintf(w, "%d agents, %d routes (one in five for all, the others for racks of %d); %d processors for all of it, GOGC=%d; load %s\n\n",
+		b.o.agents, b.o.routes, b.o.rack, runtime.NumCPU(), b.o.gogc, load())
 	fmt.Fprintf(w, "| time | n | p50 | p99 | max |\n|---|---:|---:|---:|---:|\n")
 	for _, t := range b.times {
+		if len(t.took) == 0 {
+			continue
+		}
 		slices.Sort(t.took)
 		at := func(q float64) time.Duration {
 			return t.took[min(int(q*float64(len(t.took))), len(t.took)-1)].Round(time.Millisecond)
@@ -26,6 +29,8 @@ func (b *bench) print(w io.Writer) {
 	for _, r := range rows {
 		fmt.Fprintf(w, "| %s |%s\n", r.name, columns(b.phases, r.value))
 	}
+	b.printAgent(w)
+	b.printFormula(w)
 	fmt.Fprintf(w, "\nWrites by resource in the steady state: %s\n", byResource(b.phases, "steady"))
 }
 

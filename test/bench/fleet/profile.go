@@ -6,14 +6,16 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"sync"
 
 	"github.com/smcroute/kube-smcroute/test/kubelab"
 )
 
-// profile begins to take a CPU profile of the API server, if there is a folder for
-// it, and returns what ends and writes it: NAME.prof, and NAME.heap after it.
+// profile begins to take a CPU profile of the API server, and one of this process with
+// its agents, if there is a folder for them, and returns what ends and writes them:
+// NAME.prof and NAME.agents.prof, and NAME.heap and NAME.agents.heap after them.
 func (m *meter) profile(dir, name string) (end func()) {
 	if dir == "" {
 		return func() {}
@@ -22,10 +24,30 @@ func (m *meter) profile(dir, name string) (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { m.fetch(ctx, "profile?seconds=40", file+".prof") })
+	agents, err := os.Create(file + ".agents.prof")
+	if err == nil {
+		err = pprof.StartCPUProfile(agents)
+	}
+	m.profiled(err)
 	return func() {
+		pprof.StopCPUProfile()
+		_ = agents.Close() // it was written to without an error, or is of no use
 		wg.Wait()
 		cancel()
 		m.fetch(context.Background(), "heap", file+".heap")
+		heap, err := os.Create(file + ".agents.heap")
+		if err == nil {
+			err = pprof.WriteHeapProfile(heap)
+			_ = heap.Close() // the same
+		}
+		m.profiled(err)
+	}
+}
+
+// profiled says that there is no profile.
+func (m *meter) profiled(err error) {
+	if err != nil {
+		m.tb.Logf("profile: %v", err)
 	}
 }
 
@@ -44,7 +66,5 @@ func (m *meter) fetch(ctx context.Context, what, file string) {
 	if err == nil {
 		err = os.WriteFile(file, data, 0o644)
 	}
-	if err != nil {
-		m.tb.Logf("%s: %v", what, err)
-	}
+	m.profiled(err)
 }
