@@ -53,6 +53,10 @@ type Options struct {
 	// ones, and stop filters, which make room first. 0: any number.
 	MaxFlows int
 
+	// Shared says that there are more agents in the process: what memory is free is
+	// not for each of them to give back.
+	Shared bool
+
 	// Leave reports at the end of Run whether what is in the kernel is left to
 	// the next process. nil: never.
 	Leave func() bool
@@ -207,7 +211,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	if clean {
 		a.hook.Reload()
 	}
-	giveBack()
+	a.giveBack()
 
 	for {
 		select {
@@ -217,7 +221,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 			return err
 		case r := <-a.reloads:
 			r.done <- a.reload(ctx, r)
-			giveBack()
+			a.giveBack()
 		}
 	}
 }

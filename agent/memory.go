@@ -29,6 +29,13 @@ func giveBack() {
 	}()
 }
 
+// giveBack is that for an agent, unless others have a part in the memory.
+func (a *Agent) giveBack() {
+	if !a.o.Shared {
+		giveBack()
+	}
+}
+
 // GiveBackAfter returns memory that is free to the system, in the background, if
 // work on that many rows of a router, now done, can have taken much.
 func GiveBackAfter(rows int) {

@@ -70,7 +70,7 @@ func (m *member) run(ctx context.Context) error {
 	loaded := make(chan struct{})
 	main := agent.New(agent.Options{
 		Kernel: k, FlushInterval: time.Minute, Await: []string{translate.LayerName}, Logger: log,
-		OnReady: func() { close(loaded) }, OnChange: changed,
+		OnReady: func() { close(loaded) }, OnChange: changed, Shared: true,
 	})
 	all := agent.NewRouters(agent.RoutersOptions{Main: main, Logger: log, OnChange: changed})
 	programmer := node.NewProgrammer(node.Options{

@@ -2,6 +2,7 @@ package kubelab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,9 @@ type Options struct {
 	Programs string
 	// Dir is for the lab's files. It is the caller's to remove.
 	Dir string
+	// StartTimeout is how long the API server may take to start, which is longer with
+	// thousands of clients waiting for it; 0: a minute.
+	StartTimeout time.Duration
 }
 
 // Lab is an API server with all of config/default applied.
@@ -82,7 +86,7 @@ func Start(tb netlab.TB, o Options) *Lab {
 func (l *Lab) startControlPlane() {
 	l.tb.Helper()
 	// A watch keeps an API server that is asked to end; it is killed then.
-	l.env = &envtest.Environment{ControlPlaneStartTimeout: 2 * patience, ControlPlaneStopTimeout: time.Second}
+	l.env = &envtest.Environment{ControlPlaneStartTimeout: cmp.Or(l.o.StartTimeout, 2*patience), ControlPlaneStopTimeout: time.Second}
 	l.env.ControlPlane.Etcd = &envtest.Etcd{DataDir: l.mkdir("etcd")}
 	server := l.env.ControlPlane.GetAPIServer()
 	server.CertDir = l.mkdir("apiserver") // named, so that it survives a restart

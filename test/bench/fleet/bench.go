@@ -50,7 +50,7 @@ func newBench(tb netlab.TB, until context.Context, o options, programs, dir stri
 	b := &bench{tb: tb, until: until, o: o, next: o.routes}
 	klog.SetLogger(logr.Discard()) // that an agent tries again is no news
 	b.say("starting the API server")
-	b.lab = kubelab.Start(tb, kubelab.Options{Programs: programs, Dir: dir})
+	b.lab = kubelab.Start(tb, kubelab.Options{Programs: programs, Dir: dir, StartTimeout: 10 * time.Minute})
 	return b
 }
 
