@@ -139,6 +139,7 @@ func (b *bench) phase(name string, f func()) {
 		}
 		p.after = b.meter.sample()
 		b.phases = append(b.phases, p)
+		b.say("%s", p.after.memory())
 	}()
 	f()
 	whole = true

@@ -15,7 +15,8 @@ import (
 
 // profile begins to take a CPU profile of the API server, and one of this process with
 // its agents, if there is a folder for them, and returns what ends and writes them:
-// NAME.prof and NAME.agents.prof, and NAME.heap and NAME.agents.heap after them.
+// NAME.prof and NAME.agents.prof, and after them NAME.heap, NAME.agents.heap and
+// NAME.agents.goroutine.
 func (m *meter) profile(dir, name string) (end func()) {
 	if dir == "" {
 		return func() {}
@@ -35,12 +36,14 @@ func (m *meter) profile(dir, name string) (end func()) {
 		wg.Wait()
 		cancel()
 		m.fetch(context.Background(), "heap", file+".heap")
-		heap, err := os.Create(file + ".agents.heap")
-		if err == nil {
-			err = pprof.WriteHeapProfile(heap)
-			_ = heap.Close() // the same
+		for _, what := range []string{"heap", "goroutine"} {
+			out, err := os.Create(file + ".agents." + what)
+			if err == nil {
+				err = pprof.Lookup(what).WriteTo(out, 0)
+				_ = out.Close() // the same
+			}
+			m.profiled(err)
 		}
-		m.profiled(err)
 	}
 }
 
