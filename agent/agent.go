@@ -188,6 +188,8 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 			}
 		})
 	}
+	read := make(chan *reading, 1)
+	wg.Go(func() { read <- a.readConf() }) // while the router starts
 	servant("router", a.router.Run)
 	servant("router advertisements", a.mrdisc.Run)
 	if a.router.Started(ctx) != nil {
@@ -202,7 +204,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		}
 	}
 	call(a.o.OnStarted)
-	clean, _ := a.load(ctx, "start", a.readConf()) // an error is in the log: clients can add routes
+	clean, _ := a.load(ctx, "start", <-read) // an error is in the log: clients can add routes
 	if clients != nil {
 		servant("client socket", func(ctx context.Context) error { return clients.Serve(ctx, a) })
 	}

@@ -18,6 +18,9 @@ type nameID int32
 type names struct {
 	ids  map[string]nameID
 	list []name
+
+	last   string // that was interned, which is what most lines name again
+	lastID nameID
 }
 
 // name is an interface pattern and what is odd about it.
@@ -28,6 +31,14 @@ type name struct {
 }
 
 func (n *names) intern(word string) nameID {
+	if word != n.last || word == "" {
+		n.lastID = n.find(word)
+		n.last = string(n.list[n.lastID].pattern)
+	}
+	return n.lastID
+}
+
+func (n *names) find(word string) nameID {
 	if id, ok := n.ids[word]; ok {
 		return id
 	}

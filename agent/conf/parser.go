@@ -23,8 +23,9 @@ type parser struct {
 	read map[string]position // where each file was included
 
 	names names
-	lists map[string]outputList // by the text behind "to"
-	list  int32                 // number of the list of outputs being read
+	lists map[string]*outputList // by the text behind "to"
+	last  *outputList            // the one before, which is what most lines have again
+	list  int32                  // number of the list of outputs being read
 
 	order  mroute.Ascent      // of exact routes
 	exact  mroute.BySG[int32] // first route of each exact (S,G), by index, unless they are in order

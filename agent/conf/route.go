@@ -128,6 +128,7 @@ func (p *parser) noteExact(r *rule) {
 
 // outputList is what the words behind "to" mean.
 type outputList struct {
+	text    string
 	outputs []mroute.Output
 	plain   bool // nothing to report about it
 	wrong   bool
@@ -137,16 +138,22 @@ type outputList struct {
 // of them is wrong. Routes whose lines end alike share one slice.
 func (p *parser) outputs(l line, from nameID) (list []mroute.Output, ok bool) {
 	text := l.text[l.pos:]
-	read, known := p.lists[text]
-	if !known || !read.plain {
+	read := p.last
+	if read == nil || read.text != text {
+		read = p.lists[text]
+	}
+	switch {
+	case read == nil:
 		read = p.readOutputs(l)
 		if p.lists == nil {
-			p.lists = make(map[string]outputList)
+			p.lists = make(map[string]*outputList)
 		}
-		if !known {
-			p.lists[strings.Clone(text)] = read
-		}
+		read.text = strings.Clone(text)
+		p.lists[read.text] = read
+	case !read.plain:
+		p.readOutputs(l) // for what is to be reported
 	}
+	p.last = read
 	if in := p.names.list[from].pattern; !in.IsWildcard() {
 		for i := range read.outputs {
 			if read.outputs[i].If == in {
@@ -166,9 +173,9 @@ func columnOf(l line, word string) int {
 	}
 }
 
-func (p *parser) readOutputs(l line) outputList {
+func (p *parser) readOutputs(l line) *outputList {
 	p.list++
-	list := outputList{plain: true}
+	list := &outputList{plain: true}
 	before := len(p.diagnostics)
 	for {
 		word, column := l.next()

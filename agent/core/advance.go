@@ -1,13 +1,9 @@
 package core
 
-import (
-	"time"
-
-	"github.com/smcroute/kube-smcroute/agent/mroute"
-)
+import "github.com/smcroute/kube-smcroute/agent/mroute"
 
 // maxOps bounds one Apply that sets entries, and with it the memory for it.
-const maxOps = 1024
+const maxOps = 2048
 
 // advance goes on with the round of changes until something must be applied,
 // or nothing is left to do.
@@ -148,9 +144,9 @@ func (s *State) rest() (sgs []mroute.SG) {
 }
 
 // sets returns the next entries to set, and notes those to delete at the end. It
-// is good until the call after the next.
+// is good until the second call after this one.
 func (s *State) sets() *batch {
-	s.buffers[0], s.buffers[1] = s.buffers[1], s.buffers[0]
+	s.buffers[0], s.buffers[1], s.buffers[2] = s.buffers[2], s.buffers[0], s.buffers[1]
 	b := &s.buffers[0]
 	b.ops, b.cells = b.ops[:0], b.cells[:0]
 	s.evictions(b)
@@ -240,89 +236,4 @@ func (s *State) compare(sg mroute.SG, b *batch) {
 	}
 	b.ops = append(b.ops, mroute.Op{Kind: mroute.SetMFC, Family: t.family, SG: sg, Entry: want})
 	b.cells = append(b.cells, c)
-}
-
-// applied takes over into the belief what the kernel did.
-func (s *State) applied(errs []error, now time.Time) []Effect {
-	var news FlowsChanged
-	sets := len(s.inflight.cells) == len(s.inflight.ops)
-	for i := range s.inflight.ops {
-		op := &s.inflight.ops[i]
-		var err error
-		if errs != nil {
-			err = errs[i]
-		}
-		if err != nil {
-			s.trouble.note(op.Kind, err)
-		}
-		switch op.Kind {
-		case mroute.AddVIF, mroute.DelVIF:
-			s.appliedVIF(op, err)
-		case mroute.SetMFC:
-			var c *cell
-			if sets {
-				c = s.inflight.cells[i]
-			} else {
-				c = s.table(op.Family).cells.Get(op.SG)
-			}
-			if ch, ok := s.appliedSet(op, c, err, now); ok {
-				if news == nil {
-					news = make(FlowsChanged, 0, len(s.inflight.ops)-i)
-				}
-				news = append(news, ch)
-			}
-		case mroute.DelMFC:
-			t := s.table(op.Family)
-			if err != nil {
-				if c := t.cells.Get(op.SG); c != nil {
-					c.unknown = true
-				}
-			} else {
-				if c := t.cells.Get(op.SG); c != nil {
-					t.wasSet(c)
-				}
-				t.cells.Delete(op.SG)
-				delete(t.refused, op.SG)
-				s.forget(t, op.SG)
-			}
-		case mroute.JoinGroup, mroute.LeaveGroup:
-			s.groups.applied(op, err)
-		}
-	}
-	s.inflight = batch{}
-	s.changed = true
-	if len(news) > 0 {
-		return []Effect{news}
-	}
-	return nil
-}
-
-func (s *State) appliedSet(op *mroute.Op, c *cell, err error, now time.Time) (FlowChange, bool) {
-	t := s.table(op.Family)
-	if err != nil {
-		c.unknown = true
-		t.refused[op.SG] = err
-		return FlowChange{}, false
-	}
-	delete(t.refused, op.SG)
-	t.wasSet(c)
-	t.unsettled = t.unsettled || t.foreign[op.SG]
-	if !c.installed {
-		s.seq++
-		c.seq, c.since, c.installed = s.seq, now.Sub(s.epoch), true
-	}
-	c.entry, c.unknown = op.Entry, false
-	if !op.SG.Source.IsValid() {
-		s.noteAllCovered(t, op.SG)
-	}
-	f := t.flows.Get(op.SG)
-	if f == nil || !f.news {
-		return FlowChange{}, false
-	}
-	f.news = false
-	if !op.SG.Source.IsValid() && op.Entry.Kind == mroute.Static {
-		return FlowChange{}, false // it is there whether or not packets are
-	}
-	l, _ := s.res.Link(f.ifindex)
-	return FlowChange{SG: seen(op.SG, op.Entry.Kind), Kind: op.Entry.Kind, Link: l.Name, Moved: f.moved, Refused: f.refusedBy != nil}, true
 }

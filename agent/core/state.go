@@ -25,7 +25,8 @@ type State struct {
 	work     work
 	inflight batch
 	prepared *batch   // to come next
-	buffers  [2]batch // for both, in turn
+	done     done     // what came before
+	buffers  [3]batch // for these, in turn
 	most     int      // ops of a batch that sets entries
 
 	limits  *limits
@@ -205,10 +206,11 @@ func (s *State) Step(ev Event, now time.Time) []Effect {
 	return append(out, s.looks()...)
 }
 
-// Prepare does in advance what the step after the next [Applied] would have to
-// do. It may be called while the ops of an [Apply] with More are being carried
-// out; nothing comes out differently.
+// Prepare does what the step before left to be done, and in advance what the step
+// after the next [Applied] would have to do. It may be called while the ops of an
+// [Apply] with More are being carried out; nothing comes out differently.
 func (s *State) Prepare() {
+	s.noteDone()
 	if s.stage == setting && !s.work.ending && !s.work.finishing && s.prepared == nil {
 		s.prepared = s.sets()
 	}

@@ -248,7 +248,7 @@ func TestBigPlansComeInPieces(t *testing.T) {
 		if !ok {
 			break
 		}
-		if len(a.Ops) > 1024 {
+		if len(a.Ops) > routes/2 {
 			t.Errorf("%d ops at once", len(a.Ops))
 		}
 		for _, op := range a.Ops {

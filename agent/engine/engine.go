@@ -268,17 +268,17 @@ func (e *Engine) perform(effects []core.Effect) {
 
 // apply carries out ops. While the kernel is at many, the next ones are worked
 // out.
-func (e *Engine) apply(a core.Apply) (errs []error) {
+func (e *Engine) apply(a core.Apply) []error {
 	if !a.More {
 		return e.carryOut(a.Ops)
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		errs = e.carryOut(a.Ops)
+	prepared := make(chan struct{})
+	go func() { // which takes a while to begin: better so than the other way round
+		defer close(prepared)
+		e.state.Prepare()
 	}()
-	e.state.Prepare()
-	<-done
+	errs := e.carryOut(a.Ops)
+	<-prepared
 	return errs
 }
 

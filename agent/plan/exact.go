@@ -14,6 +14,7 @@ import (
 // waits for it. It may be used from several goroutines.
 type exact struct {
 	sorted   bool
+	all      bool // every route is an exact one
 	order    mroute.Ascent
 	from, to int // the routes, if they are sorted
 
@@ -25,23 +26,27 @@ type exact struct {
 // askedMuch is how many questions a map is worth: one for so many routes.
 const askedMuch = 16
 
-// look finds out whether the exact routes are sorted.
-func (x *exact) look(routes []mroute.Route) {
-	some := false
+// look goes over all routes: it finds out whether the exact ones are sorted, and
+// counts them.
+func (x *exact) look(routes []mroute.Route) (count [mroute.IPv6 + 1]int) {
+	n := 0
+	x.sorted = true
 	for i := range routes {
 		m := &routes[i].Match
-		switch {
-		case !m.IsExact():
-		case some && i != x.to, !x.order.Add(m.SG()):
-			return
-		default:
-			if !some {
-				x.from, some = i, true
-			}
+		if !m.IsExact() {
+			continue
+		}
+		if n == 0 {
+			x.from, x.to = i, i
+		}
+		count[m.Family()]++
+		n++
+		if x.sorted = x.sorted && i == x.to && x.order.Add(m.SG()); x.sorted {
 			x.to = i + 1
 		}
 	}
-	x.sorted = true
+	x.all = n == len(routes)
+	return count
 }
 
 // first is the position of sg's first route, or none.

@@ -53,13 +53,15 @@ func newPlaces(l *mroute.Layer) *places {
 
 		limited: limitedRoutes(l.Routes),
 	}
-	for i := range l.Routes {
-		if m := &l.Routes[i].Match; m.IsExact() {
-			x.count[m.Family()]++
+	x.count = x.exact.look(l.Routes)
+	if x.exact.sorted && x.exact.all {
+		for i := range x.next {
+			x.next[i] = none
 		}
+		return x
 	}
 	var table mroute.BySG[int32]
-	if x.exact.look(l.Routes); !x.exact.sorted {
+	if !x.exact.sorted {
 		for _, f := range mroute.Families {
 			table.Grow(f, x.count[f])
 		}

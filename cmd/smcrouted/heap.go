@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -17,8 +18,9 @@ const (
 )
 
 // What a file of some size takes until it is in the kernel, in bytes: what is
-// usual, and what is never exceeded without collecting garbage.
+// surely used, what is usual, and what is never exceeded without collecting garbage.
 const (
+	leastPerByte = 5
 	usualPerByte = 8
 	mostPerByte  = 32
 	mostAtLeast  = 64 << 20
@@ -27,8 +29,9 @@ const (
 // roomyHeap prepares for reading the file. Most of the time from start to ready
 // goes into memory that is touched for the first time, a page fault for each 4
 // KiB, and into looking for garbage where there is hardly any. So the heap gets
-// huge pages, where the system leaves that to programs, and is not collected
-// while it has room. The function returned goes back to normal.
+// huge pages, where the system leaves that to programs, another processor fills
+// them in meanwhile, and it is not collected while it has room. The function
+// returned goes back to normal.
 func roomyHeap(file string) (normal func()) {
 	info, err := os.Stat(file)
 	if err != nil || info.Size() < minRoomy || info.Size() > maxRoomy {
@@ -38,14 +41,33 @@ func roomyHeap(file string) (normal func()) {
 	percent := debug.SetGCPercent(-1)
 	const hugePage = 2 << 20 // elsewhere it may be larger; then this does nothing
 	room := make([]byte, size*usualPerByte+2*hugePage)
-	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(room))) % hugePage)
-	_ = unix.Madvise(room[skip:skip+(len(room)-skip)/hugePage*hugePage], unix.MADV_HUGEPAGE)
+	addr := uintptr(unsafe.Pointer(unsafe.SliceData(room)))
+	skip := -addr % hugePage
+	length := (uintptr(len(room)) - skip) / hugePage * hugePage
+	addr += skip
+	advise(addr, length, unix.MADV_HUGEPAGE)
 	runtime.KeepAlive(room)
-	runtime.GC()                      // so that room is free, for what comes next
+	runtime.GC() // so that room is free, for what comes next
+	var enough atomic.Bool
+	filled := make(chan struct{})
+	go func() {
+		defer close(filled)
+		for end := addr + min(length, uintptr(size*leastPerByte)); addr < end && !enough.Load(); addr += hugePage {
+			advise(addr, hugePage, unix.MADV_POPULATE_WRITE)
+		}
+	}()
 	limit := debug.SetMemoryLimit(-1) // which does not change it
 	debug.SetMemoryLimit(min(limit, size*mostPerByte+mostAtLeast))
 	return func() {
+		enough.Store(true)
+		<-filled // before any of it goes back to the system
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
 	}
+}
+
+// advise is madvise(2) of addresses that nothing in Go may be behind any more. It is
+// for speed alone, so that it does not matter if it fails.
+func advise(addr, length uintptr, advice int) {
+	_, _, _ = unix.Syscall(unix.SYS_MADVISE, addr, length, uintptr(advice))
 }

@@ -142,7 +142,8 @@ func (s *service) serve() error {
 			return nil
 		}
 	}
-	s.normalHeap = roomyHeap(s.flags.conf)
+	roomy := make(chan func(), 1)
+	go func() { roomy <- roomyHeap(s.flags.conf) }()
 	page, err := s.listenUI(ctx)
 	if err != nil {
 		return err
@@ -184,6 +185,7 @@ func (s *service) serve() error {
 		OnReloaded:     s.reloaded,
 		OnKill:         s.end,
 	})
+	s.normalHeap = <-roomy
 	go s.kept.watch(ctx)
 	go page.serve(ctx, s, r)
 	go scrapes.serve(ctx, s, r)

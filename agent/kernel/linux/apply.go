@@ -16,7 +16,7 @@ import (
 const minBatch = 4
 
 // Apply implements [kernel.Table]. IPv4 entries that follow one another go to the
-// kernel up to 256 at a time; everything else is a system call for each.
+// kernel up to 512 at a time; everything else is a system call for each.
 func (k *Kernel) Apply(ops []mroute.Op) []error {
 	var errs []error
 	fail := func(i int, err error) {
@@ -32,7 +32,7 @@ func (k *Kernel) Apply(ops []mroute.Op) []error {
 	for i := range ops {
 		op := &ops[i]
 		if k.batches(op) {
-			if k.batch = append(k.batch, i); len(k.batch) == netlinkBatch {
+			if k.batch = append(k.batch, i); len(k.batch) == setBatch {
 				k.flush(ops, fail)
 			}
 			continue

@@ -123,7 +123,7 @@ func TestProtocolDecidesWhoOwnsAnEntry(t *testing.T) {
 func TestErrorsFindTheirOps(t *testing.T) {
 	eachFamily(t, func(t *testing.T, f mroute.Family) {
 		r := newRouter(t)
-		for _, n := range []int{1, 3, 4, 255, 256, 257, 600} {
+		for _, n := range []int{1, 3, 4, setBatch - 1, setBatch, setBatch + 1, 2*setBatch + 100} {
 			ops := flowOps(f, mroute.SetMFC, n)
 			bad := map[int]bool{0: true, n / 2: true, n - 1: true}
 			for i := range bad {
@@ -157,8 +157,9 @@ func TestErrorsInsideBatch(t *testing.T) {
 	r.ns.Veth("c", r.host, "C")
 	r.apply(mroute.Op{Kind: mroute.AddVIF, Family: mroute.IPv4, VIF: 2, Link: r.link("c")})
 	r.ns.Delete("c")
-	ops := flowOps(mroute.IPv4, mroute.SetMFC, 300)
-	for _, i := range []int{0, 17, 255, 256, 299} {
+	const n = setBatch + 40
+	ops := flowOps(mroute.IPv4, mroute.SetMFC, n)
+	for _, i := range []int{0, 17, setBatch - 1, setBatch, n - 1} {
 		ops[i].Entry.IIF = 2
 	}
 	for i, err := range r.Apply(ops) {
@@ -166,8 +167,27 @@ func TestErrorsInsideBatch(t *testing.T) {
 			t.Errorf("op %d with input %d gives %v", i, ops[i].Entry.IIF, err)
 		}
 	}
-	if got := len(r.entries(mroute.IPv4)); got != 295 {
-		t.Errorf("%d entries, want 295", got)
+	if got := len(r.entries(mroute.IPv4)); got != n-5 {
+		t.Errorf("%d entries, want %d", got, n-5)
+	}
+}
+
+// The longest message fits the send buffer.
+func TestFullBatchOfFullEntries(t *testing.T) {
+	r := newRouter(t)
+	ops := flowOps(mroute.IPv4, mroute.SetMFC, setBatch)
+	batch := make([]int, len(ops))
+	for i := range ops {
+		for v := range uapi.MaxNetlinkVIFs {
+			ops[i].Entry.OIFs[v] = 1
+		}
+		batch[i] = i
+	}
+	if !r.netlinkMFC(ops, batch, func(int, error) {}) {
+		t.Error("the kernel did not take the message")
+	}
+	if got := len(r.entries(mroute.IPv4)); got != len(ops) {
+		t.Errorf("%d entries, want %d", got, len(ops))
 	}
 }
 

@@ -17,7 +17,7 @@ const minAnswers = 16
 
 // answers holds what reading counters needs from call to call.
 type answers struct {
-	limit int    // of questions at a time; 0: netlinkBatch
+	limit int    // of questions at a time; 0: askBatch
 	known []bool // which were answered
 	route uapi.Route
 }
@@ -32,7 +32,7 @@ func (k *Kernel) Counters(f mroute.Family, sgs []mroute.SG, out []mroute.Counter
 		return o.err
 	}
 	if k.answers.limit == 0 {
-		k.answers.limit = netlinkBatch
+		k.answers.limit = askBatch
 	}
 	for len(sgs) > 0 && !o.noGetRoute {
 		n := min(len(sgs), k.answers.limit)
@@ -60,7 +60,7 @@ func (k *Kernel) Counters(f mroute.Family, sgs []mroute.SG, out []mroute.Counter
 	return nil
 }
 
-// getRoutes reads the counters of up to netlinkBatch entries.
+// getRoutes reads the counters of up to askBatch entries.
 func (k *Kernel) getRoutes(f mroute.Family, sgs []mroute.SG, out []mroute.Counters) (lost bool, err error) {
 	for i := range sgs {
 		out[i] = mroute.Counters{Idle: -1}
@@ -75,7 +75,7 @@ func (k *Kernel) getRoutes(f mroute.Family, sgs []mroute.SG, out []mroute.Counte
 	})
 }
 
-// askRoutes asks for up to netlinkBatch entries, and calls each for those that
+// askRoutes asks for up to askBatch entries, and calls each for those that
 // are there. It reports whether answers were lost.
 func (k *Kernel) askRoutes(f mroute.Family, sgs []mroute.SG, each func(int, *uapi.Route)) (lost bool, err error) {
 	known := k.answers.known[:0]

@@ -73,7 +73,7 @@ func TestCountersWithSmallReceiveBuffer(t *testing.T) {
 				t.Fatalf("counters of flow %d are missing", i)
 			}
 		}
-		if r.answers.limit >= netlinkBatch {
+		if r.answers.limit >= askBatch {
 			t.Errorf("%d questions at a time; the test needs a smaller buffer", r.answers.limit)
 		}
 	})

@@ -11,8 +11,13 @@ import (
 )
 
 const (
-	// netlinkBatch is how many requests go into one message, at most.
-	netlinkBatch = 256
+	// setBatch is how many entries are set or deleted with one message, at most. With
+	// all outputs that is 156 KiB; a socket sends 208 KiB at once (wmem_default).
+	setBatch = 512
+
+	// askBatch is how many entries are asked for with one message, at most. The
+	// answers are all waiting when it is sent.
+	askBatch = 256
 
 	// answerSize has room for one entry with 32 outputs.
 	answerSize = 512
