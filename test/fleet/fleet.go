@@ -33,7 +33,8 @@ type Options struct {
 	Until context.Context
 	// Say is told how far what takes long has come, every half a minute. It may be nil.
 	Say func(format string, args ...any)
-	// Leave has the objects stay at the end, since the lab goes as well.
+	// Leave has the agents and the objects stay at the end, since the process ends then,
+	// and the lab with it.
 	Leave bool
 }
 
@@ -98,7 +99,7 @@ func New(tb netlab.TB, lab *kubelab.Lab, o Options) *Fleet {
 			return nil
 		})
 	}
-	if !o.Leave {
+	if !f.o.Leave {
 		tb.Cleanup(f.remove)
 	}
 	if err := group.Wait(); err != nil {
@@ -117,8 +118,10 @@ func (f *Fleet) Start(together int, started func(time.Duration)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	running, ctx := errgroup.WithContext(ctx)
 	f.tb.Cleanup(func() {
-		cancel()
-		_ = running.Wait()
+		if !f.o.Leave {
+			cancel()
+			_ = running.Wait()
+		}
 	})
 	wait := f.wait("agents to start", len(f.members))
 	places := make(chan struct{}, together)

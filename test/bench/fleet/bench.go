@@ -49,6 +49,9 @@ func newBench(tb netlab.TB, until context.Context, o options, programs, dir stri
 	}
 	b := &bench{tb: tb, until: until, o: o, next: o.routes}
 	klog.SetLogger(logr.Discard()) // that an agent tries again is no news
+	// After a restart of the API server each agent makes up to four connections, and those
+	// from before it keep their ports for a while.
+	netlab.Own(tb).Sysctl("ipv4/ip_local_port_range", "20000 65535")
 	b.say("starting the API server")
 	b.lab = kubelab.Start(tb, kubelab.Options{Programs: programs, Dir: dir, StartTimeout: 10 * time.Minute})
 	return b
@@ -58,11 +61,17 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, time.Now().Format(time.TimeOnly)+" "+format+"\n", args...)
 }
 
+// sayProgress also tells how much memory there is.
+func (b *bench) sayProgress(format string, args ...any) {
+	free, _ := available() // 0 is as good as an answer
+	b.say(format+"; available %.0f MB", append(args, free/1e6)...)
+}
+
 func (b *bench) run() {
 	b.say("making %d nodes and %d routes", b.o.agents, b.o.routes)
 	b.fleet = fleet.New(b.tb, b.lab, fleet.Options{
 		Agents: b.o.agents, Prefix: "n", Rack: b.o.rack, Report: b.o.report, Interval: b.o.interval,
-		Until: b.until, Say: b.say, Leave: true,
+		Until: b.until, Say: b.sayProgress, Leave: true,
 	})
 	b.fleet.Create(b.o.routes)
 	args := []string{"--status-interval=10s", "--counters-interval=5m", "--leader-elect=false"}

@@ -80,6 +80,9 @@ func run(o options) error {
 	if err := enough(o); err != nil && !o.anyway {
 		return err
 	}
+	if err := raise(o); err != nil { // before there is a user namespace, which may raise nothing
+		return err
+	}
 	programs := os.Getenv(envPrograms)
 	if programs == "" {
 		// Before this program is started again in namespaces of its own, which have
