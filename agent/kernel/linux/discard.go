@@ -4,20 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/keep"
+	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/netns"
 )
 
 // Discard empties and gives up all that the process before has left in places for
-// which want is false: those for which nobody has opened a table in this one.
-// netns is the id of the place's network namespace, see [mroute.NetNSID]. Entries
+// which want is false: those for which nobody has opened a table in this one. Rules
+// of our own that lead there go first. netns is the id of the place's network namespace, see [mroute.NetNSID]. Entries
 // that the records call another program's stay.
 func Discard(keeping keep.Keeping, want func(netns string, table uint32) bool) error {
 	var errs []error
@@ -86,6 +88,11 @@ func discard(keeping keep.Keeping, name, place string, table uint32, f mroute.Fa
 		return err
 	}
 	defer unix.Close(fd)
+	if table != 0 { // there packets go by themselves
+		if err := unlead(fd, f, table); err != nil {
+			return err
+		}
+	}
 	record := recordName(place, f, netnsCookie(fd))
 	if keeping.Static && keeping.Records != nil {
 		if foreign, own := keeping.Records.Of(record); !own || len(foreign) > 0 {
@@ -110,17 +117,44 @@ func discard(keeping keep.Keeping, name, place string, table uint32, f mroute.Fa
 // discardOwn removes what is known to be this program's own from a table that may
 // hold another's as well.
 func discardOwn(keeping keep.Keeping, fd int, table uint32) error {
+	return namespaceOf(fd, func(path string) error {
+		k, err := Open(Options{NetNS: path, Table: table, Keep: &keeping})
+		if err != nil {
+			return err
+		}
+		return k.Close()
+	})
+}
+
+// namespaceOf calls f with the path of a socket's network namespace.
+func namespaceOf(fd int, f func(path string) error) error {
 	ns, err := unix.IoctlRetInt(fd, unix.SIOCGSKNS)
 	if err != nil {
 		return fmt.Errorf("network namespace of a socket: %w", err)
 	}
 	file := os.NewFile(uintptr(ns), "network namespace")
 	defer file.Close()
-	k, err := Open(Options{NetNS: fmt.Sprintf("/proc/self/fd/%d", ns), Table: table, Keep: &keeping})
-	if err != nil {
-		return err
-	}
-	return k.Close()
+	return f(fmt.Sprintf("/proc/self/fd/%d", ns))
+}
+
+// unlead removes the rules of our own that lead to a table, whose owner's socket is fd.
+func unlead(fd int, f mroute.Family, table uint32) error {
+	return namespaceOf(fd, func(path string) error {
+		ns, err := netns.Open(path)
+		if err != nil {
+			return err
+		}
+		defer ns.Close()
+		k := Kernel{ns: ns}
+		rules, err := k.listRules(f)
+		if errors.Is(err, kernel.ErrNotSupported) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return k.DeleteRules(slices.DeleteFunc(rules, func(r kernel.Rule) bool { return !r.Own || r.Other || r.Table != table }))
+	})
 }
 
 // parseOwner takes the name of an owner's socket apart.

@@ -3,13 +3,16 @@ package linux
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/keep"
+	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/netns"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
@@ -35,8 +38,23 @@ func TestDiscard(t *testing.T) {
 			}
 			r.detach(k)
 		}
+		ns, err := netns.Open(r.ns.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ns.Close()
+		anybody := Kernel{ns: ns}
+		var rules []kernel.Rule
+		for _, f := range mroute.Families {
+			for _, table := range []uint32{other, besideTable} {
+				rules = append(rules, kernel.Rule{Family: f, Links: kernel.Way{In: "a"}, Table: table})
+			}
+		}
+		if err := anybody.AddRules(rules); err != nil {
+			t.Fatal(err)
+		}
 		var asked []string
-		err := Discard(r.keeping, func(netns string, table uint32) bool {
+		err = Discard(r.keeping, func(netns string, table uint32) bool {
 			asked = append(asked, netns)
 			return table == 0
 		})
@@ -59,6 +77,16 @@ func TestDiscard(t *testing.T) {
 		for _, name := range append(r.store.Names(), r.keeping.Records.Tables()...) {
 			if strings.Contains(name, fmt.Sprintf("/%d/", other)) {
 				t.Errorf("%s is still there", name)
+			}
+		}
+		for _, f := range mroute.Families {
+			left, err := anybody.listRules(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			left = slices.DeleteFunc(left, func(x kernel.Rule) bool { return !x.Own })
+			if len(left) != 1 || left[0].Table != besideTable {
+				t.Errorf("%v rules that are left: %+v", f, left)
 			}
 		}
 		k, err := Open(Options{NetNS: r.ns.Path(), Table: other})

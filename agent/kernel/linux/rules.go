@@ -45,7 +45,15 @@ func (k *Kernel) Beside(table uint32) (kernel.Kernel, error) {
 }
 
 // Rules implements [kernel.Spreader].
-func (k *Kernel) Rules(f mroute.Family) (rules []kernel.Rule, err error) {
+func (k *Kernel) Rules(f mroute.Family) ([]kernel.Rule, error) {
+	rules, err := k.listRules(f)
+	if err == nil {
+		err = k.markVoid(f, rules)
+	}
+	return rules, err
+}
+
+func (k *Kernel) listRules(f mroute.Family) (rules []kernel.Rule, err error) {
 	err = k.withRules(func(h *netlink.Handle) error {
 		var listed []netlink.Rule
 		var err error
@@ -63,9 +71,6 @@ func (k *Kernel) Rules(f mroute.Family) (rules []kernel.Rule, err error) {
 		slices.SortStableFunc(rules, func(a, b kernel.Rule) int { return cmp.Compare(a.Priority, b.Priority) })
 		return nil
 	})
-	if err == nil {
-		err = k.markVoid(f, rules)
-	}
 	return rules, err
 }
 
