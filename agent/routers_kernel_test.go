@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
 
 	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/keep"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
@@ -35,6 +37,10 @@ type park struct {
 	node   *site
 	pods   [2]*site
 	second mroute.Place
+
+	store *keep.Memory // nil: nothing is kept
+	leave bool         // what is there when it stops
+	stop  func()       // the routers, until start
 }
 
 // site is a namespace with a router, and the hosts around it.
@@ -83,33 +89,44 @@ func newPark(t *testing.T) *park {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := linux.Open(linux.Options{NetNS: p.node.ns.Path()})
+	p.start()
+	t.Cleanup(func() { p.stop() })
+	return p
+}
+
+// start has routers work until stop.
+func (p *park) start() {
+	p.t.Helper()
+	k, err := p.open(p.node.place)
 	if err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	logger := slog.New(slog.DiscardHandler)
-	main := agent.New(agent.Options{Kernel: k, Logger: logger})
-	p.Routers = agent.NewRouters(agent.RoutersOptions{Main: main, Open: p.open, Logger: logger})
+	leave := func() bool { return p.leave }
+	main := agent.New(agent.Options{Kernel: k, Logger: logger, Await: []string{"kubernetes"}, Leave: leave})
+	p.Routers = agent.NewRouters(agent.RoutersOptions{Main: main, Open: p.open, Logger: logger, Leave: leave})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	for _, run := range []func(context.Context) error{main.Run, p.Run} {
 		go func() { ended <- run(ctx) }()
 	}
-	t.Cleanup(func() {
+	p.stop = sync.OnceFunc(func() {
 		cancel()
 		for range 2 {
 			if err := <-ended; err != nil {
-				t.Error(err)
+				p.t.Error(err)
 			}
 		}
 	})
-	return p
 }
 
 // open is what a program does for a place: the node may be in another namespace
 // than the process, and a pod in neither.
 func (p *park) open(at mroute.Place) (kernel.Kernel, error) {
 	o := linux.Options{NetNS: p.node.ns.Path(), Table: at.Table}
+	if p.store != nil {
+		o.Keep = &keep.Keeping{Store: p.store}
+	}
 	if at.NetNS != "" {
 		o.NetNS, o.NetNSID, o.NotNetNS = at.NetNS, at.ID, []string{"", p.node.ns.Path()}
 	}
