@@ -48,7 +48,7 @@ var builtin = []string{
 func init() { // not a literal, because await refers to it
 	commands = map[string]command{
 		"netns":       {"NS...", 1, runNetns},
-		"veth":        {"NS:IF NS:IF", 2, runVeth},
+		"veth":        {"NS:IF NS:IF [N]", 2, runVeth},
 		"bridge":      {"NS:IF [NS:IF...]", 1, runBridge},
 		"addr":        {"NS:IF ADDR/LEN", 2, runAddr},
 		"link":        {"up|down|delete NS:IF | rename NS:IF NAME | multicast on|off NS:IF", 2, runLink},
@@ -143,8 +143,15 @@ func runVeth(l *lab, args []string) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	a.Veth(name, b, peer)
-	return result{}, nil
+	if len(args) == 2 {
+		a.Veth(name, b, peer)
+		return result{}, nil
+	}
+	n, err := strconv.Atoi(args[2])
+	for i := range n {
+		a.Veth(fmt.Sprint(name, i), b, fmt.Sprint(peer, i))
+	}
+	return result{}, err
 }
 
 func runBridge(l *lab, args []string) (result, error) {

@@ -8,7 +8,8 @@
 // commands added. NS:IF is an interface IF in the namespace NS.
 //
 //	netns NS...                       make namespaces
-//	veth NS:IF NS:IF                  make a veth pair, both ends up
+//	veth NS:IF NS:IF [N]              make a veth pair, both ends up; or N, numbered
+//	                                  IF0 to IF(N-1)
 //	bridge NS:IF [NS:IF...]           make a bridge with these ports
 //	addr NS:IF ADDR/LEN               add an address
 //	link up|down|delete NS:IF         change an interface
@@ -51,8 +52,8 @@
 //	keeper NS stop|answers|SIGNAL     smcroute-keeper stop; print its process ID;
 //	                                  send it a signal
 //	foreign NS:IF S G NS:IF           another program's entry, in an unowned table
-//	left NS IF...                     print the VIFs, entries and memberships that the
-//	                                  kernel has, when nobody owns the tables
+//	left NS IF...                     print the VIFs, entries, memberships and rules of
+//	                                  ours that the kernel has, when nobody owns tables
 //	nothing NS IF...                  wait until that is nothing, and no keeper is there
 //
 // The daemon runs with -n, configuration NS.conf, PID file NS.pid and socket

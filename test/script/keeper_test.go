@@ -13,6 +13,8 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/keep"
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/spread"
+	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
 // keeper is the socket of the keeper of a namespace's daemon.
@@ -121,26 +123,45 @@ func runLeft(l *lab, args []string) (result, error) {
 			fmt.Fprintf(&left, "joined on %s: %v\n", link, sg)
 		}
 	}
-	k, err := linux.Open(linux.Options{NetNS: ns.Path()})
+	for _, table := range []uint32{0, spread.FirstTable + 1, spread.FirstTable + 2} {
+		if err := leftIn(&left, ns, table); err != nil {
+			return result{}, err
+		}
+	}
+	return result{stdout: left.String()}, nil
+}
+
+// leftIn writes what is left in a table, and which rules of ours lead there.
+func leftIn(left *strings.Builder, ns *netlab.NS, table uint32) error {
+	k, err := linux.Open(linux.Options{NetNS: ns.Path(), Table: table})
 	if err != nil {
-		return result{}, err
+		return err
 	}
 	defer k.Close()
 	for _, f := range mroute.Families {
 		if err := k.FamilyErr(f); err != nil {
-			return result{}, err
+			return err
 		}
 		held := k.Held(f)
 		for v, index := range held.VIFs {
-			fmt.Fprintf(&left, "%v VIF %d of link %d\n", f, v, index)
+			fmt.Fprintf(left, "%v VIF %d of link %d in table %d\n", f, v, index, table)
 		}
 		for _, entries := range []map[mroute.SG]mroute.Entry{held.Entries, held.Foreign} {
 			for sg := range entries {
-				fmt.Fprintf(&left, "entry: %v\n", sg)
+				fmt.Fprintf(left, "entry: %v\n", sg)
+			}
+		}
+		rules, err := k.Rules(f)
+		if err != nil {
+			return err
+		}
+		for _, r := range rules {
+			if r.Own && r.Table == table {
+				fmt.Fprintf(left, "%v rule of %s to table %d\n", f, r.Links.In+r.Links.Out, table)
 			}
 		}
 	}
-	return result{stdout: left.String()}, nil
+	return nil
 }
 
 // runNothing waits until the kernel has nothing more of a daemon and its keeper.
