@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/smcroute/kube-smcroute/agent/conf"
 	"github.com/smcroute/kube-smcroute/agent/core"
@@ -21,32 +22,36 @@ var edits = map[ipc.Command]mroute.EditKind{
 
 // Handle implements [ipc.Handler]: it carries out a command of smcroutectl, and
 // returns when its effect is in the kernel.
-func (a *Agent) Handle(ctx context.Context, req ipc.Request) (string, error) {
+func (a *Agent) Handle(ctx context.Context, req ipc.Request, out io.Writer) error {
 	switch req.Command {
 	case ipc.Show, ipc.ShowDetail, ipc.ShowJSON:
-		return a.show(ctx, req)
+		return a.show(ctx, req, out)
 	case ipc.State:
-		return a.document(ctx)
+		about, err := view.ParseAbout(req.Args)
+		if err != nil {
+			return err
+		}
+		return a.WriteState(ctx, out, about)
 	case ipc.Flush:
-		return "", a.router.Flush(ctx)
+		return a.router.Flush(ctx)
 	case ipc.Reload:
 		a.log.Log(ctx, core.LevelNotice, "reload, asked for by a client")
-		return "", a.Reload(ctx)
+		return a.Reload(ctx)
 	case ipc.Kill:
 		a.log.Log(ctx, core.LevelNotice, "ending, asked for by a client")
 		call(a.o.OnKill)
-		return "", nil
+		return nil
 	}
 	kind, ok := edits[req.Command]
 	if !ok {
-		return "", fmt.Errorf("unknown command %v", req.Command)
+		return fmt.Errorf("unknown command %v", req.Command)
 	}
 	ed, err := conf.ParseEdit(kind, req.Args)
 	if err != nil {
-		return "", err
+		return err
 	}
 	ed.Route.Origin.Ref, ed.Join.Origin.Ref = "client", "client"
-	return "", a.router.Edit(ctx, ed)
+	return a.router.Edit(ctx, ed)
 }
 
 // State returns the state of the router, with the kernel's counters.
@@ -57,36 +62,47 @@ func (a *Agent) State(ctx context.Context) (*view.State, error) {
 	}
 	s := view.From(snap)
 	s.Version, s.Table, s.NetNS = a.o.Version, a.o.Table, a.o.NetNS
-	if a.o.PodsBehind != nil {
-		behind := a.o.PodsBehind()
-		for i := range s.Links {
-			s.Links[i].Pods = behind[s.Links[i].Name]
-		}
-	}
+	a.namePods(s)
 	return s, nil
 }
 
-func (a *Agent) document(ctx context.Context) (string, error) {
-	s, err := a.State(ctx)
-	if err != nil {
-		return "", err
+// namePods names the pods behind links.
+func (a *Agent) namePods(s *view.State) {
+	if a.o.PodsBehind == nil {
+		return
 	}
-	defer GiveBackAfter(len(s.Rules) + len(s.Flows))
-	// About what a rule and a flow take. With too little the text is copied.
-	const perRow = 256
-	text, err := s.AppendJSON(make([]byte, 0, 4096+perRow*(len(s.Rules)+len(s.Flows))))
-	return string(append(text, '\n')), err
+	behind := a.o.PodsBehind()
+	for i := range s.Links {
+		s.Links[i].Pods = behind[s.Links[i].Name]
+	}
 }
 
-func (a *Agent) show(ctx context.Context, req ipc.Request) (string, error) {
+// WriteState writes the state of the router, as far as it is about some flows, while it
+// is gone over: a document of package view, in JSON. With an error the text is not
+// complete.
+func (a *Agent) WriteState(ctx context.Context, to io.Writer, about view.About) error {
+	head := view.Head{Version: a.o.Version, Table: a.o.Table, NetNS: a.o.NetNS}
+	return writeState(ctx, to, about, head, a.Survey, a.namePods)
+}
+
+func (a *Agent) show(ctx context.Context, req ipc.Request, out io.Writer) error {
+	done, err := turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	snap, err := a.router.Snapshot(ctx, req.Command != ipc.Show)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer GiveBackAfter(len(snap.Rules) + len(snap.Entries))
 	what := show.ParseWhat(req.Args)
+	text := ""
 	if req.Command == ipc.ShowJSON {
-		return show.JSON(snap, what), nil
+		text = show.JSON(snap, what)
+	} else {
+		text = show.Text(snap, what, req.Command == ipc.ShowDetail)
 	}
-	return show.Text(snap, what, req.Command == ipc.ShowDetail), nil
+	_, err = io.WriteString(out, text)
+	return err
 }

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -98,7 +99,7 @@ func TestHoldsWithoutConfiguration(t *testing.T) {
 func TestNoConfigurationAndNothingHeld(t *testing.T) {
 	r := newRig(t, "-")
 	r.start(r.options())
-	if _, err := r.Handle(t.Context(), ipc.Request{Command: ipc.Add, Args: []string{"a0", "225.9.9.9", "b0"}}); err != nil {
+	if err := r.Handle(t.Context(), ipc.Request{Command: ipc.Add, Args: []string{"a0", "225.9.9.9", "b0"}}, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	r.host.Send("a0", flow("10.0.0.1", "225.1.1.1"), 64, r.host.Now())

@@ -2,10 +2,12 @@ package agent
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/meter"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
 // Observation is a router, and how to ask it what there is to tell.
@@ -16,6 +18,14 @@ type Observation struct {
 
 	// Survey asks it. The state has the snapshot, or says why there is none.
 	Survey func(context.Context, mroute.Survey) mroute.RouterState
+}
+
+// WriteState writes the state of the router, as [Agent.WriteState] does, with that head.
+func (o *Observation) WriteState(ctx context.Context, to io.Writer, head view.Head) error {
+	return writeState(ctx, to, view.About{}, head, func(ctx context.Context, asked mroute.Survey) (*mroute.Snapshot, error) {
+		s := o.Survey(ctx, asked)
+		return s.Snapshot, s.Err
+	}, nil)
 }
 
 // Observe tells of the router.

@@ -147,7 +147,7 @@ func (l *look) after() error {
 		l.readRoutes()
 		l.readTableRules()
 		l.readPrograms()
-		if l.After.Table == 0 && len(l.After.Flows) <= maxEntries {
+		if _, flows := l.After.InAll(); l.After.Table == 0 && flows <= maxEntries {
 			l.readThresholds()
 		}
 		l.readReceivers()

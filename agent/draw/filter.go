@@ -2,7 +2,6 @@ package draw
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -11,49 +10,16 @@ import (
 
 // Filter picks rows. The zero Filter takes all.
 type Filter struct {
-	Source, Group view.Net // what has an address in common with these; zero: all
-	Namespace     string   // of objects of Kubernetes; "": all, and what no object made
-	Name          string   // of the object
+	view.About
+	Namespace string // of objects of Kubernetes; "": all, and what no object made
+	Name      string // of the object
 }
 
-// ParseFilter reads the arguments of a verb: nothing, a group, or a source and a
-// group. Each is an address or a prefix, and the source may be "*".
+// ParseFilter reads the arguments of a verb: see [view.ParseAbout].
 func ParseFilter(args []string) (Filter, error) {
-	var f Filter
-	if len(args) > 2 {
-		return f, fmt.Errorf("found %d arguments, expected a group, or a source and a group", len(args))
-	}
-	for i, arg := range args {
-		to, last := &f.Source, i == len(args)-1
-		if last {
-			to = &f.Group
-		} else if arg == "*" {
-			continue
-		}
-		if err := to.UnmarshalText([]byte(arg)); err != nil {
-			return f, err
-		}
-		if multicast := to.Addr().IsMulticast() || to.Bits() == 0; last && !multicast {
-			return f, fmt.Errorf("%s is no multicast group, 224.0.0.0/4 or ff00::/8", arg)
-		}
-	}
-	if s, g := f.Source, f.Group; !s.IsZero() && s.Addr().Is4() != g.Addr().Is4() {
-		return f, fmt.Errorf("source %s and group %s are of different families", s, g)
-	}
-	return f, nil
+	about, err := view.ParseAbout(args)
+	return Filter{About: about}, err
 }
-
-// Takes reports whether f picks what is about source and group. No source is any.
-func (f *Filter) Takes(source, group view.Net) bool {
-	return overlap(f.Group, group) && overlap(f.Source, source)
-}
-
-func overlap(want, got view.Net) bool {
-	return want.IsZero() || got.IsZero() || want.Overlaps(got.Prefix) || anything(got.Prefix)
-}
-
-// anything is "::/0" as the group of a rule for both families.
-func anything(p netip.Prefix) bool { return p.Bits() == 0 }
 
 // from reports whether f picks what stems from one of origins.
 func (f *Filter) from(origins ...view.Origin) bool {

@@ -17,7 +17,7 @@ const (
 	Show       Command = 's' // [groups | interfaces | pending | routes]
 	ShowDetail Command = 'S' // as Show
 	ShowJSON   Command = 'J' // as Show
-	State      Command = 'D' // a document of package view
+	State      Command = 'D' // [[SOURCE[/LEN]] GROUP[/LEN]]: a document of package view, about these flows or all; older daemons tell of all
 )
 
 var commandNames = map[Command]string{

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -16,16 +15,20 @@ import (
 // Handler carries out requests. It is called from several goroutines, and
 // must return soon after ctx is done.
 type Handler interface {
-	// Handle returns the listing that a show command asks for; of other
-	// commands text is not sent. Of an error the client prints the first line.
-	Handle(ctx context.Context, req Request) (text string, err error)
+	// Handle writes the listing that a show command asks for; what others write is
+	// not sent. Of an error the client prints the first line. If a part of the listing
+	// is on its way by then, the connection is closed instead, which the client takes
+	// for the failure that it is. The error of out needs no mention.
+	Handle(ctx context.Context, req Request, out io.Writer) error
 }
 
 // HandlerFunc is a function as a Handler.
-type HandlerFunc func(ctx context.Context, req Request) (string, error)
+type HandlerFunc func(ctx context.Context, req Request, out io.Writer) error
 
 // Handle calls f.
-func (f HandlerFunc) Handle(ctx context.Context, req Request) (string, error) { return f(ctx, req) }
+func (f HandlerFunc) Handle(ctx context.Context, req Request, out io.Writer) error {
+	return f(ctx, req, out)
+}
 
 // Options of a Server. What is zero gets the default.
 type Options struct {
@@ -146,16 +149,13 @@ func (s *Server) serve(ctx context.Context, c *crowd, m *member, h Handler) {
 		case errors.As(err, &bad):
 			// The stream is out of step from here on: answer and close.
 			s.opt.Logger.Warn("Client sent no request", "err", bad)
-			c.note(m, written)
-			_ = s.reply(c, m, failure(bad))
+			_ = s.newReply(c, m).fail(bad)
 			return
 		case err != nil:
 			return // gone, or silent for too long
 		}
 		c.note(m, handled)
-		text := s.handle(ctx, h, req)
-		c.note(m, written)
-		if s.reply(c, m, text) != nil {
+		if s.handle(ctx, h, req, s.newReply(c, m)) != nil {
 			return
 		}
 	}
@@ -175,52 +175,19 @@ func (s *Server) read(conn *net.UnixConn, r *bufio.Reader) (Request, error) {
 	return Decode(r)
 }
 
-// handle returns the text of the reply to req.
-func (s *Server) handle(ctx context.Context, h Handler, req Request) string {
+// handle carries out req, and answers.
+func (s *Server) handle(ctx context.Context, h Handler, req Request, r *reply) error {
 	if !req.Command.Known() {
-		return failure(fmt.Errorf("unknown command %v: this daemon is older than its client", req.Command))
+		return r.fail(fmt.Errorf("unknown command %v: this daemon is older than its client", req.Command))
 	}
-	text, err := h.Handle(ctx, req)
-	switch {
-	case err != nil:
-		return failure(err)
-	case !req.Command.Shows():
-		return ""
+	out := io.Writer(r)
+	if !req.Command.Shows() {
+		out = io.Discard
 	}
-	return withoutNUL(text)
-}
-
-// failure is the text for err. It is never empty: that would be success.
-func failure(err error) string {
-	text := strings.TrimSpace(withoutNUL(err.Error()))
-	if text == "" {
-		return "the daemon gives no reason"
+	if err := h.Handle(ctx, req, out); err != nil {
+		return r.fail(err)
 	}
-	return text
-}
-
-// withoutNUL replaces what would end the reply early.
-func withoutNUL(text string) string { return strings.ReplaceAll(text, "\x00", "?") }
-
-// reply writes text and a NUL. A client that is slow to read has time as long
-// as it does read.
-func (s *Server) reply(c *crowd, m *member, text string) error {
-	const chunk = 64 << 10
-	for first := true; first || text != ""; first = false {
-		part := text[:min(len(text), chunk)]
-		text = text[len(part):]
-		if text == "" {
-			part += "\x00"
-		}
-		c.note(m, written)
-		if err := m.conn.SetWriteDeadline(time.Now().Add(s.opt.WriteTimeout)); err != nil {
-			return err
-		}
-		if _, err := io.WriteString(m.conn, part); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.end()
 }
 
 // waiting reports whether input has arrived at conn.

@@ -20,7 +20,13 @@ import (
 const deadline = 20 * time.Second
 
 // start runs a server until the test ends, and returns its socket's path.
-func start(t *testing.T, opt Options, h HandlerFunc) string {
+func start(t *testing.T, opt Options, f func(context.Context, Request) (string, error)) string {
+	t.Helper()
+	return serve(t, opt, says(f))
+}
+
+// serve is start with any handler.
+func serve(t *testing.T, opt Options, h Handler) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
 	s, err := Listen(path, opt)
@@ -37,6 +43,15 @@ func start(t *testing.T, opt Options, h HandlerFunc) string {
 		}
 	})
 	return path
+}
+
+// says has the text of f's answer be the listing.
+func says(f func(context.Context, Request) (string, error)) Handler {
+	return HandlerFunc(func(ctx context.Context, req Request, out io.Writer) error {
+		text, err := f(ctx, req)
+		_, _ = io.WriteString(out, text)
+		return err
+	})
 }
 
 // echo answers with the request, or as the first argument says.
@@ -325,7 +340,7 @@ func TestKillIsAnswered(t *testing.T) {
 	ctx, kill := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
-		done <- s.Serve(ctx, HandlerFunc(func(ctx context.Context, req Request) (string, error) {
+		done <- s.Serve(ctx, says(func(ctx context.Context, req Request) (string, error) {
 			kill()
 			<-ctx.Done()
 			return "", nil
@@ -356,7 +371,7 @@ func TestStuckReaderDoesNotHoldUpTheEnd(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- s.Serve(ctx, HandlerFunc(echo)) }()
+	go func() { done <- s.Serve(ctx, says(echo)) }()
 	c := dial(t, path)
 	if _, err := c.Write(frames(t, Request{Show, []string{"huge"}})); err != nil {
 		t.Fatal(err)
@@ -372,5 +387,76 @@ func TestStuckReaderDoesNotHoldUpTheEnd(t *testing.T) {
 		}
 	case <-time.After(deadline):
 		t.Fatal("Serve still waits for the client")
+	}
+}
+
+// A listing is sent as it comes. What goes wrong before anything is sent is told; after
+// that the client hears that there is no more to come.
+func TestStream(t *testing.T) {
+	const line = "0123456789abcde\n"
+	parts := make(chan string)
+	trouble := errors.New("it is over")
+	path := serve(t, Options{}, HandlerFunc(func(_ context.Context, _ Request, out io.Writer) error {
+		for part := range parts {
+			switch part {
+			case "fail":
+				return trouble
+			case "end":
+				return nil
+			}
+			if _, err := io.WriteString(out, part); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	client := func() (read func(p []byte) error, done chan error) {
+		c, err := Dial(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		r, w := io.Pipe()
+		done = make(chan error, 1)
+		go func() {
+			err := c.Do(t.Context(), Request{Command: State}, w)
+			_ = w.Close()
+			done <- err
+		}()
+		return func(p []byte) error { _, err := io.ReadFull(r, p); return err }, done
+	}
+
+	read, done := client()
+	const long = 3 * replyChunk
+	parts <- "{" + strings.Repeat(line, long/len(line))
+	if err := read(make([]byte, long)); err != nil { // though there is no end yet
+		t.Error(err)
+	}
+	parts <- "\x00}"
+	parts <- "end"
+	rest := make([]byte, 3)
+	if err := read(rest); err != nil || string(rest) != "\n?}" {
+		t.Errorf("the rest is %q, %v", rest, err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+
+	_, done = client()
+	parts <- "{ not much"
+	parts <- "fail"
+	var refusal *Refusal
+	if err := <-done; !errors.As(err, &refusal) || refusal.Text != trouble.Error() {
+		t.Errorf("it failed before anything was sent: %v", err)
+	}
+
+	read, done = client()
+	parts <- "{" + strings.Repeat(line, long/len(line))
+	parts <- "fail"
+	if err := read(make([]byte, long)); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; !errors.Is(err, ErrNoReply) {
+		t.Errorf("it failed in the middle: %v, want %v", err, ErrNoReply)
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/netip"
@@ -37,6 +40,12 @@ type Options struct {
 	// Routers reads the routers, that of the node first.
 	Routers func(context.Context) []Router
 
+	// WriteState writes the state of a router, "" for that of the node, as JSON of
+	// [view.State]. The error is [ErrNoRouter] if there is none of that name; with any
+	// other the text is not complete. nil: nobody does. It may be called by several at
+	// a time.
+	WriteState func(ctx context.Context, router string, w io.Writer) error
+
 	// Examine looks for what keeps packets from their way. It may take seconds.
 	// nil: nobody looks.
 	Examine func(context.Context) (diagnose.Report, error)
@@ -48,6 +57,9 @@ type Options struct {
 	// that the page took. It may be nil.
 	Unwatched func()
 }
+
+// ErrNoRouter says that there is no router of a name.
+var ErrNoRouter = errors.New("there is no router of that name")
 
 //go:embed static
 var static embed.FS
@@ -69,7 +81,9 @@ func New(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /", http.FileServerFS(files))
 	mux.HandleFunc("GET /api/page", p.document)
-	mux.HandleFunc("GET /api/state", p.state)
+	if o.WriteState != nil {
+		mux.HandleFunc("GET /api/state", p.state)
+	}
 	mux.HandleFunc("GET /api/findings", p.found)
 	return guard(mux)
 }
@@ -97,23 +111,33 @@ func (p *page) document(w http.ResponseWriter, r *http.Request) {
 	reply(w, d)
 }
 
-// state answers with a [view.State].
+// state answers with a [view.State], which may be long: it is sent as it comes.
 func (p *page) state(w http.ResponseWriter, r *http.Request) {
 	name := r.URL.Query().Get("router")
-	reading, err := p.watch.after(r.Context(), 0)
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	of := reading.router(name)
-	switch {
-	case of == nil:
+	out := &started{ResponseWriter: w}
+	switch err := p.o.WriteState(r.Context(), name, out); {
+	case err == nil:
+	case out.yes:
+		panic(http.ErrAbortHandler) // so that the client does not take it for all
+	case errors.Is(err, ErrNoRouter):
 		http.Error(w, "there is no router "+strconv.Quote(name), http.StatusNotFound)
-	case of.State == nil:
-		http.Error(w, "the router does not answer: "+of.Err.Error(), http.StatusServiceUnavailable)
 	default:
-		reply(w, of.State)
+		p.fail(w, r, fmt.Errorf("the router does not answer: %w", err))
 	}
+}
+
+// started is an answer of JSON that may have begun.
+type started struct {
+	http.ResponseWriter
+	yes bool
+}
+
+func (s *started) Write(text []byte) (int, error) {
+	if !s.yes {
+		s.yes = true
+		s.Header().Set("Content-Type", jsonType)
+	}
+	return s.ResponseWriter.Write(text)
 }
 
 // found answers with [Findings].
@@ -137,9 +161,11 @@ func (p *page) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
+const jsonType = "application/json; charset=utf-8"
+
 // reply writes v as JSON. That it cannot be written is the client's business.
 func reply(w http.ResponseWriter, v any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Type", jsonType)
 	_ = json.NewEncoder(w).Encode(v)
 }
 

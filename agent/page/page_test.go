@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -40,7 +41,15 @@ func flow(source, group string, packets uint64, idle time.Duration) view.Flow {
 
 // one has a page show one router in this state.
 func one(s *view.State) Options {
-	return Options{Routers: func(context.Context) []Router { return []Router{{Name: "main", State: s}} }}
+	return Options{
+		Routers: func(context.Context) []Router { return []Router{{Name: "main", State: s}} },
+		WriteState: func(_ context.Context, router string, w io.Writer) error {
+			if router != "" && router != "main" {
+				return ErrNoRouter
+			}
+			return json.NewEncoder(w).Encode(s)
+		},
+	}
 }
 
 // get asks a handler as a browser does that was given localhost.
@@ -170,6 +179,32 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("Sec-Fetch-Site: %s, %s: %d, want %d", tt.site, tt.path, w.Code, tt.want)
 		}
 	}
+}
+
+// A state that cannot be had is told of; one that breaks off is not taken for all of it.
+func TestState(t *testing.T) {
+	o := one(&view.State{})
+	if w := get(New(o), "/api/state?router=x"); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), `"x"`) {
+		t.Errorf("of a router that is not there: %d %s", w.Code, w.Body)
+	}
+	text := ""
+	o.WriteState = func(_ context.Context, _ string, w io.Writer) error {
+		if text != "" {
+			_, _ = io.WriteString(w, text)
+		}
+		return errors.New("it has ended")
+	}
+	if w := get(New(o), "/api/state"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "it has ended") {
+		t.Errorf("of a router that does not answer: %d %s", w.Code, w.Body)
+	}
+	text = "{"
+	defer func() {
+		if r := recover(); r != http.ErrAbortHandler {
+			t.Errorf("it ends with %v", r)
+		}
+	}()
+	get(New(o), "/api/state")
+	t.Error("half a state is taken for all")
 }
 
 func TestParseAddr(t *testing.T) {

@@ -9,10 +9,15 @@ import (
 // From makes the document of a snapshot that has counters. Version, Table and
 // NetNS are left to the caller.
 func From(snap *mroute.Snapshot) *State {
+	s := rest(snap)
+	s.Rules, s.Flows = list(snap.Rules, rule), list(snap.Entries, entry)
+	return s
+}
+
+// rest is From without rules and flows.
+func rest(snap *mroute.Snapshot) *State {
 	return &State{
 		Time:    snap.Time,
-		Rules:   list(snap.Rules, rule),
-		Flows:   list(snap.Entries, entry),
 		Foreign: list(snap.Foreign, foreign),
 		Groups:  list(snap.Groups, membership),
 		Joined:  list(snap.Joined, membership),
@@ -21,6 +26,7 @@ func From(snap *mroute.Snapshot) *State {
 		Tables:  append([]uint32{}, snap.Tables...),
 		Counts:  counts(snap.Flows),
 		Limits:  list(snap.Limits, limit),
+		Sizes:   &Sizes{Rules: snap.Sizes.Rules, Flows: snap.Sizes.Entries},
 	}
 }
 
@@ -33,14 +39,17 @@ func list[From, To any](from []From, f func(*From) To) []To {
 	return to
 }
 
-func rule(r *mroute.RuleView) Rule {
+func rule(r *mroute.RuleView) Rule { return ruleOf(r, names(r.OIFs)) }
+
+// ruleOf is rule with these outputs, so that they need not be copied.
+func ruleOf(r *mroute.RuleView, oifs []string) Rule {
 	source, group := match(r.Match)
 	t := traffic(&r.Counters, Seconds(r.Age))
 	if r.Age == 0 { // it has no entry of its own
 		t.Age, t.Idle = -1, -1
 	}
 	return Rule{
-		Source: source, Group: group, Except: nets(r.Except), IIF: r.IIF, OIFs: names(r.OIFs),
+		Source: source, Group: group, Except: nets(r.Except), IIF: r.IIF, OIFs: oifs,
 		Origin: origin(&r.Origin), Traffic: t,
 	}
 }
@@ -51,11 +60,14 @@ func entry(e *mroute.EntryView) Flow {
 	return f
 }
 
-func foreign(e *mroute.EntryView) Flow {
+func foreign(e *mroute.EntryView) Flow { return flowOf(e, names(e.OIFs), list(e.Origins, origin)) }
+
+// flowOf is foreign with these outputs and origins.
+func flowOf(e *mroute.EntryView, oifs []string, origins []Origin) Flow {
 	source, group := match(mroute.MatchSG(e.SG))
 	return Flow{
-		Source: source, Group: group, IIF: e.IIF, OIFs: names(e.OIFs), Refused: e.Refused, Adopted: e.Adopted, Table: e.Table,
-		Origins: list(e.Origins, origin), Traffic: traffic(&e.Counters, Seconds(e.Age)),
+		Source: source, Group: group, IIF: e.IIF, OIFs: oifs, Refused: e.Refused, Adopted: e.Adopted, Table: e.Table,
+		Origins: origins, Traffic: traffic(&e.Counters, Seconds(e.Age)),
 	}
 }
 

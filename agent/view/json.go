@@ -3,31 +3,9 @@ package view
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"time"
 )
-
-// AppendJSON appends the document to b: what [json.Marshal] makes of it. The two lists
-// that may be long are written by hand, which takes a tenth of the time and of the
-// memory: a router may have 100,000 rules and as many flows.
-func (s *State) AppendJSON(b []byte) ([]byte, error) {
-	short := *s
-	short.Rules, short.Flows = nil, nil
-	text, err := json.Marshal(&short)
-	if err != nil {
-		return b, err
-	}
-	// Nothing but a key has such quotes: in strings they are escaped.
-	before, text, ok := bytes.Cut(text, []byte(`"rules":null,"flows":null`))
-	if !ok {
-		return b, fmt.Errorf("a document without its lists: %s", before)
-	}
-	b = append(b, before...)
-	b = appendList(append(b, `"rules":`...), s.Rules, appendRule)
-	b = appendList(append(b, `,"flows":`...), s.Flows, appendFlow)
-	return append(b, text...), nil
-}
 
 func appendRule(b []byte, r *Rule) []byte {
 	b = appendPair(b, r.Source, r.Group)
@@ -116,7 +94,11 @@ func appendSeconds(b []byte, s Seconds) []byte {
 	return b
 }
 
+// appendStrings appends a list that is never null.
 func appendStrings(b []byte, all []string) []byte {
+	if all == nil {
+		return append(b, "[]"...)
+	}
 	return appendList(b, all, func(b []byte, s *string) []byte { return appendString(b, *s) })
 }
 

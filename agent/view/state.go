@@ -5,13 +5,14 @@ import "time"
 // State is the state of the router in one table of one network namespace, at one
 // moment.
 type State struct {
-	Version string    `json:"version"`         // of the program
-	Time    time.Time `json:"time"`            // when the state was taken
-	Table   uint32    `json:"table"`           // number of the multicast routing table; 0: the default one
-	NetNS   string    `json:"netns,omitempty"` // path of its network namespace; "": the program's own
+	Version string `json:"version"`         // of the program
+	Table   uint32 `json:"table"`           // number of the multicast routing table; 0: the default one
+	NetNS   string `json:"netns,omitempty"` // path of its network namespace; "": the program's own
 
-	Rules   []Rule       `json:"rules"`   // one for each inbound interface, in order
-	Flows   []Flow       `json:"flows"`   // entries of the forwarding cache, in order of insertion
+	Rules []Rule `json:"rules"` // one for each inbound interface, in order
+	Flows []Flow `json:"flows"` // entries of the forwarding cache, in order of insertion
+
+	Time    time.Time    `json:"time"`    // when the state was taken, all of it
 	Foreign []Flow       `json:"foreign"` // entries of another program, by (S,G)
 	Groups  []Membership `json:"groups"`  // memberships as they are asked for
 	Joined  []Membership `json:"joined"`  // every single membership that the kernel holds
@@ -20,6 +21,22 @@ type State struct {
 	Tables  []uint32     `json:"tables"`  // in use beside Table, ascending
 	Counts  Counts       `json:"counts"`  // of the router as a whole
 	Limits  []Limit      `json:"limits"`  // of rules with a limit of their own
+	Sizes   *Sizes       `json:"sizes,omitempty"`
+}
+
+// Sizes are how much the router has, whatever is in the document: see [mroute.Sizes].
+type Sizes struct {
+	Rules int `json:"rules"`
+	Flows int `json:"flows"`
+}
+
+// InAll is how many rules and flows the router has. An older program does not say, but
+// has all in its documents.
+func (s *State) InAll() (rules, flows int) {
+	if s.Sizes == nil {
+		return len(s.Rules), len(s.Flows)
+	}
+	return s.Sizes.Rules, s.Sizes.Flows
 }
 
 // Rule is a rule on one inbound interface.

@@ -35,13 +35,13 @@ func TestDocument(t *testing.T) {
 			Cause: mroute.CauseNoInterface, Reason: "no interface eth9", Origin: at,
 		}},
 		Flows: mroute.FlowCounts{Learned: 1, Limit: 16},
+		Sizes: mroute.Sizes{Rules: 2, Entries: 1},
 	}), "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}
 	const want = `{
  "version": "",
- "time": "2026-01-02T03:04:05Z",
  "table": 0,
  "rules": [
   {
@@ -86,6 +86,7 @@ func TestDocument(t *testing.T) {
    "idle": 1.5
   }
  ],
+ "time": "2026-01-02T03:04:05Z",
  "foreign": [],
  "groups": [],
  "joined": [],
@@ -124,7 +125,11 @@ func TestDocument(t *testing.T) {
   "refused": 0,
   "full": false
  },
- "limits": []
+ "limits": [],
+ "sizes": {
+  "rules": 2,
+  "flows": 1
+ }
 }`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Error(diff)

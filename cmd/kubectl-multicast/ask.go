@@ -61,10 +61,7 @@ func (c *cluster) ask(ctx context.Context, agents []agentPod, f *draw.Filter, ti
 
 // state asks one agent.
 func (c *cluster) state(ctx context.Context, a agentPod, f *draw.Filter) (*view.State, error) {
-	command := []string{"/smcroutectl", "-i", "smcroute-agent", "state"}
-	if !f.Group.IsZero() {
-		command = append(command, f.Source.String(), f.Group.String())
-	}
+	command := append([]string{"/smcroutectl", "-i", "smcroute-agent", "state"}, f.Words()...)
 	text, err := c.exec(ctx, a, command)
 	if err != nil {
 		return nil, err

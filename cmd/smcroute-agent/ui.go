@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"sync/atomic"
@@ -42,6 +43,7 @@ func (s *service) serveUI(ctx context.Context) error {
 			rows.Store(int64(n))
 			return all
 		},
+		WriteState: s.writeState,
 		Pods: func() page.Pods {
 			names := s.programmer.Names()
 			return page.Pods{ByLink: names.Links, ByAddr: names.Addrs}
@@ -84,6 +86,20 @@ func (s *service) views(ctx context.Context) []page.Router {
 		return cmp.Compare(a.Name, b.Name)
 	})
 	return all
+}
+
+// writeState writes the state of one of them, "" for that of the node.
+func (s *service) writeState(ctx context.Context, router string, w io.Writer) error {
+	if router == "" || router == mainRouter {
+		return s.agent.WriteState(ctx, w, view.About{})
+	}
+	names := s.programmer.Names()
+	for _, o := range s.routers.Observe(ctx) {
+		if !o.Main && routerName(o.Place, names) == router {
+			return o.WriteState(ctx, w, view.Head{Version: install.Version, Table: o.Place.Table, NetNS: cmp.Or(o.Place.NetNS, s.netns)})
+		}
+	}
+	return cmp.Or(ctx.Err(), page.ErrNoRouter)
 }
 
 // mainRouter is what people call the node's own router.

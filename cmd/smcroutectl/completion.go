@@ -88,7 +88,7 @@ func (c *control) candidates(ctx context.Context, words []string) []string {
 	case cmd.args == "" || cmd.args == "[COMMAND]":
 		return nil
 	}
-	s, complaints := c.state(ctx)
+	s, complaints := c.state(ctx, view.About{})
 	if len(complaints) > 0 {
 		return nil
 	}

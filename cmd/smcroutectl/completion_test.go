@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +40,10 @@ func knowing(t *testing.T) (socket string) {
 
 type knower struct{}
 
-func (knower) Handle(context.Context, ipc.Request) (string, error) { return knownState, nil }
+func (knower) Handle(_ context.Context, _ ipc.Request, out io.Writer) error {
+	_, err := io.WriteString(out, knownState)
+	return err
+}
 
 func TestComplete(t *testing.T) {
 	socket := knowing(t)

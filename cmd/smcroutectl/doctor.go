@@ -27,7 +27,7 @@ const maxObservation = time.Hour
 
 // examine is the verb doctor.
 func examine(ctx context.Context, c *control, args []string) int {
-	o := doctor.Options{State: c.stateForDoctor}
+	var o doctor.Options
 	output := ""
 	flags := c.flags()
 	flags.StringVarP(&output, "output", "o", "", "Print as `FORMAT`: json, yaml or wide")
@@ -40,6 +40,10 @@ func examine(ctx context.Context, c *control, args []string) int {
 		return code
 	}
 	o.Socket = c.socketPath()
+	o.State = func(ctx context.Context) (*view.State, error) {
+		// Of all sources, since what is wrong may be that packets have another one.
+		return c.stateForDoctor(ctx, view.About{Group: view.NetOf(o.Group)})
+	}
 	format, err := draw.ParseFormat(output)
 	if err == nil {
 		err = pickFlow(&o, words)
@@ -99,7 +103,7 @@ func pickFlow(o *doctor.Options, words []string) error {
 }
 
 // stateForDoctor asks the daemon. The error tells how that failed.
-func (c *control) stateForDoctor(ctx context.Context) (*view.State, error) {
+func (c *control) stateForDoctor(ctx context.Context, about view.About) (*view.State, error) {
 	client, err := ipc.Dial(ctx, c.socketPath())
 	if err != nil {
 		text := strings.Join(c.noConnection(err), ": ")
@@ -109,7 +113,7 @@ func (c *control) stateForDoctor(ctx context.Context) (*view.State, error) {
 		return nil, fmt.Errorf("%s: %s", c.socketPath(), text)
 	}
 	client.Close()
-	s, complaints := c.state(ctx)
+	s, complaints := c.state(ctx, about)
 	if len(complaints) > 0 {
 		return nil, errors.New(strings.Join(complaints, ": "))
 	}

@@ -34,7 +34,7 @@ func (c *control) sight(ctx context.Context, v sight.Verb, args []string) int {
 		return 1
 	}
 	run.Look = func(ctx context.Context) ([]draw.Router, error) {
-		s, complaints := c.state(ctx)
+		s, complaints := c.state(ctx, run.Filter.About)
 		if len(complaints) > 0 {
 			return nil, errors.New(strings.Join(complaints, "\n"))
 		}
@@ -68,7 +68,7 @@ func printState(ctx context.Context, c *control, args []string) int {
 	}
 	out := json.NewEncoder(c.stdout)
 	for n := 1; ; n++ {
-		s, complaints := c.state(ctx)
+		s, complaints := c.state(ctx, filter.About)
 		for _, text := range complaints {
 			c.complain(text)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -46,7 +47,13 @@ func startDaemon(t *testing.T) *daemon {
 	return d
 }
 
-func (d *daemon) Handle(_ context.Context, req ipc.Request) (string, error) {
+func (d *daemon) Handle(_ context.Context, req ipc.Request, out io.Writer) error {
+	text, err := d.answer(req)
+	_, _ = io.WriteString(out, text)
+	return err
+}
+
+func (d *daemon) answer(req ipc.Request) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.requests = append(d.requests, strings.Join(append([]string{string(req.Command)}, req.Args...), " "))
@@ -55,6 +62,8 @@ func (d *daemon) Handle(_ context.Context, req ipc.Request) (string, error) {
 		return "", errors.New("no interface bad\nlast log line")
 	case len(req.Args) > 0 && req.Args[0] == "pending":
 		return "", nil
+	case req.Command == ipc.State: // all of it, as of a daemon that knows no arguments of that
+		return knownState, nil
 	case req.Command == ipc.ShowJSON:
 		return "{\"a_\":1}\n", nil
 	}
@@ -342,5 +351,33 @@ func TestWriteError(t *testing.T) {
 	var stderr strings.Builder
 	if code := run(t.Context(), []string{"-u", d.socket}, nil, fullDisk{}, &stderr); code != 1 || stderr.String() != "smcroutectl: Failed writing the listing: disk full\n" {
 		t.Errorf("exit %d, %q", code, stderr.String())
+	}
+}
+
+// Who asks about some flows has the daemon know, and leaves out what an older one tells
+// nevertheless.
+func TestAbout(t *testing.T) {
+	d := startDaemon(t)
+	for _, tt := range []struct{ args, asked, flows string }{
+		{"state", "D", "232.1.1.1 ff0e::1"},
+		{"state 232.1.1.1", "D * 232.1.1.1", "232.1.1.1"},
+		{"state * ff00::/8", "D * ff00::/8", "ff0e::1"},
+		{"state 10.9.9.9 232.1.1.1", "D 10.9.9.9 232.1.1.1", ""},
+		{"flows -o json 10.0.0.0/8 232.0.0.0/8", "D 10.0.0.0/8 232.0.0.0/8", "232.1.1.1"},
+	} {
+		r := runWith(t, "", append([]string{"-u", d.socket}, strings.Fields(tt.args)...)...)
+		var got struct {
+			Flows []struct{ Group string }
+		}
+		if err := json.Unmarshal([]byte(r.Stdout), &got); err != nil || r.Code != 0 {
+			t.Fatalf("%s: %v, %+v", tt.args, err, r)
+		}
+		var groups []string
+		for _, f := range got.Flows {
+			groups = append(groups, f.Group)
+		}
+		if asked, flows := strings.Join(d.heard(), "|"), strings.Join(groups, " "); asked != tt.asked || flows != tt.flows {
+			t.Errorf("%s asks %q and prints %q, want %q and %q", tt.args, asked, flows, tt.asked, tt.flows)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/capture"
 	"github.com/smcroute/kube-smcroute/agent/draw"
 	"github.com/smcroute/kube-smcroute/agent/trace"
+	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
 // traceCommand is the command trace.
@@ -53,7 +54,8 @@ func runTrace(ctx context.Context, c *control, args []string) int {
 		c.complain(sentence(err))
 		return 1
 	}
-	state, complaints := c.state(ctx)
+	about := view.About{Group: view.NetOf(t.group)}
+	state, complaints := c.state(ctx, about)
 	if t.netns == "" && state != nil {
 		t.netns = state.NetNS
 	}
@@ -62,7 +64,7 @@ func runTrace(ctx context.Context, c *control, args []string) int {
 		if state == nil {
 			return nil
 		}
-		if state, complaints = c.state(ctx); state == nil {
+		if state, complaints = c.state(ctx, about); state == nil {
 			return nil
 		}
 		return trace.Flows(state, t.group)

@@ -47,10 +47,11 @@ func (c *control) parse(fs *pflag.FlagSet, args []string) (words []string, code 
 	return fs.Args(), 0, true
 }
 
-// state asks the daemon for its state. What to complain about comes line by line.
-func (c *control) state(ctx context.Context) (*view.State, []string) {
+// state asks the daemon for its state, as far as it is about some flows: a daemon that
+// is older than that tells of all. What to complain about comes line by line.
+func (c *control) state(ctx context.Context, about view.About) (*view.State, []string) {
 	var text bytes.Buffer
-	if complaints := c.ask(ctx, ipc.Request{Command: ipc.State}, &text); len(complaints) > 0 {
+	if complaints := c.ask(ctx, ipc.Request{Command: ipc.State, Args: about.Words()}, &text); len(complaints) > 0 {
 		return nil, complaints
 	}
 	var s view.State

@@ -130,6 +130,10 @@ func (r *playRouter) State(context.Context) (*view.State, error) {
 	return &view.State{Version: "played"}, nil
 }
 
+func (r *playRouter) WriteState(_ context.Context, to io.Writer, _ view.About) error {
+	return view.NewWriter(to, view.Head{Version: "played"}).End(&mroute.Snapshot{}, nil)
+}
+
 func (r *playRouter) Observe() agent.Observation {
 	return agent.Observation{Main: true, Survey: func(context.Context, mroute.Survey) mroute.RouterState { return mroute.RouterState{} }}
 }

@@ -64,7 +64,7 @@ func (x scrapes) serve(ctx context.Context, s *service, r router) {
 	c := metrics.New(metrics.Options{
 		Routers: func(context.Context) []metrics.Router {
 			o := r.Observe()
-			return []metrics.Router{{Name: "main", Meter: o.Meter, Survey: o.Survey}}
+			return []metrics.Router{{Name: mainRouter, Meter: o.Meter, Survey: o.Survey}}
 		},
 		Read:    r.LastRead,
 		Made:    agent.GiveBackAfter,

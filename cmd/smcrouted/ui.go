@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync/atomic"
@@ -10,9 +11,13 @@ import (
 	"github.com/smcroute/kube-smcroute/agent"
 	"github.com/smcroute/kube-smcroute/agent/doctor"
 	"github.com/smcroute/kube-smcroute/agent/page"
+	"github.com/smcroute/kube-smcroute/agent/view"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
 )
+
+// mainRouter is what people call the router, of which there is one.
+const mainRouter = "main"
 
 // ui is the web page of --ui.
 type ui struct {
@@ -48,7 +53,13 @@ func (u ui) serve(ctx context.Context, s *service, r router) {
 			if state != nil {
 				rows.Store(int64(len(state.Rules) + len(state.Flows)))
 			}
-			return []page.Router{{Name: "main", State: state, Err: err}}
+			return []page.Router{{Name: mainRouter, State: state, Err: err}}
+		},
+		WriteState: func(ctx context.Context, router string, w io.Writer) error {
+			if router != "" && router != mainRouter {
+				return page.ErrNoRouter
+			}
+			return r.WriteState(ctx, w, view.About{})
 		},
 		Examine: func(ctx context.Context) (doctor.Report, error) {
 			return doctor.Examine(ctx, doctor.Options{State: r.State, Socket: s.flags.socket})

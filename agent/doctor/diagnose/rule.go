@@ -44,7 +44,8 @@ func (w *walk) noRule() {
 		Text: fmt.Sprintf("No rule takes %s", w.words()),
 		Fix:  []string{fmt.Sprintf("smcroutectl add IIF %s OIF", w.words()), "# and for good: a line in smcroute.conf, or a MulticastRoute"},
 	}
-	f.Evidence = []string{fmt.Sprintf("the router has %s, and none for it", plural(uint64(len(w.After.Rules)), "rule"))}
+	all, _ := w.After.InAll()
+	f.Evidence = []string{fmt.Sprintf("the router has %s, and none for it", plural(uint64(all), "rule"))}
 	for i := range w.Seen {
 		s := &w.Seen[i]
 		if !s.Out && w.covers(s) && s.Link != "lo" {
