@@ -166,6 +166,9 @@ func TestCrowdInPod(t *testing.T) {
 	if len(snap.Rules) != 2*crowded || len(snap.Entries) != 2*crowded || len(snap.Pending) > 0 || !slices.Equal(snap.Tables, []uint32{beside}) {
 		t.Errorf("%d rules, %d entries, tables %v, pending: %+v", len(snap.Rules), len(snap.Entries), snap.Tables, snap.Pending)
 	}
+	if snap.VIFs != mroute.MaxVIFs {
+		t.Errorf("%d VIFs in the table with most of them", snap.VIFs)
+	}
 	one := func(from string, e *mroute.EntryView) {
 		if e.Counters.Packets != 1 {
 			t.Errorf("the %s has %d packets of %v", from, e.Counters.Packets, e.SG)
@@ -189,7 +192,7 @@ func TestCrowdInPod(t *testing.T) {
 			}
 		}
 	})
-	if s := digests[c.pod.place]; s.Err != nil || len(s.Snapshot.Pending) > 0 || !slices.Equal(s.Snapshot.Tables, snap.Tables) {
+	if s := digests[c.pod.place]; s.Err != nil || len(s.Snapshot.Pending) > 0 || !slices.Equal(s.Snapshot.Tables, snap.Tables) || s.Snapshot.VIFs != snap.VIFs {
 		t.Errorf("digest: %+v", s)
 	}
 	if entries != 2*crowded || aside < 2*9 || aside > 2*31 {

@@ -308,6 +308,9 @@ func (l *Listing) rest() {
 
 func (l *Listing) links() {
 	s, snap := l.state, l.snap
+	for _, t := range s.tables {
+		snap.VIFs = max(snap.VIFs, t.vifs.Len())
+	}
 	for _, link := range s.res.Links() {
 		v := mroute.LinkView{Link: link, VIF: mroute.NoVIF, MIF: mroute.NoVIF}
 		if n, ok := s.vifs(mroute.IPv4).Of(link.Index); ok {

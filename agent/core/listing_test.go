@@ -147,7 +147,7 @@ func TestDigest(t *testing.T) {
 			t.Fatalf("%+v, want %+v", e, want)
 		}
 	}
-	want := fmt.Sprintf("%+v", mroute.Snapshot{Time: whole.Time, Links: whole.Links, Pending: whole.Pending})
+	want := fmt.Sprintf("%+v", mroute.Snapshot{Time: whole.Time, Links: whole.Links, Pending: whole.Pending, VIFs: 3})
 	if text := fmt.Sprintf("%+v", *got); text != want {
 		t.Errorf("got  %s\nwant %s", text, want)
 	}

@@ -17,6 +17,7 @@ type Snapshot struct {
 	Pending []PendingView
 	Foreign []EntryView // what another program has left in the kernel, by (S,G)
 	Tables  []uint32    // tables in use beside the router's own, for links that have no room there; ascending
+	VIFs    int         // how many VIFs, or MIFs, the table has that has most of them; 0 to [MaxVIFs]
 	Flows   FlowCounts  // of the router as a whole
 	Limits  []LimitView // one for each rule with a MaxFlows, in order
 	Sizes   Sizes

@@ -191,6 +191,9 @@ func TestTooManyOutputs(t *testing.T) {
 	if len(snap.Pending) != 1 {
 		t.Fatalf("pending: %+v", snap.Pending)
 	}
+	if snap.VIFs != mroute.MaxVIFs {
+		t.Errorf("%d VIFs in the table with most of them", snap.VIFs)
+	}
 	const why = "in1 needs 41 interfaces with the outputs: a table of the kernel has 32"
 	if p := snap.Pending[0]; p.From != "in1" || p.Cause != mroute.CauseVIFTableFull || p.Reason != why {
 		t.Errorf("%+v", p)

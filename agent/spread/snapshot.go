@@ -62,6 +62,7 @@ func newMerger(into *mroute.Snapshot) *merger {
 func (m *merger) add(part *mroute.Snapshot, table uint32) {
 	s := m.into
 	s.Tables = append(s.Tables, table)
+	s.VIFs = max(s.VIFs, part.VIFs)
 	s.Rules = append(s.Rules, part.Rules...)
 	s.Pending = append(s.Pending, part.Pending...)
 	addCounts(&s.Flows, part.Flows)

@@ -79,21 +79,11 @@ func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
 // busiest is how many interfaces the table with most of them uses.
 func busiest(routers map[translate.Router]mroute.RouterState) int32 {
-	var most int32
+	var most int
 	for _, r := range routers {
-		if r.Snapshot == nil {
-			continue
+		if r.Snapshot != nil {
+			most = max(most, r.Snapshot.VIFs)
 		}
-		var vifs, mifs int32
-		for i := range r.Snapshot.Links {
-			if r.Snapshot.Links[i].VIF != mroute.NoVIF {
-				vifs++
-			}
-			if r.Snapshot.Links[i].MIF != mroute.NoVIF {
-				mifs++
-			}
-		}
-		most = max(most, vifs, mifs)
 	}
-	return most
+	return int32(most)
 }

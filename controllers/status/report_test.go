@@ -111,9 +111,8 @@ func TestReportOfNode(t *testing.T) {
 		entries = append(entries, entry(i, uint64(i*i), time.Minute, "a"))
 	}
 	routers := at(0, entries...)
-	routers[host].Snapshot.Links = []mroute.LinkView{
-		{VIF: 0, MIF: mroute.NoVIF}, {VIF: 1, MIF: 0}, {VIF: mroute.NoVIF, MIF: 1}, {VIF: mroute.NoVIF, MIF: 2},
-	}
+	routers[host].Snapshot.VIFs = 3
+	routers[translate.Router{Table: 7}] = mroute.RouterState{Snapshot: &mroute.Snapshot{Time: start, VIFs: 2}}
 	o := Options{Now: start.Add(time.Millisecond), AgentVersion: "1.2", Flows: true}
 	s := Report([]translate.Object{route("a"), group}, routers, &Ledger{}, o)
 	if diff := cmp.Diff(v1alpha1.NodeSummary{Routes: 2, VIFs: 3, Flows: 20}, s.Summary); diff != "" {
