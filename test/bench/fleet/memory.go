@@ -12,7 +12,7 @@ import (
 // and for each agent, in this process and in theirs.
 const (
 	without  = 1.2e9
-	forAgent = 3.5e6
+	forAgent = 3e6
 )
 
 // files is how many open files the API server needs, and this process: a connection for each
