@@ -141,13 +141,20 @@ func (r *Router) signpostsOf(rules []kernel.Rule, f mroute.Family) (ss mroute.Si
 		}
 		s := mroute.Signpost{Family: f, Link: x.Links.In}
 		if !x.Other && x.Table != r.rules.Number() {
-			s.Away = fmt.Sprintf("the %v rule of priority %d leads to table %d", f, x.Priority, x.Table)
+			s.Away = fmt.Sprintf("the %v rule of priority %d leads to %s", f, x.Priority, tableWord(x.Table))
 		}
 		if ss = append(ss, s); s.Link == "" {
 			return ss // no packet goes further
 		}
 	}
 	return append(ss, mroute.Signpost{Family: f, Away: fmt.Sprintf("no %v rule leads to a table", f)})
+}
+
+func tableWord(table uint32) string {
+	if table == 0 {
+		return "the default table"
+	}
+	return fmt.Sprint("table ", table)
 }
 
 // foreign reports whether a rule is somebody else's, and about where packets arrive.

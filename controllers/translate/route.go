@@ -276,7 +276,7 @@ func tooMany(inputs []input, to []mroute.Output) []Rejection {
 		}
 		if need > mroute.MaxVIFs {
 			return []Rejection{{v1alpha1.ReasonVIFTableFull, fmt.Sprintf(
-				"packets that arrive on %s need %d interfaces on this node with the outputs, and a kernel table holds %d: the others wait", in.from.Name(), need, mroute.MaxVIFs)}}
+				"packets that arrive on %s need %d interfaces on this node with the outputs, and a table of the kernel has %d: they do not leave by %d of the outputs", in.from.Name(), need, mroute.MaxVIFs, need-mroute.MaxVIFs)}}
 		}
 	}
 	return nil

@@ -1,0 +1,3 @@
+// Package status holds what a node reports of objects as a real kernel has them:
+// translated, programmed by the agent's routers, with real packets.
+package status
