@@ -133,6 +133,9 @@ func (f *Fleet) Create(n int) {
 		})
 	}
 	f.tb.Cleanup(func() {
+		if f.o.Leave {
+			return
+		}
 		for i := range n {
 			_ = f.lab.Client.Delete(context.Background(), f.Route(fmt.Sprintf("%sroute-%d", f.o.Prefix, i), Group(i), 0))
 		}
