@@ -190,7 +190,11 @@ func (a *assigning) tell() {
 		}
 		who := t.links[0] + " needs"
 		if n := len(t.links); n > 1 {
-			who = fmt.Sprintf("%s and %d more, which cannot be parted, need", t.links[0], n-1)
+			why := "cannot be parted"
+			if number == Home && slices.ContainsFunc(t.links, func(l string) bool { return a.s.Fixed[l] }) {
+				why = "rules of others keep in one table"
+			}
+			who = fmt.Sprintf("%s and %d more, which %s, need", t.links[0], n-1, why)
 		}
 		a.out.Full[number] = fmt.Sprintf("%s %d interfaces with the outputs: a table of the kernel has %d", who, size, mroute.MaxVIFs)
 	}

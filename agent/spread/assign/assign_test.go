@@ -84,7 +84,7 @@ func TestNext(t *testing.T) {
 					yield(fmt.Sprint("n", i), true)
 				}
 			}),
-		}, map[string]int{"n0": 0}, map[int]string{0: "n0 and 39 more, which cannot be parted, need 40 interfaces with the outputs: a table of the kernel has 32"}, 0},
+		}, map[string]int{"n0": 0}, map[int]string{0: "n0 and 39 more, which rules of others keep in one table, need 40 interfaces with the outputs: a table of the kernel has 32"}, 0},
 		{"frozen", assign.Situation{
 			Needs: []mroute.Need{need(1, numbers(50, 70)...), need(2, numbers(71, 90)...)}, Present: map[string]int{"n1": 3, "n2": 3, "n9": 4}, Frozen: true,
 		}, map[string]int{"n1": 3, "n2": 3, "n9": 4}, map[int]string{3: "n1 and 1 more, which cannot be parted, need 43 interfaces with the outputs: a table of the kernel has 32"}, 2},
