@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/netip"
 	"time"
 
@@ -113,34 +112,6 @@ func (m *member) run(ctx context.Context) error {
 		}
 	})
 	return group.Wait()
-}
-
-// dial makes a connection that counts.
-func (f *Fleet) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	c, err := new(net.Dialer).DialContext(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	f.dialled.Add(1)
-	return &conn{c, f}, nil
-}
-
-// conn counts what the API server sends and gets.
-type conn struct {
-	net.Conn
-	fleet *Fleet
-}
-
-func (c *conn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	c.fleet.received.Add(int64(n))
-	return n, err
-}
-
-func (c *conn) Write(b []byte) (int, error) {
-	n, err := c.Conn.Write(b)
-	c.fleet.sent.Add(int64(n))
-	return n, err
 }
 
 // Packet has a packet of a flow arrive on every node.

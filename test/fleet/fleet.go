@@ -29,6 +29,9 @@ type Options struct {
 	Report             report.Mode
 	Interval, Coalesce time.Duration
 
+	// Connections is how many all agents may have together; more wait; 0: any number.
+	Connections int
+
 	// Until is done when nothing is waited for any more; nil: never.
 	Until context.Context
 	// Say is told how far what takes long has come, every half a minute. It may be nil.
@@ -45,6 +48,8 @@ type Fleet struct {
 	tb      netlab.TB
 	members []*member
 	decoder *decoding
+
+	open chan struct{} // has a value for each connection that there is; nil: there may be any number
 
 	dialled, received, sent atomic.Int64
 
@@ -77,6 +82,9 @@ func New(tb netlab.TB, lab *kubelab.Lab, o Options) *Fleet {
 	}
 	if f.o.Rack == 0 {
 		f.o.Rack = o.Agents
+	}
+	if o.Connections > 0 {
+		f.open = make(chan struct{}, o.Connections)
 	}
 	f.members = make([]*member, o.Agents)
 	group, ctx := errgroup.WithContext(f.o.Until)

@@ -70,7 +70,7 @@ func (b *bench) sayProgress(format string, args ...any) {
 func (b *bench) run() {
 	b.say("making %d nodes and %d routes", b.o.agents, b.o.routes)
 	b.fleet = fleet.New(b.tb, b.lab, fleet.Options{
-		Agents: b.o.agents, Prefix: "n", Rack: b.o.rack, Report: b.o.report, Interval: b.o.interval,
+		Agents: b.o.agents, Prefix: "n", Rack: b.o.rack, Report: b.o.report, Interval: b.o.interval, Connections: b.o.connections,
 		Until: b.until, Say: b.sayProgress, Leave: true,
 	})
 	b.fleet.Create(b.o.routes)

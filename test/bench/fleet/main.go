@@ -44,6 +44,7 @@ type options struct {
 	gogc                 int
 	deadline             time.Duration
 	anyway               bool
+	connections          int // of all agents, at most
 }
 
 func main() {
@@ -80,7 +81,8 @@ func run(o options) error {
 	if err := enough(o); err != nil && !o.anyway {
 		return err
 	}
-	if err := raise(o); err != nil { // before there is a user namespace, which may raise nothing
+	var err error
+	if o.connections, err = connections(o); err != nil { // in a user namespace it raises nothing
 		return err
 	}
 	programs := os.Getenv(envPrograms)
@@ -90,7 +92,6 @@ func run(o options) error {
 		if err := kubelab.Find(); err != nil {
 			return err
 		}
-		var err error
 		if programs, err = os.MkdirTemp("", "fleet-"); err != nil {
 			return err
 		}

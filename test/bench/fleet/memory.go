@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"syscall"
 
 	"github.com/prometheus/procfs"
 )
@@ -14,27 +13,6 @@ const (
 	without  = 1.2e9
 	forAgent = 3e6
 )
-
-// files is how many open files the API server needs, and this process: a connection for each
-// agent, or up to five for a moment, after a restart, and others.
-func (o options) files() uint64 { return uint64(5*o.agents + 1000) }
-
-// raise allows this process, and what it starts, as many open files as they need.
-func raise(o options) error {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return err
-	}
-	need := o.files()
-	if limit.Cur >= need && limit.Max >= need {
-		return nil
-	}
-	limit.Cur, limit.Max = need, max(limit.Max, need)
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("%d agents need %d open files (RLIMIT_NOFILE): %w: expected a higher limit, as of ulimit -n, or fewer -agents", o.agents, need, err)
-	}
-	return nil
-}
 
 // enough returns an error that says so if there is not enough memory for the run, as far
 // as that can be known.
