@@ -33,7 +33,7 @@ func TestUI(t *testing.T) {
 		return d
 	}
 	group := func(d page.Document) string {
-		if len(d.Rows) != 1 {
+		if len(d.Rows) == 0 {
 			return ""
 		}
 		return d.Rows[0].Group

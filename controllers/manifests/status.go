@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	k8syaml "sigs.k8s.io/yaml"
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
@@ -83,7 +82,7 @@ func (b *statusBook) setReport(report *v1alpha1.MulticastNodeStateStatus) error 
 	if b.reportText != nil && equality.Semantic.DeepEqual(&same, report) {
 		return nil
 	}
-	text, err := marshal("MulticastNodeState", map[string]any{"name": b.node.Name}, report)
+	text, err := marshalReport(b.node.Name, report)
 	if err != nil {
 		return err
 	}
@@ -185,18 +184,4 @@ func (b *statusBook) earlierConditions(key Key) []metav1.Condition {
 		}
 	}
 	return conditions
-}
-
-// marshal writes an object as "kubectl get -o yaml" does.
-func marshal(kind string, metadata map[string]any, value any) ([]byte, error) {
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(value)
-	if err != nil {
-		return nil, err
-	}
-	return k8syaml.Marshal(map[string]any{
-		"apiVersion": v1alpha1.GroupVersion.String(),
-		"kind":       kind,
-		"metadata":   metadata,
-		"status":     content,
-	})
 }

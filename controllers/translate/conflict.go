@@ -7,14 +7,9 @@ import (
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 )
 
-// claims are the inputs of every exact (S,G) so far. The kernel has one entry,
-// with one input, for each.
-type claims map[claimKey]claim
-
-type claimKey struct {
-	router Router
-	sg     mroute.SG
-}
+// claims are the inputs of every exact (S,G) so far, by router. The kernel has one
+// entry, with one input, for each.
+type claims map[Router]*mroute.BySG[claim]
 
 type claim struct {
 	by   *wish
@@ -23,12 +18,12 @@ type claim struct {
 }
 
 // each calls f for every exact rule of w.
-func (w *wish) each(f func(claimKey, mroute.IfPattern)) {
+func (w *wish) each(f func(Router, mroute.SG, mroute.IfPattern)) {
 	for _, want := range w.wants {
 		for _, in := range want.inputs {
 			for _, m := range in.matches {
 				if m.IsExact() {
-					f(claimKey{want.router, m.SG()}, in.from)
+					f(want.router, m.SG(), in.from)
 				}
 			}
 		}
@@ -38,14 +33,17 @@ func (w *wish) each(f func(claimKey, mroute.IfPattern)) {
 // conflict rejects w if a rule before it takes an (S,G) from elsewhere. Of
 // several it names the oldest.
 func (cs claims) conflict(w *wish) (r *Rejection) {
-	w.each(func(k claimKey, from mroute.IfPattern) {
-		c, ok := cs[k]
-		if r != nil || !ok {
+	w.each(func(at Router, sg mroute.SG, from mroute.IfPattern) {
+		if r != nil || cs[at] == nil {
+			return
+		}
+		c, ok := cs[at].Lookup(sg)
+		if !ok {
 			return
 		}
 		for c := &c; c != nil; c = c.next {
 			if _, overlap := common(c.from, from); !overlap {
-				r = conflicted(k.sg, c, w, from)
+				r = conflicted(sg, c, w, from)
 			}
 		}
 	})
@@ -63,13 +61,17 @@ func conflicted(sg mroute.SG, c *claim, w *wish, from mroute.IfPattern) *Rejecti
 
 // add notes what w claims.
 func (cs claims) add(w *wish) {
-	w.each(func(k claimKey, from mroute.IfPattern) {
-		c, ok := cs[k]
+	w.each(func(at Router, sg mroute.SG, from mroute.IfPattern) {
+		if cs[at] == nil {
+			cs[at] = &mroute.BySG[claim]{}
+		}
+		c, ok := cs[at].Lookup(sg)
 		switch {
 		case !ok:
-			cs[k] = claim{by: w, from: from}
+			cs[at].Set(sg, claim{by: w, from: from})
 		case c.from != from:
-			cs[k] = claim{by: w, from: from, next: &c}
+			before := c // not c itself, which would be made for each
+			cs[at].Set(sg, claim{by: w, from: from, next: &before})
 		}
 	})
 }

@@ -11,9 +11,11 @@ import (
 // layers are built up, object by object in order of precedence.
 type layers map[Router]*mroute.Layer
 
-func newLayers(mainTable uint32) layers {
+// newLayers are those of no object. About so many rules are expected on the node: a large
+// layer that grows takes twice its memory.
+func newLayers(mainTable uint32, expected int) layers {
 	ls := make(layers)
-	ls.of(Router{Table: mainTable})
+	ls.of(Router{Table: mainTable}).Routes = make([]mroute.Route, 0, expected)
 	return ls
 }
 

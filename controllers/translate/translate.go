@@ -23,9 +23,9 @@ func Translate(in Input) Result {
 	}
 	ws := t.wishes()
 	slices.SortFunc(ws, byAge)
-	claims := make(claims, len(ws))
+	claims := make(claims)
 	quotas := make(quotas)
-	b := newLayers(in.MainTable)
+	b := newLayers(in.MainTable, t.expected)
 	for _, w := range ws {
 		if w.object.Rejection == nil {
 			w.object.Rejection = w.expand()
@@ -53,6 +53,8 @@ type translator struct {
 	node labels.Set
 	pods podIndex
 	at   map[mroute.IfPattern]int // room for outputs
+
+	expected int // rules on the node, as far as that is seen at once
 }
 
 // wish is an object that selects the node, and what it wants here.
@@ -88,6 +90,9 @@ func (t *translator) wishes() []*wish {
 		r := &t.in.Routes[i]
 		if w := t.wish(RouteKind, &r.ObjectMeta, r.Spec.NodeSelector); w != nil {
 			w.expand = func() *Rejection { return t.route(w, &r.Spec) }
+			if r.Spec.NetworkNamespace.Type != v1alpha1.PodNamespace {
+				t.expected += min(MaxRules, len(r.Spec.Groups)*max(1, len(r.Spec.Sources)))
+			}
 			ws = append(ws, w)
 		}
 	}
