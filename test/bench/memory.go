@@ -1,7 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/test/interop/program"
@@ -25,7 +31,70 @@ func (b *bench) memory(tb netlab.TB) []row {
 	return append([]row{
 		compare(fmt.Sprintf("resident memory, %s routes", count(float64(b.small))), mib, ours, debian, atMost(3)),
 		alone(fmt.Sprintf("resident memory, %s routes", count(float64(b.large))), mib, large, atMost(100<<20)),
-	}, b.afterFloods(tb)...)
+	}, append(b.whileAsked(tb, many), b.afterFloods(tb)...)...)
+}
+
+// whileAsked measures the peaks of a daemon with a large table while somebody asks what it
+// does.
+func (b *bench) whileAsked(tb netlab.TB, r *router) []row {
+	socket := filepath.Join(r.dir, "metrics")
+	d := r.daemon(tb, b.ours, "--metrics", "unix://"+socket)
+	peak := func(what string, ask func() error) row {
+		s := &side{}
+		s.resident(tb, d) // when it is calm
+		s.figures = nil
+		// 5: the peak begins anew (proc_pid_clear_refs(5)).
+		err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", d.PID()), []byte("5"), 0)
+		if err == nil {
+			err = ask()
+		}
+		if err != nil {
+			tb.Fatalf("%s: %v", what, err)
+		}
+		s.note = ""
+		s.add(float64(memory(tb, d).VmHWM))
+		return alone(fmt.Sprintf("%s, %s routes: peak", what, count(float64(b.large))), mib, s, atMost(100<<20))
+	}
+	rows := []row{
+		peak("a scrape", func() error { return scrape(socket) }),
+		peak("a document", func() error {
+			result, err := b.ours.Control(r.dir, "", "state")
+			if err == nil && result.Code != 0 {
+				err = fmt.Errorf("smcroutectl state: %s", result.Stderr)
+			}
+			return err
+		}),
+	}
+	d.Kill()
+	return rows
+}
+
+// scrape asks for metrics over a unix socket, and reads them all.
+func scrape(socket string) error {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	r, err := http.NewRequest(http.MethodGet, "http://localhost/metrics", nil)
+	if err != nil {
+		return err
+	}
+	if err := r.Write(conn); err != nil {
+		return err
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("metrics: %s", answer.Status)
+	}
+	return nil
 }
 
 // afterFloods measures what stays of floods: one of sources that a rule lets
