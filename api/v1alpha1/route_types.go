@@ -87,7 +87,8 @@ type MulticastRouteSpec struct {
 
 	// table is the number of the kernel's multicast routing table, 0 to
 	// 999999999 (IPv6: 99999999). The default, 0, is the table that the kernel
-	// looks into unless an "ip mrule" says otherwise.
+	// looks into unless an "ip mrule" says otherwise. A route of another table is
+	// not Programmed, reason PacketsDiverted, while no rule leads packets there.
 	// +optional
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=0

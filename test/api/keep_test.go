@@ -10,6 +10,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 	"github.com/smcroute/kube-smcroute/test/kubelab"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
@@ -193,7 +194,7 @@ func TestOtherTableIsDiscarded(t *testing.T) {
 	s := newSite(t, "discarded", 1)
 	h := s.hosts[0]
 	s.apply(route("seven", `table: 7, from: {interface: eth0}, sources: [192.0.2.10], groups: [232.7.7.7], to: [{interface: eth1}], join: true`))
-	s.awaitProgrammed("seven", 1)
+	s.awaitReason("seven", v1alpha1.ConditionProgrammed, v1alpha1.ReasonPacketsDiverted) // no rule leads there
 	w := s.startShow(h)
 	seven := flow("192.0.2.10", "232.7.7.7")
 	w.free = []mroute.SG{seven}

@@ -1,14 +1,19 @@
 package api
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/spread"
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 	"github.com/smcroute/kube-smcroute/test/kubelab"
 	"github.com/smcroute/kube-smcroute/test/netlab"
@@ -225,16 +230,20 @@ func TestHostNetworkPod(t *testing.T) {
 }
 
 // Routes inside of pods: two router pods on a node, one of which is started
-// again, and one that goes.
+// again, and one that goes. They have more links than a table of the kernel, so that
+// rules lead packets of some to a second one, which go with it.
 func TestPodNetworkNamespaces(t *testing.T) {
 	s := newSite(t, "router-pods", 0)
 	h := s.addHost("router-pods-1")
 	runtime := h.Runtime()
 	h.args = append(h.args, "--pod-network-namespaces", "--cri-endpoint="+runtime.Endpoint)
 	h.run()
-	s.apply(route("inside", `networkNamespace: {type: Pod, podSelector: {matchLabels: {app: router}}}, from: {interface: net1}, sources: [192.0.2.10], groups: [232.1.1.1], to: [{interface: net2}], join: true`))
+	s.apply(route("inside", `networkNamespace: {type: Pod, podSelector: {matchLabels: {app: router}}}, from: {interface: net1}, sources: [192.0.2.10], groups: [232.1.1.1], to: [{interface: net2}], join: true`) +
+		route("crowd", `networkNamespace: {type: Pod, podSelector: {matchLabels: {app: router}}}, from: {interface: more+}, sources: [192.0.2.10], groups: [232.1.1.2], to: [{interface: net2}]`))
+	aside := flow("192.0.2.10", "232.1.1.2")
+	const more = 36
 
-	// Each router pod has a link in and a link out beside eth0.
+	// Each router pod has links in and a link out beside eth0.
 	type router struct {
 		receiver
 		in  *netlab.NS
@@ -244,13 +253,17 @@ func TestPodNetworkNamespaces(t *testing.T) {
 		in, out := netlab.New(t), netlab.New(t)
 		in.Veth("eth0", p.NS, "net1")
 		p.NS.Veth("net2", out, "eth0")
+		for i := range more {
+			in.Veth(fmt.Sprint("more", i), p.NS, fmt.Sprint("more", i))
+		}
 		return router{p, in, out.Capture("eth0")}
 	}
 	awaitRouting := func(r router) {
 		t.Helper()
 		if !netlab.Poll(patience, func() bool {
 			r.in.Send("eth0", packet(sg4))
-			return r.out.Count(sg4) > 0
+			r.in.Send(fmt.Sprint("more", more-1), packet(aside))
+			return r.out.Count(sg4) > 0 && r.out.Count(aside) > 0
 		}) {
 			t.Fatalf("the router pod does not route: %v\n%s\n%s", r.out, s.lab.Kubectl("get", "mcroute", "-n", s.name, "inside", "-o", "yaml"), h.agent.Log.String())
 		}
@@ -261,6 +274,10 @@ func TestPodNetworkNamespaces(t *testing.T) {
 	awaitRouting(a)
 	awaitRouting(b)
 	s.awaitProgrammed("inside", 1)
+	s.awaitProgrammed("crowd", 1)
+	if in, host := led(t, a.NS), led(t, h.NS); !slices.Contains(in, fmt.Sprint("more", more-1)) || len(host) > 0 {
+		t.Errorf("rules lead packets of %v in the router pod elsewhere, and of %v on the node", in, host)
+	}
 	if got := a.NS.Memberships("net1"); len(got) != 1 || got[0] != sg4 {
 		t.Errorf("the router pod has joined %v", got)
 	}
@@ -281,6 +298,9 @@ func TestPodNetworkNamespaces(t *testing.T) {
 	}) {
 		t.Errorf("the deleted router pod has still joined %v", b.NS.Memberships("net1"))
 	}
+	if !netlab.Poll(patience, func() bool { return len(led(t, b.NS)) == 0 }) {
+		t.Errorf("rules still lead packets of %v in the deleted router pod elsewhere", led(t, b.NS))
+	}
 	s.awaitProgrammed("inside", 1)
 
 	// Agents go on inside of a pod where those before them were.
@@ -288,9 +308,15 @@ func TestPodNetworkNamespaces(t *testing.T) {
 	if got := a2.NS.Memberships("net1"); len(got) != 1 {
 		t.Errorf("without an agent the router pod has joined %v", got)
 	}
+	rules := led(t, a2.NS)
+	a2.out.Reset()
+	awaitRouting(a2)
 	h.run()
 	s.awaitProgrammed("inside", 1)
 	awaitRouting(a2)
+	if got := led(t, a2.NS); !slices.Equal(got, rules) || len(rules) == 0 {
+		t.Errorf("rules lead packets of %v elsewhere, before it were %v", got, rules)
+	}
 
 	// An agent that is not allowed to says so, and what is inside goes.
 	h.agent.Stop()
@@ -299,8 +325,35 @@ func TestPodNetworkNamespaces(t *testing.T) {
 	if !netlab.Poll(patience, func() bool { return len(a2.NS.Memberships("net1")) == 0 }) {
 		t.Errorf("the router pod has still joined %v", a2.NS.Memberships("net1"))
 	}
+	if !netlab.Poll(patience, func() bool { return len(led(t, a2.NS)) == 0 }) {
+		t.Errorf("rules still lead packets of %v elsewhere", led(t, a2.NS))
+	}
 	message := s.awaitReason("inside", v1alpha1.ConditionAccepted, v1alpha1.ReasonPodNetworkNamespacesNotPermitted)
 	if !strings.Contains(message, "--pod-network-namespaces") {
 		t.Errorf("the message does not say what to set: %s", message)
 	}
+}
+
+// led are the links whose packets rules lead to tables beside a router's own, sorted.
+func led(t *testing.T, ns *netlab.NS) (links []string) {
+	t.Helper()
+	err := ns.Do(func() error {
+		for _, family := range []int{uapi.FamilyIPMR, uapi.FamilyIP6MR} {
+			rules, err := netlink.RuleList(family)
+			if err != nil {
+				return err
+			}
+			for _, r := range rules {
+				if r.IifName != "" && r.Table > spread.FirstTable {
+					links = append(links, r.IifName)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(links)
+	return links
 }
