@@ -203,7 +203,7 @@ func (e *Engine) event(ev kernel.Event) error {
 			e.o.OnRules()
 		}
 	case kernel.Upcalls:
-		e.answer(ev)
+		e.upcalls(ev)
 	}
 	return nil
 }

@@ -112,6 +112,21 @@ type RulesChanged struct{}
 type Upcalls struct {
 	List []mroute.Upcall
 	Read time.Time // when they were read; zero: just now
+
+	// From can have more; nil: none. List is good until it is asked, or told that
+	// it is Done, which it waits for.
+	From Asker
+}
+
+// Asker is who reads questions of the kernel. Under a flood of new flows it is
+// quicker to ask for the next than to wait until they are sent.
+type Asker interface {
+	// More reads what has come since, and when that was. None: there is nothing now.
+	// The list is good until the next call.
+	More() ([]mroute.Upcall, time.Time)
+
+	// Done lets it read, and send, by itself again.
+	Done()
 }
 
 func (LinksChanged) isEvent() {}

@@ -52,6 +52,9 @@ func (in *inbox) add(e kernel.Event) {
 		in.gone = append(in.gone, e.Gone...)
 	case kernel.Upcalls:
 		in.upcalls = append(in.upcalls, e.List...)
+		if e.From != nil {
+			e.From.Done()
+		}
 	}
 }
 

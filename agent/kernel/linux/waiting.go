@@ -20,7 +20,7 @@ func (k *Kernel) askAgain(o *owner, waiting []mroute.SG) {
 		if errno != 0 {
 			break
 		}
-		ups := decodeUpcalls(rx, n, o.decode())
+		ups := appendUpcalls(nil, rx, n, o.decode())
 		for _, u := range ups {
 			asked[u.SG] = asked[u.SG] || u.Kind == mroute.NoCache
 		}

@@ -35,6 +35,11 @@ func watch(t *testing.T, k *Kernel) *log {
 	go func() { l.done <- k.Watch(ctx, events); close(events) }()
 	go func() {
 		for e := range events {
+			if u, ok := e.(kernel.Upcalls); ok && u.From != nil {
+				u.List = slices.Clone(u.List)
+				u.From.Done()
+				e = u
+			}
 			l.mu.Lock()
 			l.events = append(l.events, e)
 			l.mu.Unlock()
