@@ -217,6 +217,11 @@ func TestForeignRules(t *testing.T) {
 	l.links("n", 40)
 	l.foreign(5, "n38", 0xfd)  // as it is anyway: by such a rule nobody else gets the packets
 	l.foreign(100, "n39", 700) // to another program
+	other, err := linux.Open(linux.Options{NetNS: l.router.Path(), Table: 700})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
 	foreign := l.rules()
 	l.start()
 	var routes []mroute.Route
@@ -237,6 +242,17 @@ func TestForeignRules(t *testing.T) {
 	}
 	if own == 0 {
 		t.Error("no rules of our own")
+	}
+	l.awaitPending("n39 diverted packets that arrive on n39 do not come to the router: the IPv4 rule of priority 100 leads to table 700")
+	c := l.host.Capture("xn0")
+	for _, i := range []int{39, 38, 37} {
+		l.host.Send(fmt.Sprint("xn", i), packet(flow(mroute.IPv4, i)))
+		if i != 39 {
+			c.Await(flow(mroute.IPv4, i), 1, soon)
+		}
+	}
+	if n := c.Count(flow(mroute.IPv4, 39)); n > 0 {
+		t.Errorf("%d packets of another program's were forwarded", n)
 	}
 	l.stop((*spread.Router).Close)
 	if got := l.rules(); !slices.Equal(got, foreign) {

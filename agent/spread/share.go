@@ -75,7 +75,7 @@ func (r *Router) share() {
 		return
 	}
 	if r.told != "" {
-		r.o.Logger.Log(r.run, core.LevelNotice, "Interfaces are spread over several tables of the kernel now, as they should")
+		r.o.Logger.Log(r.run, core.LevelNotice, "Packets are led to the tables that interfaces need now, as they should")
 	}
 	r.needs, r.thawed, r.suspect, r.told, r.pause = d.Needs, false, false, "", 0
 }

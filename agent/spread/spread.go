@@ -279,14 +279,19 @@ func (r *Router) end(give func(kernel.Kernel) error, remove bool) error {
 	return errors.Join(append(errs, give(r.o.Kernel))...)
 }
 
-// trouble logs why links cannot be shared out, once, and has it tried again.
+// trouble logs, once, why links cannot be shared out, or rules not be looked at, and
+// has it tried again.
 func (r *Router) trouble(err error) {
 	if r.run.Err() != nil {
 		return
 	}
 	if r.told != err.Error() {
 		r.told = err.Error()
-		r.o.Logger.Warn(fmt.Sprintf("More interfaces are wanted than a table of the kernel has room for, and they cannot be spread over several: it is tried again: %v", err))
+		what := "Rules of the kernel, which lead packets to tables, cannot be looked at"
+		if d, derr := r.first.Demand(r.run); derr == nil && len(d.Needs) > 0 {
+			what = "More interfaces are wanted than a table of the kernel has room for, and they cannot be spread over several"
+		}
+		r.o.Logger.Warn(fmt.Sprintf("%s: it is tried again: %v", what, err))
 	}
 	r.pause = min(max(2*r.pause, firstPause), lastPause)
 	time.AfterFunc(r.pause, func() { signal(r.crowd) })

@@ -68,10 +68,16 @@ func discardRecorded(keeping keep.Keeping, want func(netns string, table uint32)
 		}
 		done[table] = true
 		k, err := Open(Options{Table: table, Keep: &keeping})
-		if err == nil {
-			err = k.Close()
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
-		errs = append(errs, err)
+		if table != 0 { // there packets go by themselves
+			for _, f := range mroute.Families {
+				errs = append(errs, k.unlead(f, table))
+			}
+		}
+		errs = append(errs, k.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -146,15 +152,21 @@ func unlead(fd int, f mroute.Family, table uint32) error {
 		}
 		defer ns.Close()
 		k := Kernel{ns: ns}
-		rules, err := k.listRules(f)
-		if errors.Is(err, kernel.ErrNotSupported) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return k.DeleteRules(slices.DeleteFunc(rules, func(r kernel.Rule) bool { return !r.Own || r.Other || r.Table != table }))
+		return k.unlead(f, table)
 	})
+}
+
+// unlead removes the rules of our own that lead to a table, which is not the default
+// one.
+func (k *Kernel) unlead(f mroute.Family, table uint32) error {
+	rules, err := k.listRules(f)
+	if errors.Is(err, kernel.ErrNotSupported) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return k.DeleteRules(slices.DeleteFunc(rules, func(r kernel.Rule) bool { return !r.Own || r.Other || r.Table != table }))
 }
 
 // parseOwner takes the name of an owner's socket apart.

@@ -169,6 +169,9 @@ func TestDiscardOfWhatNobodyHolds(t *testing.T) {
 	for _, f := range mroute.Families {
 		mustApply(t, k, mroute.Op{Kind: mroute.AddVIF, Family: f, VIF: 0, Link: mroute.LinkRef{Index: ns.Index("own"), Name: "own"}})
 		mustApply(t, k, flowOps(f, mroute.SetMFC, 10)...)
+		if err := k.AddRules([]kernel.Rule{{Family: f, Links: kernel.Way{In: "own"}, Table: table}}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := k.Detach(); err != nil {
 		t.Error(err)
@@ -191,6 +194,13 @@ func TestDiscardOfWhatNobodyHolds(t *testing.T) {
 	for _, f := range mroute.Families {
 		if h := k.Held(f); !h.Empty() {
 			t.Errorf("the table holds %+v", h)
+		}
+		rules, err := k.Rules(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.ContainsFunc(rules, func(r kernel.Rule) bool { return r.Own }) {
+			t.Errorf("rules that lead there are left: %+v", rules)
 		}
 	}
 }
