@@ -15,7 +15,7 @@ import (
 const (
 	manyRoutes = 100_000
 	// maxPeak is how much memory an agent with that many may ever take, in bytes of
-	// VmHWM. It takes 103 MiB when it reads a file of them, and 95 or 108 with 100 or 1,000
+	// VmHWM. It takes 103 MiB when it reads a file of them, and 97 or 105 with 100 or 1,000
 	// manifests; this program has 9 more in its file. A report of all entries together
 	// would take 200, and one of 1,000 manifests that is written in one piece 265.
 	maxPeak = 140 << 20

@@ -21,9 +21,8 @@ import (
 type statusBook struct {
 	files      *statusDirectory
 	node       status.Node
-	conditions map[Key][]metav1.Condition // as they were last
-	report     v1alpha1.MulticastNodeStateStatus
-	reportText []byte // of the file with it
+	conditions map[Key][]metav1.Condition         // as they were last
+	report     *v1alpha1.MulticastNodeStateStatus // in the node's file; nil: none yet
 }
 
 func newStatusBook(files *statusDirectory, n *corev1.Node) *statusBook {
@@ -45,10 +44,13 @@ func (b *statusBook) earlier() *v1alpha1.MulticastNodeStateStatus {
 
 // write makes the files those of the objects, given the node's report.
 func (b *statusBook) write(now time.Time, entries []*entry, report *v1alpha1.MulticastNodeStateStatus) error {
+	files, err := b.files.begin()
+	if err != nil {
+		return err
+	}
 	var index status.Index
 	index.Set(&v1alpha1.MulticastNodeState{ObjectMeta: metav1.ObjectMeta{Name: b.node.Name}, Status: *report}, now)
-	files := map[string][]byte{}
-	conditions := map[Key][]metav1.Condition{}
+	conditions := make(map[Key][]metav1.Condition, len(entries))
 	for _, e := range entries {
 		known, ok := b.conditions[e.key]
 		if !ok {
@@ -64,29 +66,35 @@ func (b *statusBook) write(now time.Time, entries []*entry, report *v1alpha1.Mul
 		if err != nil {
 			return err
 		}
-		files[statusFile(e.key)], conditions[e.key] = text, s.conditions
+		files.put(statusFile(e.key), text)
+		conditions[e.key] = s.conditions
 	}
 	b.conditions = conditions
-	if err := b.setReport(report); err != nil {
+	if err := b.writeReport(files, report); err != nil {
 		return err
 	}
-	files[nodeFile(b.node.Name)] = b.reportText
-	return b.files.write(files)
+	return files.end()
 }
 
-// setReport brings reportText up to date. That there was another report is no
-// reason to write one.
-func (b *statusBook) setReport(report *v1alpha1.MulticastNodeStateStatus) error {
-	same := b.report
-	same.ReportTime = report.ReportTime
-	if b.reportText != nil && equality.Semantic.DeepEqual(&same, report) {
+// writeReport writes the node's report. That there was another one is no reason to.
+func (b *statusBook) writeReport(files *writing, report *v1alpha1.MulticastNodeStateStatus) error {
+	if b.report != nil {
+		same := *b.report
+		same.ReportTime = report.ReportTime
+		if equality.Semantic.DeepEqual(&same, report) {
+			report = b.report
+		}
+	}
+	name := nodeFile(b.node.Name)
+	if report == b.report && files.keep(name) {
 		return nil
 	}
 	text, err := marshalReport(b.node.Name, report)
 	if err != nil {
 		return err
 	}
-	b.report, b.reportText = *report, text
+	files.put(name, text)
+	b.report = report
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package manifests
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"errors"
@@ -52,15 +51,18 @@ func fileName(s string) string {
 // statusDirectory holds one file for each object, and no others of such names.
 type statusDirectory struct {
 	path    string
-	written map[string][]byte
+	written map[string]sum
 }
+
+// sum stands for a text that was written: of all objects they would take much memory.
+type sum [sha256.Size]byte
 
 // openStatusDirectory makes the directory if need be.
 func openStatusDirectory(path string) (*statusDirectory, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, err
 	}
-	return &statusDirectory{path: path, written: map[string][]byte{}}, nil
+	return &statusDirectory{path: path, written: map[string]sum{}}, nil
 }
 
 // read returns what an earlier agent has written.
@@ -69,38 +71,61 @@ func (d *statusDirectory) read(name string) ([]byte, error) {
 	return text, err
 }
 
-// write makes the directory hold these files. Those that are as they should be
+// writing brings the directory up to date, file by file. Those that are as they should be
 // are not touched, and each of the others is replaced at once.
-func (d *statusDirectory) write(want map[string][]byte) error {
+type writing struct {
+	*statusDirectory
+	there, wanted map[string]bool
+	errs          []error
+}
+
+// begin begins to write.
+func (d *statusDirectory) begin() (*writing, error) {
 	entries, err := os.ReadDir(d.path)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var errs []error
-	there := map[string]bool{}
+	w := &writing{statusDirectory: d, there: make(map[string]bool, len(entries)), wanted: map[string]bool{}}
 	for _, e := range entries {
-		name := e.Name()
-		there[name] = true
-		if want[name] != nil || !e.Type().IsRegular() || !isStatusFile(name) {
+		w.there[e.Name()] = e.Type().IsRegular()
+	}
+	return w, nil
+}
+
+// keep has a file stay as it was written last, and reports whether it is there.
+func (w *writing) keep(name string) bool {
+	w.wanted[name] = true
+	_, is := w.there[name]
+	_, was := w.written[name]
+	return is && was
+}
+
+// put has a file hold a text.
+func (w *writing) put(name string, text []byte) {
+	now := sum(sha256.Sum256(text))
+	if w.keep(name) && w.written[name] == now {
+		return
+	}
+	if err := replaceFile(filepath.Join(w.path, name), text); err != nil {
+		w.errs = append(w.errs, err)
+		delete(w.written, name) // so that it is tried again
+		return
+	}
+	w.written[name] = now
+}
+
+// end removes the files that nobody has asked for.
+func (w *writing) end() error {
+	for _, name := range slices.Sorted(maps.Keys(w.there)) {
+		if w.wanted[name] || !w.there[name] || !isStatusFile(name) {
 			continue
 		}
-		delete(d.written, name)
-		if err := os.Remove(filepath.Join(d.path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
+		delete(w.written, name)
+		if err := os.Remove(filepath.Join(w.path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			w.errs = append(w.errs, err)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(want)) {
-		text := want[name]
-		if there[name] && bytes.Equal(d.written[name], text) {
-			continue
-		}
-		if err := replaceFile(filepath.Join(d.path, name), text); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		d.written[name] = text
-	}
-	return errors.Join(errs...)
+	return errors.Join(w.errs...)
 }
 
 // isStatusFile reports whether a name is one that write gives, or left behind
