@@ -294,6 +294,10 @@ type stream struct {
 	sg mroute.SG
 	s  *netlab.Stream
 	at *netlab.Capture
+
+	// rewritten says that outputs of its entry come and go: a packet that comes at the
+	// very moment at which the kernel writes an entry may be lost (kernel-notes 4).
+	rewritten bool
 }
 
 // stream starts one on a link, which must come out of another, and returns when it
@@ -325,7 +329,12 @@ func (s *stream) lost() {
 	}
 	netlab.Await(s.t, soon, func() bool { return s.at.Has(s.sg, sent-1) }, "the last packet")
 	f := s.at.Flow(netlab.In, s.sg)
-	if gaps := f.Gaps(sent); len(gaps) > 0 || f.Duplicates > 0 {
+	gaps := f.Gaps(sent)
+	if s.rewritten && len(gaps) == 1 && gaps[0].First == gaps[0].Last {
+		s.t.Logf("of %v packet %d is lost, as its entry was written", s.sg, gaps[0].First)
+		gaps = nil
+	}
+	if len(gaps) > 0 || f.Duplicates > 0 {
 		s.t.Errorf("of %d packets of %v are lost %v (the capture: %d), twice came %d", sent, s.sg, gaps, s.at.Dropped(), f.Duplicates)
 	}
 	s.t.Logf("%d packets of %v, none lost", sent, s.sg)
