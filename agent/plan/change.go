@@ -34,8 +34,14 @@ func (x *index) replace(l mroute.Layer) (*index, Change) {
 	for start < min(len(old.Routes), len(l.Routes)) && same(&old.Routes[start], &l.Routes[start]) {
 		start++
 	}
+	end := 0 // counted from the ends
+	for end < min(len(old.Routes), len(l.Routes))-start &&
+		same(&old.Routes[len(old.Routes)-1-end], &l.Routes[len(l.Routes)-1-end]) {
+		end++
+	}
+	before, after := old.Routes[start:len(old.Routes)-end], l.Routes[start:len(l.Routes)-end]
 	p := x.places
-	if start < max(len(l.Routes), len(old.Routes)) {
+	if !slices.EqualFunc(before, after, samePlace) {
 		p = newPlaces(&l)
 	}
 	y := indexOf(l, p)
@@ -47,12 +53,6 @@ func (x *index) replace(l mroute.Layer) (*index, Change) {
 	ch := Change{Joins: !slices.EqualFunc(old.Joins, l.Joins, func(a, b mroute.Join) bool {
 		return a.If == b.If && a.Match == b.Match && (!ordered || a.Origin.Seq == b.Origin.Seq)
 	})}
-	end := 0 // counted from the ends
-	for end < min(len(old.Routes), len(l.Routes))-start &&
-		same(&old.Routes[len(old.Routes)-1-end], &l.Routes[len(l.Routes)-1-end]) {
-		end++
-	}
-	before, after := old.Routes[start:len(old.Routes)-end], l.Routes[start:len(l.Routes)-end]
 	if !slices.EqualFunc(templates(before), templates(after), func(a, b *mroute.Route) bool { return same(a, b) }) {
 		for _, rt := range slices.Concat(templates(before), templates(after)) {
 			ch.Matches = append(ch.Matches, rt.Match)
@@ -70,6 +70,12 @@ func (x *index) replace(l mroute.Layer) (*index, Change) {
 		}
 	}
 	return y, ch
+}
+
+// samePlace reports whether a and b have the same place in [places], though they
+// may say something else.
+func samePlace(a, b mroute.Route) bool {
+	return a.Match == b.Match && a.Match.IsExact() && a.MaxFlows == b.MaxFlows
 }
 
 func disables(l *mroute.Layer) bool {

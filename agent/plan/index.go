@@ -18,7 +18,7 @@ type index struct {
 }
 
 // places tell where in a layer which routes are. They hold for each layer whose
-// routes say the same, wherever in a file they stand.
+// routes say the same, wherever in a file they stand, and for more: see samePlace.
 type places struct {
 	exact  exact
 	head   map[mroute.Match]int32 // masked match of templates -> first of its routes
