@@ -52,7 +52,8 @@ func (s *State) target(t *table, sg mroute.SG) (mroute.Entry, bool) {
 	e, ok := s.res.Entry(sg, t.arrival(sg), &t.vifs)
 	held, holds := t.held[sg]
 	if !holds && !t.foreign[sg] {
-		return e, ok
+		waits := ok && s.holding && t.cells.Get(sg) == nil && (e.Kind == mroute.StopFilter || t.takesFromHeld(sg, e))
+		return e, ok && !waits
 	}
 	if !holds {
 		held = t.cells.Get(sg).entry
