@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/conf"
 	"github.com/smcroute/kube-smcroute/agent/core"
@@ -86,17 +87,19 @@ func (a *Agent) WriteState(ctx context.Context, to io.Writer, about view.About) 
 }
 
 func (a *Agent) show(ctx context.Context, req ipc.Request, out io.Writer) error {
-	done, err := turn(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	snap, err := a.router.Snapshot(ctx, req.Command != ipc.Show)
-	if err != nil {
-		return err
-	}
-	defer GiveBackAfter(len(snap.Rules) + len(snap.Entries))
 	what := show.ParseWhat(req.Args)
+	if what == show.Routes {
+		return a.showRoutes(ctx, req.Command, out)
+	}
+	var asked mroute.Survey
+	if what != show.Groups {
+		asked.Rules, asked.Whole = func(time.Time, []mroute.RuleView) {}, true // by which links have their tables
+	}
+	asked.Plain = true
+	snap, err := a.router.Survey(ctx, asked)
+	if err != nil {
+		return err
+	}
 	text := ""
 	if req.Command == ipc.ShowJSON {
 		text = show.JSON(snap, what)
@@ -105,4 +108,21 @@ func (a *Agent) show(ctx context.Context, req ipc.Request, out io.Writer) error 
 	}
 	_, err = io.WriteString(out, text)
 	return err
+}
+
+// forms are those of the commands that show something.
+var forms = map[ipc.Command]show.Form{ipc.Show: show.Brief, ipc.ShowDetail: show.Detailed, ipc.ShowJSON: show.InJSON}
+
+// showRoutes lists routes while the router is gone over.
+func (a *Agent) showRoutes(ctx context.Context, c ipc.Command, out io.Writer) error {
+	links, err := a.router.Digest(ctx, nil)
+	if err != nil {
+		return err
+	}
+	w := show.NewRoutesWriter(out, forms[c], links.Links)
+	snap, err := written(ctx, w, a.router.Survey, mroute.Survey{Whole: true, Plain: c == ipc.Show})
+	if err != nil {
+		return err
+	}
+	return w.End(snap)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/agent/show"
 	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
@@ -28,30 +29,47 @@ func turn(ctx context.Context) (done func(), err error) {
 // surveyFunc asks a router.
 type surveyFunc func(context.Context, mroute.Survey) (*mroute.Snapshot, error)
 
-// writeState writes what a router says, as it says it. change changes what is not about
-// flows; nil: nothing.
-func writeState(ctx context.Context, to io.Writer, about view.About, head view.Head, ask surveyFunc, change func(*view.State)) error {
+// writer writes what a router says, some at a time.
+type writer interface {
+	Rules([]mroute.RuleView)
+	Entries([]mroute.EntryView)
+	Err() error // the first there was
+}
+
+var (
+	_ writer = (*view.Writer)(nil)
+	_ writer = (*show.RoutesWriter)(nil)
+)
+
+// written goes over a router, as far as is asked for, and has all rules and entries
+// written. The rest is the caller's to write.
+func written(ctx context.Context, w writer, ask surveyFunc, asked mroute.Survey) (*mroute.Snapshot, error) {
 	done, err := turn(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer done()
 	defer frugal()()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	w, rows := view.NewWriter(to, head), 0
+	rows := 0
+	defer func() { GiveBackAfter(rows) }()
 	check := func(n int) {
 		rows += n
 		if err := w.Err(); err != nil {
 			cancel(err) // nobody reads it
 		}
 	}
-	defer func() { GiveBackAfter(rows) }()
-	snap, err := ask(ctx, mroute.Survey{
-		About: about.Flows(), Whole: true,
-		Rules:   func(_ time.Time, rules []mroute.RuleView) { w.Rules(rules); check(len(rules)) },
-		Entries: func(_ time.Time, entries []mroute.EntryView) { w.Flows(entries); check(len(entries)) },
-	})
+	asked.Rules = func(_ time.Time, rules []mroute.RuleView) { w.Rules(rules); check(len(rules)) }
+	asked.Entries = func(_ time.Time, entries []mroute.EntryView) { w.Entries(entries); check(len(entries)) }
+	return ask(ctx, asked)
+}
+
+// writeState writes what a router says about some flows as a document. change changes
+// what is not about flows; nil: nothing.
+func writeState(ctx context.Context, to io.Writer, about view.About, head view.Head, ask surveyFunc, change func(*view.State)) error {
+	w := view.NewWriter(to, head)
+	snap, err := written(ctx, w, ask, mroute.Survey{About: about.Flows(), Whole: true})
 	if err != nil {
 		return err
 	}

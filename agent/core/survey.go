@@ -38,7 +38,7 @@ type key struct {
 }
 
 // Survey begins a listing of what it asks for. [Listing.TakeRules] and [Listing.Take]
-// have this after each chunk; read is needed for entries.
+// have this after each chunk. If read is nil there are neither counters nor origins.
 func (s *State) Survey(asked mroute.Survey, read ReadFunc) *Listing {
 	l := s.List(read)
 	l.survey = &survey{Survey: asked}

@@ -100,7 +100,10 @@ func (e *Engine) Digest(ctx context.Context, visit mroute.Visit) (*mroute.Snapsh
 // Survey goes over what is asked for. Others need not wait for all of it: see
 // [core.State.Survey].
 func (e *Engine) Survey(ctx context.Context, asked mroute.Survey) (*mroute.Snapshot, error) {
-	read := e.counterReader()
+	var read core.ReadFunc
+	if !asked.Plain {
+		read = e.counterReader()
+	}
 	return e.list(ctx, func() *core.Listing { return e.state.Survey(asked, read) }, func(l *core.Listing) {
 		if now, rules := l.TakeRules(); len(rules) > 0 {
 			asked.Rules(now, rules)

@@ -20,6 +20,8 @@ type Survey struct {
 	// Whole asks for all that a snapshot has: the counters of rules, and entries in
 	// order of insertion.
 	Whole bool
+
+	Plain bool // without counters and origins
 }
 
 // About are the flows that somebody asks about. The zero value is all.

@@ -22,51 +22,62 @@ func (j *jsonText) sep(i int) {
 	}
 }
 
-func (j *jsonText) routes(snap *mroute.Snapshot) {
-	*j = make(jsonText, 0, (len(snap.Rules)+len(snap.Entries)+1)*192)
-	j.text(`{"routes":{"asm":[`)
-	n := 0
-	for i := range snap.Rules {
-		if r := &snap.Rules[i]; !r.Match.IsExact() {
-			j.sep(n)
-			n++
-			j.route(ruleRow(r))
-			j.template(r)
-			j.text("}")
-		}
+// jsonRoutes are the routes in JSON.
+type jsonRoutes struct {
+	now, later   jsonText
+	rules, exact int
+	entries      int
+}
+
+func newJSONRoutes() *jsonRoutes {
+	return &jsonRoutes{now: jsonText(`{"routes":{"asm":[`), later: jsonText(`],"ssm":[`)}
+}
+
+func (j *jsonRoutes) text() *[]byte { return (*[]byte)(&j.now) }
+
+func (j *jsonRoutes) rule(r *mroute.RuleView) {
+	if r.Match.IsExact() {
+		j.later.sep(j.exact)
+		j.exact++
+		j.later.route(ruleRow(r))
+		j.later.counters(&r.Counters, r.Age)
+		j.later.text("}")
+		return
 	}
-	j.text(`],"ssm":[`)
-	n = 0
-	for i := range snap.Rules {
-		if r := &snap.Rules[i]; r.Match.IsExact() {
-			j.sep(n)
-			n++
-			j.route(ruleRow(r))
-			j.counters(&r.Counters, r.Age)
-			j.text("}")
-		}
-	}
-	j.text(`],"kernel":[`)
-	for i := range snap.Entries {
-		e := &snap.Entries[i]
-		j.sep(i)
-		j.route(entryRow(e))
-		j.counters(&e.Counters, e.Age)
-		j.text(`,"kind":"`)
-		j.text(e.Kind.String())
-		j.text(`"}`)
-	}
+	j.now.sep(j.rules)
+	j.rules++
+	j.now.route(ruleRow(r))
+	j.now.template(r)
+	j.now.text("}")
+}
+
+func (j *jsonRoutes) endOfRules() {
+	j.now, j.later = joined(j.now, j.later), nil
+	j.now.text(`],"kernel":[`)
+}
+
+func (j *jsonRoutes) entry(e *mroute.EntryView) {
+	j.now.sep(j.entries)
+	j.entries++
+	j.now.route(entryRow(e))
+	j.now.counters(&e.Counters, e.Age)
+	j.now.text(`,"kind":"`)
+	j.now.text(e.Kind.String())
+	j.now.text(`"}`)
+}
+
+func (j *jsonRoutes) end(snap *mroute.Snapshot) {
 	for i := range snap.Foreign {
 		if i == 0 {
-			j.text(`],"foreign":[`)
+			j.now.text(`],"foreign":[`)
 		}
 		e := &snap.Foreign[i]
-		j.sep(i)
-		j.route(entryRow(e))
-		j.counters(&e.Counters, e.Age)
-		j.text(`}`)
+		j.now.sep(i)
+		j.now.route(entryRow(e))
+		j.now.counters(&e.Counters, e.Age)
+		j.now.text(`}`)
 	}
-	j.text(`]}}`)
+	j.now.text("]}}\n")
 }
 
 // route opens an object with the keys that all routes have.

@@ -23,7 +23,7 @@ func entryRow(e *mroute.EntryView) routeRow {
 	return routeRow{mroute.MatchSG(e.SG), mroute.ScopeMask{}, e.IIF, e.OIFs, &e.Counters}
 }
 
-// routeTables writes the three tables of routes.
+// routeTables is a table of routes.
 type routeTables struct {
 	table
 	iifWidth int
@@ -31,56 +31,73 @@ type routeTables struct {
 	open     bool // the current table has its headings
 }
 
-func routesText(snap *mroute.Snapshot, detail bool) string {
-	t := routeTables{detail: detail, iifWidth: iifWidth(snap)}
-	t.table = make(table, 0, (len(snap.Rules)+len(snap.Entries)+6)*96)
+// textRoutes are the tables of routes as text. Of entries those with outputs come
+// first, then the stop filters.
+type textRoutes struct{ now, later routeTables }
 
-	t.rules(snap, "(*,G) Template Rules", false)
-	t.rules(snap, "(S,G) Rules", true)
+func newTextRoutes(links []mroute.LinkView, detail bool) *textRoutes {
+	t := routeTables{iifWidth: iifWidth(links), detail: detail}
+	return &textRoutes{now: t, later: t}
+}
 
-	// Entries with outputs come first, then the stop filters.
-	t.open = false
-	for _, withOutputs := range [...]bool{true, false} {
-		for i := range snap.Entries {
-			if e := &snap.Entries[i]; (len(e.OIFs) > 0) == withOutputs {
-				t.row("Kernel MFC Table", entryRow(e))
-			}
-		}
+func (t *textRoutes) text() *[]byte { return (*[]byte)(&t.now.table) }
+
+func (t *textRoutes) rule(r *mroute.RuleView) {
+	if r.Match.IsExact() {
+		t.later.row("(S,G) Rules", ruleRow(r))
+	} else {
+		t.now.row("(*,G) Template Rules", ruleRow(r))
 	}
-	if detail {
-		t.open = false
+}
+
+func (t *textRoutes) endOfRules() {
+	t.now.table, t.later.table = joined(t.now.table, t.later.table), nil
+	t.now.open, t.later.open = false, true // those that come later may be of a table that is begun
+}
+
+const entriesTitle = "Kernel MFC Table"
+
+func (t *textRoutes) entry(e *mroute.EntryView) {
+	if len(e.OIFs) > 0 {
+		t.now.row(entriesTitle, entryRow(e))
+	} else {
+		t.later.row(entriesTitle, entryRow(e))
+	}
+}
+
+func (t *textRoutes) end(snap *mroute.Snapshot) {
+	if len(t.later.table) > 0 {
+		t.now.begin(entriesTitle)
+		t.now.table = joined(t.now.table, t.later.table)
+	}
+	if t.now.open = false; t.now.detail {
 		for i := range snap.Foreign {
-			t.row("MFC Table of Other Programs", entryRow(&snap.Foreign[i]))
+			t.now.row("MFC Table of Other Programs", entryRow(&snap.Foreign[i]))
 		}
 	}
-	return string(t.table)
 }
 
 // iifWidth is the length of the longest interface name of the system, 3 at least.
-func iifWidth(snap *mroute.Snapshot) int {
+func iifWidth(links []mroute.LinkView) int {
 	width := len("IIF")
-	for i := range snap.Links {
-		width = max(width, len(snap.Links[i].Name))
+	for i := range links {
+		width = max(width, len(links[i].Name))
 	}
 	return width
 }
 
-func (t *routeTables) rules(snap *mroute.Snapshot, title string, exact bool) {
-	t.open = false
-	for i := range snap.Rules {
-		if r := &snap.Rules[i]; r.Match.IsExact() == exact {
-			t.row(title, ruleRow(r))
-		}
-	}
-}
-
-// row writes a row, and before the first one of a table its headings.
-func (t *routeTables) row(title string, r routeRow) {
+// begin writes the headings of a table, if it has none yet.
+func (t *routeTables) begin(title string) {
 	if !t.open {
 		t.open = true
 		t.title(title)
 		t.heading()
 	}
+}
+
+// row writes a row, and before the first one of a table its headings.
+func (t *routeTables) row(title string, r routeRow) {
+	t.begin(title)
 	start := len(t.table)
 	t.table = appendMatch(t.table, r.match, r.scopes)
 	t.pad(start, pairWidth)

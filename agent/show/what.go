@@ -45,7 +45,10 @@ func Text(snap *mroute.Snapshot, what What, detail bool) string {
 	case Pending:
 		return pendingText(snap, detail)
 	}
-	return routesText(snap, detail)
+	if detail {
+		return routes(snap, Detailed)
+	}
+	return routes(snap, Brief)
 }
 
 // JSON returns the listing of what as one line of JSON, newline included.
@@ -59,7 +62,7 @@ func JSON(snap *mroute.Snapshot, what What) string {
 	case Pending:
 		j.pending(snap)
 	default:
-		j.routes(snap)
+		return routes(snap, InJSON)
 	}
 	return string(append(j, '\n'))
 }

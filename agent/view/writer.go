@@ -17,7 +17,7 @@ type Head struct {
 }
 
 // Writer writes a document whose rules and flows come some at a time, as [json.Marshal]
-// writes a [State] of them all: Rules, then Flows, each as often as there are some, then
+// writes a [State] of them all: Rules, then Entries, each as often as there are some, then
 // End. Rules and flows are written by hand, which takes a tenth of the time and of the
 // memory: there may be 100,000 of each.
 type Writer struct {
@@ -60,8 +60,8 @@ func (d *Writer) Rules(rules []mroute.RuleView) {
 	}
 }
 
-// Flows adds entries of the forwarding cache. Nothing is kept of them.
-func (d *Writer) Flows(entries []mroute.EntryView) {
+// Entries adds entries of the forwarding cache. Nothing is kept of them.
+func (d *Writer) Entries(entries []mroute.EntryView) {
 	d.goTo(flowsPart)
 	for i := range entries {
 		d.next()

@@ -34,7 +34,7 @@ func TestWriter(t *testing.T) {
 			w.Rules(some)
 		}
 		for some := range slices.Chunk(snap.Entries, rapid.IntRange(1, 3).Draw(t, "flows at a time")) {
-			w.Flows(some)
+			w.Entries(some)
 		}
 		if err := w.End(snap, func(s *State) { s.Links[0].Pods = []string{"default/a"} }); err != nil {
 			t.Fatal(err)
