@@ -78,6 +78,7 @@ func (c *cluster) run(ctx context.Context) error {
 		Coalesce: c.reportCoalesce,
 		Source:   c.programmer,
 		Changed:  c.toReport,
+		Crowd:    reconciler.Crowd,
 		Loaded:   c.programmer.Load,
 		Logger:   c.log,
 	})

@@ -59,6 +59,22 @@ func (s *stores) uid(node string) (types.UID, error) {
 	return "", apierrors.NewNotFound(corev1.Resource("nodes"), node)
 }
 
+// crowd is the most nodes that a route or a group is known to select.
+func (s *stores) crowd() int {
+	most := int32(0)
+	for _, o := range s.routes.List() {
+		if r, ok := o.(*v1alpha1.MulticastRoute); ok {
+			most = max(most, r.Status.Nodes.Matched)
+		}
+	}
+	for _, o := range s.groups.List() {
+		if g, ok := o.(*v1alpha1.MulticastGroup); ok {
+			most = max(most, g.Status.Nodes.Matched)
+		}
+	}
+	return int(most)
+}
+
 // object is a pointer to one of the kinds that are watched.
 type object interface {
 	runtime.Object

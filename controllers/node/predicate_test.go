@@ -75,10 +75,10 @@ func TestSlimKeepsWhatMatters(t *testing.T) {
 		t.Error("not slim")
 	}
 	r := route("studio", "r", nil)
-	r.Status.ObservedGeneration = 7
+	r.Status.ObservedGeneration, r.Status.Nodes = 7, v1alpha1.NodeCounts{Matched: 40, Programmed: 30}
 	s := r.DeepCopy()
 	Slim(s)
-	if !sameSpec(s, &r) || s.UID != r.UID || len(s.Spec.Groups) != 1 || s.Status.ObservedGeneration != 0 {
+	if !sameSpec(s, &r) || s.UID != r.UID || len(s.Spec.Groups) != 1 || !reflect.DeepEqual(s.Status, v1alpha1.MulticastRouteStatus{Nodes: v1alpha1.NodeCounts{Matched: 40}}) {
 		t.Errorf("%+v", s)
 	}
 	n := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: map[string]string{"a": "b"}, Annotations: map[string]string{"a": "b"}, ManagedFields: make([]metav1.ManagedFieldsEntry, 3)}}
@@ -94,6 +94,7 @@ func TestSlimKeepsWhatMatters(t *testing.T) {
 func TestSlimIsShared(t *testing.T) {
 	r := route("studio", "r", nil)
 	g := &v1alpha1.MulticastGroup{Spec: v1alpha1.MulticastGroupSpec{Interface: "eth0"}}
+	r.Status.Nodes.Matched, g.Status.Nodes.Matched = 3, 4
 	Slim(&r)
 	Slim(g)
 	var wg sync.WaitGroup

@@ -97,6 +97,10 @@ func (r *Reconciler) ring() {
 // UID is that of the node's Node.
 func (r *Reconciler) UID(context.Context) (types.UID, error) { return r.stores.uid(r.o.Node) }
 
+// Crowd is how many nodes may have the same change to report: those that the route or the
+// group for most nodes selects, as far as its status tells.
+func (r *Reconciler) Crowd() int { return r.stores.crowd() }
+
 // Run works until ctx is done. No round is done before all caches are filled,
 // however long there is no API server.
 func (r *Reconciler) Run(ctx context.Context) {

@@ -57,10 +57,17 @@ func slimPod(p *corev1.Pod) {
 
 func slimRoute(r *v1alpha1.MulticastRoute) {
 	slim(&r.ObjectMeta)
-	drop(&r.Status)
+	keep(&r.Status, v1alpha1.MulticastRouteStatus{Nodes: v1alpha1.NodeCounts{Matched: r.Status.Nodes.Matched}})
 }
 
 func slimGroup(g *v1alpha1.MulticastGroup) {
 	slim(&g.ObjectMeta)
-	drop(&g.Status)
+	keep(&g.Status, v1alpha1.MulticastGroupStatus{Nodes: v1alpha1.NodeCounts{Matched: g.Status.Nodes.Matched}})
+}
+
+// keep makes a field what is kept of it, if it is more.
+func keep[T any](field *T, kept T) {
+	if !reflect.DeepEqual(*field, kept) {
+		*field = kept
+	}
 }

@@ -30,6 +30,7 @@ type agent struct {
 	traffic float64 // packets a second
 	missing bool    // an interface
 	slow    time.Duration
+	crowd   int
 	ledger  status.Ledger
 	asked   int
 	err     error
@@ -61,6 +62,13 @@ func (a *agent) Report(context.Context) (*v1alpha1.MulticastNodeStateStatus, err
 	routers := map[translate.Router]mroute.RouterState{{}: {Snapshot: snap}}
 	s := status.Report([]translate.Object{o}, routers, &a.ledger, status.Options{Now: time.Now(), Flows: true})
 	return &s, nil
+}
+
+// inCrowd is how many nodes may have the same change to report.
+func (a *agent) inCrowd() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.crowd
 }
 
 func (a *agent) set(f func()) {
@@ -113,7 +121,7 @@ func (a *agent) writer(s *server, mode Mode) *Writer {
 		NodeUID:  func(context.Context) (types.UID, error) { return types.UID("uid of " + a.node), nil },
 		Mode:     mode,
 		Interval: interval, Coalesce: coalesce,
-		Source: a, Changed: a.changed,
+		Source: a, Changed: a.changed, Crowd: a.inCrowd,
 		Loaded: a.ledger.Load,
 		Logger: slog.New(slog.DiscardHandler),
 	})
@@ -180,6 +188,30 @@ func TestScaleIdle(t *testing.T) {
 		// The sum of two intervals has twice the variance.
 		low, high := expected(nodes, hours, 2*interval, jitter/math.Sqrt2)
 		within(t, "writes in 3 h", len(all.writes(from)), low, high)
+	})
+}
+
+// TestScaleCrowd: where thousands of nodes may have the same change to report, they
+// report it 100 a second, however often it changes meanwhile. Here are 100 of 1,000.
+func TestScaleCrowd(t *testing.T) {
+	run(t, nodes, Full, 0, func(t *testing.T, all *fleet) {
+		time.Sleep(time.Hour)
+		const crowd = 1000
+		from := time.Now()
+		for range 20 {
+			for _, a := range all.agents {
+				a.set(func() { a.missing, a.crowd = true, crowd })
+			}
+			time.Sleep(coalesce / 20 / 10)
+		}
+		time.Sleep(crowd * perNode)
+		for _, a := range all.agents {
+			if rs := all.since(from)[a.node]; len(rs) != 1 {
+				t.Errorf("%s: %v", a.node, rs)
+			}
+		}
+		// A Poisson process of 10 in 1 s passes 35 once in 10^9.
+		within(t, "most writes in 1 s", most(all.writes(from), time.Second), 1, 35)
 	})
 }
 

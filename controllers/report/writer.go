@@ -34,6 +34,10 @@ type Options struct {
 	Source  Source
 	Changed <-chan struct{} // has a value when Source may report another state
 
+	// Crowd returns how many nodes may have the same change to report. They do so one
+	// after the other, 100 a second. nil: this one alone.
+	Crowd func() int
+
 	// Loaded is called once, before the first report, with the report of an
 	// earlier agent of the node if there is one; its counters go on. It may be
 	// nil.
@@ -44,6 +48,11 @@ type Options struct {
 
 // jitter is by how much of it an interval is longer or shorter at most.
 const jitter = 0.1
+
+// perNode is the time that the reports of a crowd are apart, on the average. An API
+// server spends some 7 ms of a processor on each (docs/scale.md); if those of thousands
+// come at once, it does nothing else, not even tell the other nodes of the change.
+const perNode = 10 * time.Millisecond
 
 // Writer keeps a node's MulticastNodeState up to date.
 type Writer struct {
@@ -60,6 +69,7 @@ type Writer struct {
 	backoff  wait.Backoff
 	failure  string // of the last attempt to write
 	lookAt   time.Time
+	spread   time.Duration // of the changes that lookAt is for
 	tickAt   time.Time
 	unsource string // why there was no report
 }
@@ -116,12 +126,18 @@ func (w *Writer) Start(ctx context.Context) error {
 }
 
 // change plans a look at the source: soon, but so that what belongs together
-// comes together, the source is not busy with us, and reports keep their
-// distance, which is the most that a slow source has to wait: one that answered late
-// may have been kept by something else.
+// comes together, a crowd does not come at once, the source is not busy with us, and
+// reports keep their distance, which is the most that a slow source has to wait: one that
+// answered late may have been kept by something else.
 func (w *Writer) change(now time.Time) {
+	if w.lookAt.IsZero() {
+		w.spread = 0
+		if w.o.Crowd != nil {
+			w.spread = time.Duration(rand.Float64() * float64(w.o.Crowd()) * float64(perNode))
+		}
+	}
 	at := latest(
-		now.Add(w.o.Coalesce/20),
+		now.Add(w.o.Coalesce/20+w.spread),
 		w.looked.Add(min(max(w.o.Coalesce/10, 20*w.took), w.o.Coalesce)),
 		w.wrote.Add(w.o.Coalesce),
 	)

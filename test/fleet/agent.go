@@ -96,7 +96,8 @@ func (m *member) run(ctx context.Context) error {
 	reports := report.New(report.Options{
 		Client: client.States, Node: m.name, NodeUID: reconciler.UID,
 		Mode: m.fleet.o.Report, Interval: m.fleet.o.Interval, Coalesce: m.fleet.o.Coalesce,
-		Source: programmer, Changed: toReport, Loaded: programmer.Load, Logger: log,
+		Source: programmer, Changed: toReport,
+		Crowd: reconciler.Crowd, Loaded: programmer.Load, Logger: log,
 	})
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return main.Run(ctx) })
