@@ -64,6 +64,7 @@ func (s *starts) bareSide() *side {
 // round starts each side once.
 func (s *starts) round(tb netlab.TB, b *bench, debian bool) {
 	tb.Helper()
+	quiet()
 	d := s.router.bare(tb, b, s.family, s.routes)
 	s.bare.add(d.Started.Seconds())
 	d.Kill() // and all that it printed is there
@@ -73,6 +74,7 @@ func (s *starts) round(tb netlab.TB, b *bench, debian bool) {
 	}
 	s.loop.add(time.Duration(ns).Seconds())
 
+	quiet()
 	d = s.daemon(tb, b.ours)
 	s.ours.add(d.Started.Seconds())
 	stop(tb, d)
@@ -80,6 +82,7 @@ func (s *starts) round(tb netlab.TB, b *bench, debian bool) {
 	if !debian {
 		return
 	}
+	quiet()
 	if d := s.original(tb, b, &s.debian); d != nil {
 		s.debian.add(d.Started.Seconds())
 		stop(tb, d)
