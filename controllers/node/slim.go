@@ -28,7 +28,6 @@ func Slim(o runtime.Object) {
 // slim leaves what tells an object from others, and its labels.
 func slim(m *metav1.ObjectMeta) {
 	drop(&m.GenerateName)
-	drop(&m.SelfLink)
 	drop(&m.DeletionGracePeriodSeconds)
 	drop(&m.Annotations)
 	drop(&m.OwnerReferences)
