@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
@@ -175,10 +176,13 @@ func TestNodeLost(t *testing.T) {
 	node := s.Nodes[2]
 	began := time.Now()
 	node.Kill()
-	message := s.reason("lost", v1alpha1.ConditionProgrammed, v1alpha1.ReasonNodeNotReporting)
+	// With reports every second one of another node may be late on a busy machine.
+	st := s.status("lost", "n3 alone is named", func(st v1alpha1.MulticastRouteStatus) bool {
+		return len(st.FailingNodes) == 1 && st.FailingNodes[0].Name == node.Name
+	})
+	message := meta.FindStatusCondition(st.Conditions, v1alpha1.ConditionProgrammed).Message
 	t.Logf("%v after its end: %s", since(began), message)
-	st := s.status("lost", "n3 is named", func(st v1alpha1.MulticastRouteStatus) bool { return len(st.FailingNodes) == 1 })
-	if f := st.FailingNodes[0]; f.Name != node.Name || f.Reason != v1alpha1.ReasonNodeNotReporting || !strings.Contains(message, node.Name) {
+	if f := st.FailingNodes[0]; f.Reason != v1alpha1.ReasonNodeNotReporting || !strings.Contains(message, node.Name) {
 		t.Errorf("failing nodes: %+v; message: %s", st.FailingNodes, message)
 	}
 	w.goesOn(w.players[0])
