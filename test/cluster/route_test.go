@@ -105,13 +105,3 @@ func (s *system) kernelPackets(of func(mroute.SG) bool) (n uint64) {
 	}
 	return n
 }
-
-// reason waits for the reason of a condition, and returns its message.
-func (s *system) reason(name, condition, reason string) string {
-	s.t.Helper()
-	st := s.status(name, condition+" has the reason "+reason, func(st v1alpha1.MulticastRouteStatus) bool {
-		c := meta.FindStatusCondition(st.Conditions, condition)
-		return c != nil && c.Reason == reason
-	})
-	return meta.FindStatusCondition(st.Conditions, condition).Message
-}
