@@ -19,8 +19,7 @@ type names struct {
 	ids  map[string]nameID
 	list []name
 
-	last   string // that was interned, which is what most lines name again
-	lastID nameID
+	last nameID // that was interned, which is what most lines name again
 }
 
 // name is an interface pattern and what is odd about it.
@@ -31,11 +30,10 @@ type name struct {
 }
 
 func (n *names) intern(word string) nameID {
-	if word != n.last || word == "" {
-		n.lastID = n.find(word)
-		n.last = string(n.list[n.lastID].pattern)
+	if len(n.list) == 0 || word != string(n.list[n.last].pattern) {
+		n.last = n.find(word)
 	}
-	return n.lastID
+	return n.last
 }
 
 func (n *names) find(word string) nameID {

@@ -1,13 +1,10 @@
 package engine_test
 
 import (
-	"context"
-	"log/slog"
 	"net/netip"
 	"testing"
 	"time"
 
-	"github.com/smcroute/kube-smcroute/agent/engine"
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -39,17 +36,7 @@ func (c *curious) Done() { c.done <- struct{}{} }
 // All that was read is answered, and however many questions there are others have
 // their turn.
 func TestMoreQuestions(t *testing.T) {
-	k := &obliging{asks: make(chan kernel.Event)}
-	e := engine.New(engine.Options{Kernel: k, Logger: slog.New(slog.DiscardHandler)})
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- e.Run(ctx) }()
-	err := e.SetLayer(ctx, mroute.Layer{Name: "file", Routes: []mroute.Route{{
-		From: "a0", Match: mroute.Match{Group: netip.MustParsePrefix("239.0.0.0/8")}, To: []mroute.Output{{If: "b0"}},
-	}}}, false)
-	if err != nil {
-		t.Fatal(err)
-	}
+	k, e, stop := learner(t)
 	for i, more := range []int{0, 3, 1000} {
 		c := &curious{name: byte(i), more: more, done: make(chan struct{}, 2)}
 		before := k.set
@@ -59,7 +46,7 @@ func TestMoreQuestions(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatal("Done is not called")
 		}
-		if err := e.Started(ctx); err != nil {
+		if err := e.Started(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if more < 1000 && c.more > 0 {
@@ -75,8 +62,5 @@ func TestMoreQuestions(t *testing.T) {
 			t.Error("Done was called twice")
 		}
 	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
+	stop()
 }

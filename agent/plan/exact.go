@@ -14,7 +14,6 @@ import (
 // waits for it. It may be used from several goroutines.
 type exact struct {
 	sorted   bool
-	all      bool // every route is an exact one
 	order    mroute.Ascent
 	from, to int // the routes, if they are sorted
 
@@ -29,23 +28,21 @@ const askedMuch = 16
 // look goes over all routes: it finds out whether the exact ones are sorted, and
 // counts them.
 func (x *exact) look(routes []mroute.Route) (count [mroute.IPv6 + 1]int) {
-	n := 0
+	some := false
 	x.sorted = true
 	for i := range routes {
 		m := &routes[i].Match
 		if !m.IsExact() {
 			continue
 		}
-		if n == 0 {
-			x.from, x.to = i, i
+		if !some {
+			x.from, x.to, some = i, i, true
 		}
 		count[m.Family()]++
-		n++
 		if x.sorted = x.sorted && i == x.to && x.order.Add(m.SG()); x.sorted {
 			x.to = i + 1
 		}
 	}
-	x.all = n == len(routes)
 	return count
 }
 

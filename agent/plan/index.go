@@ -54,7 +54,7 @@ func newPlaces(l *mroute.Layer) *places {
 		limited: limitedRoutes(l.Routes),
 	}
 	x.count = x.exact.look(l.Routes)
-	if x.exact.sorted && x.exact.all {
+	if x.exact.sorted && x.exact.to-x.exact.from == len(l.Routes) {
 		for i := range x.next {
 			x.next[i] = none
 		}
