@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/prometheus/procfs"
-	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/test/netlab"
 	"github.com/smcroute/kube-smcroute/test/programs"
@@ -54,25 +53,8 @@ func start(t *testing.T) *daemon {
 	if err := os.WriteFile(conf, []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	log := &programs.Output{}
 	d.cmd = node.Command("smcrouted", "-n", "-f", conf, "-P", pid, "-u", d.socket, "--metrics", "unix://"+d.metrics, "--ui", d.page)
-	d.cmd.Stdout, d.cmd.Stderr = log, log
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = d.cmd.Process.Signal(unix.SIGTERM)
-		if err := d.cmd.Wait(); err != nil {
-			t.Errorf("smcrouted: %v", err)
-		}
-		if t.Failed() {
-			t.Logf("log of smcrouted:\n%s", log)
-		}
-	})
-	netlab.Await(t, deadline, func() bool {
-		_, err := os.Stat(pid)
-		return err == nil
-	}, "smcrouted to be ready")
+	programs.StartDaemon(t, d.cmd, pid, deadline)
 	return d
 }
 

@@ -16,7 +16,6 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/test/netlab"
 	"github.com/smcroute/kube-smcroute/test/programs"
@@ -63,25 +62,8 @@ func (l *lab) route(conf ...string) {
 	file := func(name string) string { return filepath.Join(l.dir, name) }
 	l.addr = l.freeAddr()
 	l.configure(conf...)
-	output := &programs.Output{}
 	cmd := exec.Command("smcrouted", "-n", "-f", file("conf"), "-P", file("pid"), "-u", file("sock"), "--ui", l.addr)
-	cmd.Stdout, cmd.Stderr = output, output
-	if err := cmd.Start(); err != nil {
-		l.Fatal(err)
-	}
-	l.Cleanup(func() {
-		_ = cmd.Process.Signal(unix.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			l.Errorf("smcrouted: %v", err)
-		}
-		if l.Failed() {
-			l.Logf("log of smcrouted:\n%s", output)
-		}
-	})
-	netlab.Await(l, deadline, func() bool {
-		_, err := os.Stat(file("pid"))
-		return err == nil
-	}, "smcrouted to be ready")
+	programs.StartDaemon(l, cmd, file("pid"), deadline)
 }
 
 // configure writes the configuration file.

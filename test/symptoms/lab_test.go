@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 	"github.com/smcroute/kube-smcroute/test/programs"
@@ -50,25 +48,8 @@ func (l *lab) start(node *netlab.NS, conf ...string) *router {
 	if err := os.WriteFile(r.path+".conf", []byte(strings.Join(conf, "\n")+"\n"), 0o600); err != nil {
 		l.Fatal(err)
 	}
-	log := &programs.Output{}
 	cmd := node.Command("smcrouted", "-n", "-f", r.path+".conf", "-P", r.path+".pid", "-u", r.path+".sock")
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		l.Fatal(err)
-	}
-	l.Cleanup(func() {
-		_ = cmd.Process.Signal(unix.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			l.Errorf("smcrouted: %v", err)
-		}
-		if l.Failed() {
-			l.Logf("log of smcrouted:\n%s", log)
-		}
-	})
-	netlab.Await(l, deadline, func() bool {
-		_, err := os.Stat(r.path + ".pid")
-		return err == nil
-	}, "smcrouted to be ready")
+	programs.StartDaemon(l, cmd, r.path+".pid", deadline)
 	return r
 }
 

@@ -80,25 +80,8 @@ func (l *lab) start(lines ...string) {
 	if err := os.WriteFile(conf, []byte(strings.Join(lines, "")), 0o600); err != nil {
 		l.Fatal(err)
 	}
-	log := &programs.Output{}
 	cmd := l.node.Command("smcrouted", "-n", "-f", conf, "-P", pid, "-u", l.socket)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		l.Fatal(err)
-	}
-	l.Cleanup(func() {
-		_ = cmd.Process.Signal(unix.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			l.Errorf("smcrouted: %v", err)
-		}
-		if l.Failed() {
-			l.Logf("log of smcrouted:\n%s", log)
-		}
-	})
-	netlab.Await(l, deadline, func() bool {
-		_, err := os.Stat(pid)
-		return err == nil
-	}, "smcrouted to be ready")
+	programs.StartDaemon(l, cmd, pid, deadline)
 }
 
 // trace runs smcroutectl trace on the node while send sends, ends it as Ctrl-C does, and
