@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/smcroute/kube-smcroute/agent/heap"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/show"
 	"github.com/smcroute/kube-smcroute/agent/view"
@@ -49,7 +50,7 @@ func written(ctx context.Context, w writer, ask surveyFunc, asked mroute.Survey)
 		return nil, err
 	}
 	defer done()
-	defer frugal()()
+	defer heap.Frugal()()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	rows := 0

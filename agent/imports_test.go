@@ -23,7 +23,7 @@ var rooms = map[string]struct {
 	why string
 }{
 	".": {
-		[]string{"conf", "core", "engine", "hook", "ipc", "kernel", "meter", "mrdisc", "mroute", "plan", "show", "spread", "view"},
+		[]string{"conf", "core", "engine", "heap", "hook", "ipc", "kernel", "meter", "mrdisc", "mroute", "plan", "show", "spread", "view"},
 		"it puts the parts together, on any kernel: which one is the program's choice",
 	},
 	"mroute":          {nil, "the vocabulary knows none of those who speak it"},
@@ -49,6 +49,7 @@ var rooms = map[string]struct {
 	"netns":           {[]string{"mroute"}, "it opens doors, for whatever is done inside"},
 	"turn":            {[]string{"kernel", "mroute", "netns"}, "it waits for tables, whatever they are then used for"},
 	"podlink":         {[]string{"netns"}, "it asks routes, which have nothing to do with ours"},
+	"heap":            {nil, "garbage is collected for the process, whoever makes it"},
 	"hook":            {[]string{"mroute"}, "it runs the script, whoever asks"},
 	"metrics":         {[]string{"meter", "mroute"}, "numbers are made from snapshots and counts alone, whoever serves them"},
 	"meter":           {[]string{"mroute"}, "it counts, whoever reads that"},

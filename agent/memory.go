@@ -2,7 +2,6 @@ package agent
 
 import (
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 )
 
@@ -41,37 +40,5 @@ func (a *Agent) giveBack() {
 func GiveBackAfter(rows int) {
 	if rows >= muchWork {
 		giveBack()
-	}
-}
-
-// frugalGC is the percentage of $GOGC while a router is gone over. What is needed for
-// that is little, and what becomes garbage meanwhile is not to wait until there is as
-// much of it as of all that stays.
-const frugalGC = 20
-
-// frugality is who is frugal at the moment.
-var frugality struct {
-	sync.Mutex
-	many   int
-	before int // percentage to go back to
-}
-
-// frugal has garbage collected early until done is called.
-func frugal() (done func()) {
-	f := &frugality
-	f.Lock()
-	defer f.Unlock()
-	if f.many++; f.many == 1 {
-		f.before = debug.SetGCPercent(frugalGC)
-		if f.before < frugalGC { // somebody wants none at all, for a while
-			debug.SetGCPercent(f.before)
-		}
-	}
-	return func() {
-		f.Lock()
-		defer f.Unlock()
-		if f.many--; f.many == 0 && f.before > frugalGC {
-			debug.SetGCPercent(f.before)
-		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/smcroute/kube-smcroute/agent/heap"
 	"github.com/smcroute/kube-smcroute/agent/meter"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/view"
@@ -33,7 +34,7 @@ func (a *Agent) Observe() Observation {
 	return Observation{
 		Place: mroute.Place{NetNS: a.o.NetNS, Table: a.o.Table}, Main: true, Meter: &a.meter,
 		Survey: func(ctx context.Context, asked mroute.Survey) mroute.RouterState {
-			defer frugal()()
+			defer heap.Frugal()()
 			return stateOf(a.Survey(ctx, asked))
 		},
 	}
@@ -47,7 +48,7 @@ func (r *Routers) Observe(ctx context.Context) []Observation {
 		all = append(all, Observation{
 			Place: x.place, Main: x == r.main, Meter: x.meter,
 			Survey: func(ctx context.Context, asked mroute.Survey) mroute.RouterState {
-				defer frugal()()
+				defer heap.Frugal()()
 				return x.state(func(b backend) (*mroute.Snapshot, error) { return b.Survey(ctx, asked) })
 			},
 		})

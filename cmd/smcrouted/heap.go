@@ -3,11 +3,12 @@ package main
 import (
 	"os"
 	"runtime"
-	"runtime/debug"
 	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/smcroute/kube-smcroute/agent/heap"
 )
 
 // Sizes of a configuration file, in bytes, between which roomyHeap does
@@ -38,7 +39,7 @@ func roomyHeap(file string) (normal func()) {
 		return func() {}
 	}
 	size := info.Size()
-	percent := debug.SetGCPercent(-1)
+	collecting := heap.Roomy(size*mostPerByte + mostAtLeast)
 	const hugePage = 2 << 20 // elsewhere it may be larger; then this does nothing
 	room := make([]byte, size*usualPerByte+2*hugePage)
 	addr := uintptr(unsafe.Pointer(unsafe.SliceData(room)))
@@ -56,13 +57,10 @@ func roomyHeap(file string) (normal func()) {
 			advise(addr, hugePage, unix.MADV_POPULATE_WRITE)
 		}
 	}()
-	limit := debug.SetMemoryLimit(-1) // which does not change it
-	debug.SetMemoryLimit(min(limit, size*mostPerByte+mostAtLeast))
 	return func() {
 		enough.Store(true)
 		<-filled // before any of it goes back to the system
-		debug.SetGCPercent(percent)
-		debug.SetMemoryLimit(limit)
+		collecting()
 	}
 }
 
