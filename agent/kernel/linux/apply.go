@@ -29,14 +29,17 @@ func (k *Kernel) Apply(ops []mroute.Op) []error {
 		errs[i] = err
 	}
 	k.batch = k.batch[:0]
+	var before *mroute.Op // the one that the batch ends with
 	for i := range ops {
 		op := &ops[i]
-		if k.batches(op) {
+		if k.batches(op, before) {
+			before = op
 			if k.batch = append(k.batch, i); len(k.batch) == setBatch {
 				k.flush(ops, fail)
 			}
 			continue
 		}
+		before = nil
 		k.flush(ops, fail)
 		fail(i, k.apply(op))
 	}
@@ -45,20 +48,27 @@ func (k *Kernel) Apply(ops []mroute.Op) []error {
 	return errs
 }
 
-// batches reports whether op can be part of a rtnetlink message. That has no
-// words for VIF 31 as an output, and names the input by its link.
-func (k *Kernel) batches(op *mroute.Op) bool {
+// batches reports whether op can be part of a rtnetlink message, behind another if
+// before is not nil. That has no words for VIF 31 as an output, and names the input by
+// its link.
+func (k *Kernel) batches(op, before *mroute.Op) bool {
 	if op.Family != mroute.IPv4 {
 		return false
 	}
 	o := k.owner(op.Family)
 	switch op.Kind {
 	case mroute.SetMFC:
-		return o.err == nil && op.Entry.OIFs[uapi.MaxNetlinkVIFs] == 0 && o.hasVIF(op.Entry.IIF)
+		return o.err == nil && op.Entry.OIFs[uapi.MaxNetlinkVIFs] == 0 && (sameIIF(op, before) || o.hasVIF(op.Entry.IIF))
 	case mroute.DelMFC:
 		return o.err == nil
 	}
 	return false
+}
+
+// sameIIF reports whether both are of the same inbound VIF, so that what holds for the
+// one before holds for op.
+func sameIIF(op, before *mroute.Op) bool {
+	return before != nil && before.Kind == mroute.SetMFC && before.Entry.IIF == op.Entry.IIF
 }
 
 // hasVIF reports whether the VIF was added, and is the only one of its link.
@@ -132,22 +142,31 @@ func (k *Kernel) netlinkMFC(ops []mroute.Op, batch []int, fail func(int, error))
 	req := uapi.RouteRequest{Table: k.tableID(mroute.IPv4), Static: o.guest != 0}
 	first := k.cmd.reserve(len(batch))
 	b := k.request[:0]
+	var before *mroute.Op // an entry, whose request begins at start
+	start := 0
 	for n, i := range batch {
 		op := &ops[i]
 		var flags uint16
 		if n == len(batch)-1 {
 			flags = uapi.NLMFAck
 		}
-		req.Src, req.Dst = op.SG.Source, op.SG.Group
-		if op.Kind == mroute.DelMFC {
-			b = req.AppendDelRoute(b, first+uint32(n), flags)
+		seq, end := first+uint32(n), len(b)
+		if op.Kind == mroute.SetMFC && before != nil && before.Entry.Forwards(op.Entry) {
+			b = uapi.AppendSameRoute(b, start, seq, flags, op.SG.Source, op.SG.Group)
+			start = end
 			continue
 		}
+		req.Src, req.Dst = op.SG.Source, op.SG.Group
+		if op.Kind == mroute.DelMFC {
+			b, before = req.AppendDelRoute(b, seq, flags), nil
+			continue
+		}
+		before, start = op, end
 		req.Iif = uint32(o.vifs[op.Entry.IIF])
 		for v, ttl := range op.Entry.OIFs {
 			req.TTLs[v] = uint8(ttl)
 		}
-		b = req.AppendNewRoute(b, first+uint32(n), flags)
+		b = req.AppendNewRoute(b, seq, flags)
 	}
 	k.request = b
 	ended := false

@@ -2,6 +2,7 @@ package linux
 
 import (
 	"errors"
+	"net/netip"
 	"syscall"
 	"testing"
 
@@ -169,6 +170,40 @@ func TestErrorsInsideBatch(t *testing.T) {
 	}
 	if got := len(r.entries(mroute.IPv4)); got != n-5 {
 		t.Errorf("%d entries, want %d", got, n-5)
+	}
+}
+
+// What entries of a batch have in common is written once: each must be as its op says,
+// (*,G) included, wherever it differs from the one before.
+func TestEntriesOfBatchDiffer(t *testing.T) {
+	r := newRouter(t)
+	ops := flowOps(mroute.IPv4, mroute.SetMFC, 300)
+	want := map[mroute.SG]mroute.Entry{}
+	for i := range ops {
+		op := &ops[i]
+		if i%7 == 3 {
+			op.Kind, op.SG, op.Entry = mroute.DelMFC, ops[i-1].SG, mroute.Entry{}
+			delete(want, op.SG)
+			continue
+		}
+		op.Entry.IIF = mroute.VIF(i / 5 % 2)
+		op.Entry.OIFs = mroute.OIFs{}
+		op.Entry.OIFs[1-op.Entry.IIF] = mroute.Threshold(1 + i/11%2)
+		if i%13 == 0 {
+			op.SG.Source = netip.Addr{}
+			op.Entry.OIFs[op.Entry.IIF] = 1
+		}
+		want[op.SG] = op.Entry
+	}
+	r.apply(ops...)
+	got := r.entries(mroute.IPv4)
+	for sg, e := range want {
+		if !got[sg].Forwards(e) {
+			t.Errorf("%v is %+v, want %+v", sg, got[sg], e)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d entries, want %d", len(got), len(want))
 	}
 }
 

@@ -146,6 +146,22 @@ func TestSizeConstants(t *testing.T) {
 	}
 }
 
+// AppendSameRoute writes what AppendNewRoute does.
+func TestAppendSameRoute(t *testing.T) {
+	r := RouteRequest{
+		Table: 253, Src: netip.MustParseAddr("10.1.2.3"), Dst: netip.MustParseAddr("225.4.5.6"),
+		Iif: 5, TTLs: [MaxVIFs]uint8{2: 9},
+	}
+	first := r.AppendNewRoute([]byte("before"), 7, NLMFAck)
+	for _, src := range []netip.Addr{netip.MustParseAddr("10.255.0.1"), {}} {
+		r.Src, r.Dst = src, netip.MustParseAddr("239.255.255.250")
+		want := r.AppendNewRoute(first, 0x01020304, 0)
+		if got := AppendSameRoute(first, len("before"), 0x01020304, 0, r.Src, r.Dst); !bytes.Equal(got, want) {
+			t.Errorf("got  %x\nwant %x", got, want)
+		}
+	}
+}
+
 func TestEncodersDoNotAllocate(t *testing.T) {
 	buf := make([]byte, 0, 512)
 	m := MFC{Group: netip.MustParseAddr("ff05::1")}
