@@ -29,6 +29,11 @@ func (s *State) advance() []Effect {
 				ops = s.scrub()
 			}
 		case scrubbing:
+			s.stage = parting
+			if s.work.vifs {
+				ops = s.dropSpares()
+			}
+		case parting:
 			s.stage = adding
 			if s.work.vifs {
 				ops = s.addVIFs()

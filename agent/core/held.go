@@ -23,6 +23,9 @@ import (
 // What a dump told is not the whole truth: outputs whose VIF is gone do not show,
 // though a new VIF of that number would inherit the traffic. So before a number
 // that was free is given out, the entries that were not set since are set once.
+//
+// A link may have several numbers: its highest stays. The others do not go before
+// all entries that were found are known not to need them.
 
 // found is what a table held when the router started, as far as it matters still.
 type found struct {
@@ -31,6 +34,7 @@ type found struct {
 
 	hidden   int                  // number of cells that are so
 	doubtful [mroute.MaxVIFs]bool // numbers whose bits these may have
+	spare    [mroute.MaxVIFs]int  // of numbers that are yet to go: the links, by ifindex, that have a higher one; or 0
 
 	unsettled   bool // foreign is not what was last settled
 	toldForeign bool // the log tells of it
@@ -99,6 +103,7 @@ func (t *table) adoptVIFs(vifs map[mroute.VIF]int) (above map[mroute.VIF]mroute.
 		}
 		if other, ok := t.vifs.Of(vifs[n]); ok {
 			t.vifs.Reserve(n)
+			t.spare[n] = vifs[n]
 			above[n] = other
 		} else {
 			t.vifs.Set(n, vifs[n])
@@ -242,6 +247,29 @@ func (t *table) mustClear(want []mroute.Link, again map[int]bool, going []mroute
 		}
 	}
 	return need > room && t.holdsBack()
+}
+
+// mustWait reports whether number n goes though its link, which has another, stays:
+// entries that were found may forward by it, and would lose their way with it.
+func (t *table) mustWait(n mroute.VIF, going []mroute.VIF) bool {
+	other, ok := t.vifs.Of(t.spare[n])
+	return ok && !slices.Contains(going, other)
+}
+
+// dropSpares returns the deletions of numbers that had to wait for entries, once
+// the kernel has confirmed what was set of all of these.
+func (s *State) dropSpares() (ops []mroute.Op) {
+	for _, t := range s.tables {
+		if t.hidden > 0 {
+			continue
+		}
+		for n := range t.spare {
+			if t.spare[n] != 0 {
+				ops = append(ops, s.delVIF(t, mroute.VIF(n)))
+			}
+		}
+	}
+	return ops
 }
 
 // loseVIFs takes numbers that are going out of what is held: who gets them next

@@ -369,21 +369,6 @@ func TestHeldInputIsGone(t *testing.T) {
 	is(t, "out, without the rule", r.out("a0", exact), "-")
 }
 
-// Of two numbers of one link the kernel takes the higher; the other goes.
-func TestLinkWithTwoVIFs(t *testing.T) {
-	h := mroute.Held{Own: true, VIFs: map[mroute.VIF]int{0: 2, 4: 2, 1: 3, 5: 3, 7: 3}, Entries: map[mroute.SG]mroute.Entry{exact: {OIFs: mroute.OIFs{1: 5, 5: 2}}}}
-	r := holding(t, h, "a0", "b0", "b1")
-	is(t, "input", r.vif("a0"), 4)
-	is(t, "output", r.vif("b0"), 7)
-	is(t, "out", r.out("a0", exact), "b0")
-	is(t, "TTL 2", len(r.host.Outputs("a0", exact, 2)), 0)
-	is(t, "TTL 3", len(r.host.Outputs("a0", exact, 3)), 1)
-	r.conf("mroute from a0 source 10.0.0.1 group 225.1.1.1 to b0 b1")
-	r.step(core.Complete{})
-	is(t, "number of another", r.vif("b1"), 0)
-	is(t, "out", r.out("a0", exact), "b0 b1")
-}
-
 // holding is a router that is told that the IPv4 table holds that: whatever a
 // backend may come up with. The simulator holds it, too.
 func holding(t *testing.T, h mroute.Held, links ...string) *router {

@@ -32,16 +32,23 @@ func (s *State) scrub() []mroute.Op {
 		}
 		ops = append(ops, s.scrubTable(t, going, hidden)...)
 		for _, n := range going {
-			ifindex := t.vifs.Link(n)
-			l, _ := s.res.Link(ifindex)
-			ops = append(ops, mroute.Op{
-				Kind: mroute.DelVIF, Family: t.family, VIF: n,
-				Link: mroute.LinkRef{Index: ifindex, Name: l.Name},
-			})
+			if !t.mustWait(n, going) {
+				ops = append(ops, s.delVIF(t, n))
+			}
 		}
 	}
 	s.work.again = nil
 	return ops
+}
+
+func (s *State) delVIF(t *table, n mroute.VIF) mroute.Op {
+	t.spare[n] = 0
+	ifindex := t.vifs.Link(n)
+	l, _ := s.res.Link(ifindex)
+	return mroute.Op{
+		Kind: mroute.DelVIF, Family: t.family, VIF: n,
+		Link: mroute.LinkRef{Index: ifindex, Name: l.Name},
+	}
 }
 
 // going are the numbers of links that no longer need them, or are gone.

@@ -56,6 +56,7 @@ const (
 	idle      stage = iota
 	clearing        // (*,G) entries of going VIFs deleted
 	scrubbing       // other entries cleared of them, VIFs deleted
+	parting         // VIFs deleted that entries needed until they were set
 	adding          // VIFs added
 	setting         // entries set, then groups joined and left, entries deleted
 )
