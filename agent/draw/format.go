@@ -9,6 +9,8 @@ import (
 	"unicode/utf16"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
 // Format is how a listing comes out.
@@ -97,7 +99,7 @@ func yamlOf(v any) (string, error) {
 // something that only quotes may hold.
 func plain(n *yaml.Node) {
 	n.Style = 0
-	if n.Kind == yaml.ScalarNode && clean(n.Value) != n.Value {
+	if n.Kind == yaml.ScalarNode && view.Printable(n.Value) != n.Value {
 		n.Style = yaml.DoubleQuotedStyle
 	}
 	for _, child := range n.Content {

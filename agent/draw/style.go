@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
 // Style is how text is drawn.
@@ -15,7 +17,7 @@ type Style struct {
 
 // line makes a line of text fit for the terminal.
 func (s Style) line(text string) string {
-	text = clean(text)
+	text = view.Printable(text)
 	if s.ASCII {
 		text = strings.Map(func(r rune) rune {
 			if r > unicode.MaxASCII {
@@ -28,14 +30,4 @@ func (s Style) line(text string) string {
 		text = string([]rune(text)[:s.Width])
 	}
 	return text
-}
-
-// clean puts a "?" for whatever a terminal could act on, and for what is no UTF-8.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
 }

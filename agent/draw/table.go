@@ -3,6 +3,8 @@ package draw
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
 // side is where the text of a column stands.
@@ -35,7 +37,7 @@ func newTable(columns ...column) *table { return &table{columns: columns} }
 // row adds a row, with a cell for each column, shown or not.
 func (t *table) row(cells ...string) {
 	for i := range cells {
-		cells[i] = clean(cells[i])
+		cells[i] = view.Printable(cells[i])
 	}
 	t.rows = append(t.rows, cells)
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
-	"unicode"
 
 	"github.com/smcroute/kube-smcroute/agent/view"
 )
@@ -70,7 +68,7 @@ func newNode(links []Link) *node {
 // at is a point with nothing seen yet.
 func (m *node) at(p Point, flow *Flow) At {
 	name := m.byIndex[p.Link].Name
-	a := At{Interface: printable(name), Direction: "in", VLAN: p.VLAN, point: p}
+	a := At{Interface: view.Printable(name), Direction: "in", VLAN: p.VLAN, point: p}
 	if a.Interface == "" {
 		a.Interface = fmt.Sprintf("if%d", p.Link) // it is gone, or came after the list was made
 	}
@@ -86,16 +84,6 @@ func (m *node) at(p Point, flow *Flow) At {
 		}
 	}
 	return a
-}
-
-// printable is a name without what a terminal could act on; the kernel allows it in names.
-func printable(name string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, name)
 }
 
 // Name is the interface, with the tag's number if there is a tag.

@@ -3,7 +3,8 @@ package diagnose
 import (
 	"fmt"
 	"strings"
-	"unicode"
+
+	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
 // maxAlike is how many findings of one kind a person is told of.
@@ -29,19 +30,19 @@ func (r *Report) Text(wide bool) string {
 		case n > maxAlike:
 			continue
 		}
-		fmt.Fprintf(&b, "%s  %s: %s\n", f.Severity, f.ID, clean(f.Text))
+		fmt.Fprintf(&b, "%s  %s: %s\n", f.Severity, f.ID, view.Printable(f.Text))
 		for _, line := range f.Evidence {
-			fmt.Fprintf(&b, "        seen: %s\n", clean(line))
+			fmt.Fprintf(&b, "        seen: %s\n", view.Printable(line))
 		}
 		for _, line := range f.Fix {
-			fmt.Fprintf(&b, "        fix:  %s\n", clean(line))
+			fmt.Fprintf(&b, "        fix:  %s\n", view.Printable(line))
 		}
 		if wide {
 			fmt.Fprintf(&b, "        see:  %s\n", f.Doc)
 		}
 	}
 	for _, u := range r.Unseen {
-		fmt.Fprintf(&b, "note    not looked at: %s: %s\n", clean(u.What), clean(u.Why))
+		fmt.Fprintf(&b, "note    not looked at: %s: %s\n", view.Printable(u.What), view.Printable(u.Why))
 	}
 	if len(r.Findings) == 0 && !r.Blind {
 		what := "all rules"
@@ -54,14 +55,4 @@ func (r *Report) Text(wide bool) string {
 		fmt.Fprintf(&b, "Nothing is wrong with %s, as far as this node can see\n", what)
 	}
 	return b.String()
-}
-
-// clean takes out what a terminal would obey: names come from elsewhere.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return '?'
-		}
-		return r
-	}, s)
 }
