@@ -10,7 +10,6 @@ import (
 	"github.com/smcroute/kube-smcroute/agent"
 	"github.com/smcroute/kube-smcroute/agent/ipc"
 	"github.com/smcroute/kube-smcroute/agent/metrics"
-	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
 )
 
@@ -31,36 +30,16 @@ func checkMetrics(addr string) error {
 	return nil
 }
 
-// scrapes is what serves --metrics.
-type scrapes struct {
-	l net.Listener // nil: nothing is
+// listenMetrics listens for who reads metrics, at an address as --metrics has it.
+func listenMetrics(ctx context.Context, addr string) (net.Listener, error) {
+	if path, unix := strings.CutPrefix(addr, unixScheme); unix {
+		return ipc.ListenSocket(path, 0o600)
+	}
+	return new(net.ListenConfig).Listen(ctx, "tcp", addr)
 }
 
-// listenMetrics takes the address of --metrics, while there are all privileges. An
-// address that cannot be had shows before anything is touched.
-func (s *service) listenMetrics(ctx context.Context) (scrapes, error) {
-	var l net.Listener
-	var err error
-	path, unix := strings.CutPrefix(s.flags.metrics, unixScheme)
-	switch {
-	case s.flags.metrics == "":
-		return scrapes{}, nil
-	case unix:
-		l, err = ipc.ListenSocket(path, 0o600)
-	default:
-		l, err = new(net.ListenConfig).Listen(ctx, "tcp", s.flags.metrics)
-	}
-	if err != nil {
-		return scrapes{}, &exitError{exitcode.Unavailable, fmt.Errorf("--metrics: %w", err)}
-	}
-	return scrapes{l}, nil
-}
-
-// serve serves metrics of a router until ctx is done.
-func (x scrapes) serve(ctx context.Context, s *service, r router) {
-	if x.l == nil {
-		return
-	}
+// serveMetrics serves metrics of a router until ctx is done.
+func (s *service) serveMetrics(ctx context.Context, l net.Listener, r router) {
 	c := metrics.New(metrics.Options{
 		Routers: func(context.Context) []metrics.Router {
 			o := r.Observe()
@@ -72,13 +51,7 @@ func (x scrapes) serve(ctx context.Context, s *service, r router) {
 		Version: install.Version,
 	})
 	s.log.Info("Metrics are served", "address", s.flags.metrics)
-	if err := metrics.Serve(ctx, x.l, c); err != nil {
+	if err := metrics.Serve(ctx, l, c); err != nil {
 		s.log.Error("Metrics are not served any more", "error", err) // packets are of more concern
-	}
-}
-
-func (x scrapes) close() {
-	if x.l != nil {
-		_ = x.l.Close()
 	}
 }

@@ -144,16 +144,11 @@ func (s *service) serve() error {
 	}
 	roomy := make(chan func(), 1)
 	go func() { roomy <- roomyHeap(s.flags.conf) }()
-	page, err := s.listenUI(ctx)
+	doors, err := s.openDoors(ctx)
 	if err != nil {
 		return err
 	}
-	defer page.close()
-	scrapes, err := s.listenMetrics(ctx)
-	if err != nil {
-		return err
-	}
-	defer scrapes.close()
+	defer closeDoors(doors)
 	if s.kept, err = s.keepState(ctx); err != nil {
 		return err
 	}
@@ -187,8 +182,9 @@ func (s *service) serve() error {
 	})
 	s.normalHeap = <-roomy
 	go s.kept.watch(ctx)
-	go page.serve(ctx, s, r)
-	go scrapes.serve(ctx, s, r)
+	for _, d := range doors {
+		go d.serve(ctx, d.l, r)
+	}
 	go func() {
 		for {
 			select {

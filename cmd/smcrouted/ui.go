@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -12,36 +11,19 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/doctor"
 	"github.com/smcroute/kube-smcroute/agent/page"
 	"github.com/smcroute/kube-smcroute/agent/view"
-	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
 )
 
 // mainRouter is what people call the router, of which there is one.
 const mainRouter = "main"
 
-// ui is the web page of --ui.
-type ui struct {
-	l net.Listener // nil: there is none
+// listenUI listens for browsers, at an address as --ui has it.
+func listenUI(ctx context.Context, addr string) (net.Listener, error) {
+	return page.Listen(ctx, net.ListenConfig{}, addr)
 }
 
-// listenUI takes the address of --ui, while there are all privileges. An address
-// that cannot be had shows before anything is touched.
-func (s *service) listenUI(ctx context.Context) (ui, error) {
-	if s.flags.ui == "" {
-		return ui{}, nil
-	}
-	l, err := page.Listen(ctx, net.ListenConfig{}, s.flags.ui)
-	if err != nil {
-		return ui{}, &exitError{exitcode.Unavailable, fmt.Errorf("--ui: %w", err)}
-	}
-	return ui{l}, nil
-}
-
-// serve serves the page of a router until ctx is done.
-func (u ui) serve(ctx context.Context, s *service, r router) {
-	if u.l == nil {
-		return
-	}
+// serveUI serves the page of a router until ctx is done.
+func (s *service) serveUI(ctx context.Context, l net.Listener, r router) {
 	host, _ := os.Hostname()
 	var rows atomic.Int64 // of the last reading
 	handler := page.New(page.Options{
@@ -66,14 +48,8 @@ func (u ui) serve(ctx context.Context, s *service, r router) {
 		},
 		Unwatched: func() { agent.GiveBackAfter(int(rows.Load())) },
 	})
-	s.log.Info("The web page is served", "address", "http://"+u.l.Addr().String())
-	if err := page.Serve(ctx, u.l, handler); err != nil {
+	s.log.Info("The web page is served", "address", "http://"+l.Addr().String())
+	if err := page.Serve(ctx, l, handler); err != nil {
 		s.log.Error("The web page ended", "error", err) // packets are of more concern
-	}
-}
-
-func (u ui) close() {
-	if u.l != nil {
-		_ = u.l.Close()
 	}
 }
