@@ -1,12 +1,9 @@
 package doctor
 
 import (
-	"errors"
 	"net/netip"
-	"os"
 	"testing"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/doctor/diagnose"
@@ -102,34 +99,10 @@ func TestNoQuerier(t *testing.T) {
 func TestMacvlan(t *testing.T) {
 	l := newLab(t)
 	pod := netlab.New(t)
-	l.macvlan("out", pod, "net1")
+	l.node.Macvlan("out", pod, "net1")
 	l.run(pod, unix.SIGTERM, "mcast", "recv", "-i", "net1", l.to.Group.String())
 	netlab.Await(l, deadline, func() bool { return len(pod.Memberships("net1")) > 0 }, "mcast to join")
 	l.start(l.rule()...)
 	l.stream()
 	l.finds(l.examine(), is(diagnose.MacvlanChild), "net1", "docs/cni.md")
-}
-
-// macvlan makes an interface of a namespace on a link of the node, or skips the
-// test.
-func (l *lab) macvlan(parent string, ns *netlab.NS, name string) {
-	l.Helper()
-	file, err := os.Open(ns.Path())
-	if err != nil {
-		l.Fatal(err)
-	}
-	defer file.Close()
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.ParentIndex, attrs.Namespace = name, l.node.Index(parent), netlink.NsFd(file.Fd())
-	err = l.node.Do(func() error {
-		return netlink.LinkAdd(&netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_BRIDGE})
-	})
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		l.Skipf("needs the kernel's macvlan: modprobe macvlan: %v", err)
-	}
-	if err != nil {
-		l.Fatal(err)
-	}
-	ns.SetUp(name, true)
-	ns.AwaitReady(name)
 }

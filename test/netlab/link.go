@@ -50,6 +50,23 @@ func (ns *NS) Bridge(name string, ports ...string) {
 	}
 }
 
+// Macvlan makes a macvlan interface, name in child, on a link of ns, in mode bridge. It is
+// up and ready on return. Where the kernel has none, the test is skipped.
+func (ns *NS) Macvlan(parent string, child *NS, name string) {
+	ns.tb.Helper()
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.ParentIndex, attrs.Namespace = name, ns.Index(parent), netlink.NsFd(child.fd)
+	err := ns.nl.LinkAdd(&netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_BRIDGE})
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		ns.tb.Skipf("netlab: needs the kernel's macvlan: modprobe macvlan: %v", err)
+	}
+	if err != nil {
+		ns.tb.Fatalf("netlab: adding macvlan %s on %s: %v", name, parent, err)
+	}
+	child.up(name)
+	child.AwaitReady(name)
+}
+
 // AddPort makes a link a port of a bridge.
 func (ns *NS) AddPort(bridge, port string) {
 	ns.tb.Helper()
@@ -93,6 +110,14 @@ func (ns *NS) SetUp(name string, up bool) {
 	}
 	if err := ns.nl.LinkSetDown(ns.link(name)); err != nil {
 		ns.tb.Fatalf("netlab: setting %s down: %v", name, err)
+	}
+}
+
+// SetMTU sets a link's MTU, in bytes.
+func (ns *NS) SetMTU(name string, mtu int) {
+	ns.tb.Helper()
+	if err := ns.nl.LinkSetMTU(ns.link(name), mtu); err != nil {
+		ns.tb.Fatalf("netlab: setting the MTU of %s to %d: %v", name, mtu, err)
 	}
 }
 

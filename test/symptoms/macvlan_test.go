@@ -1,12 +1,7 @@
 package symptoms
 
 import (
-	"errors"
-	"os"
 	"testing"
-
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/test/netlab"
@@ -22,7 +17,7 @@ import (
 func TestMacvlan(t *testing.T) {
 	l := newLab(t)
 	pod := netlab.New(t)
-	l.macvlan("out", pod, "net1")
+	l.node.Macvlan("out", pod, "net1")
 	sg, back := flow("192.0.2.1", "239.1.1.1"), flow("192.0.2.2", "239.1.1.2")
 	l.start(l.node, line(sg, "in", "out"))
 	s := l.socket(pod, false)
@@ -38,28 +33,4 @@ func TestMacvlan(t *testing.T) {
 	if n := heard.Count(sg); n != 0 {
 		t.Errorf("the pod got %d packets that its node forwarded, want none", n)
 	}
-}
-
-// macvlan makes an interface of a namespace on a link of the node, or skips the
-// test.
-func (l *lab) macvlan(parent string, ns *netlab.NS, name string) {
-	l.Helper()
-	file, err := os.Open(ns.Path())
-	if err != nil {
-		l.Fatal(err)
-	}
-	defer file.Close()
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.ParentIndex, attrs.Namespace = name, l.node.Index(parent), netlink.NsFd(file.Fd())
-	err = l.node.Do(func() error {
-		return netlink.LinkAdd(&netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_BRIDGE})
-	})
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		l.Skipf("needs the kernel's macvlan: modprobe macvlan: %v", err)
-	}
-	if err != nil {
-		l.Fatal(err)
-	}
-	ns.SetUp(name, true)
-	ns.AwaitReady(name)
 }

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -171,21 +170,6 @@ func ts(n int) (p []byte) {
 func (l *lab) send(sg mroute.SG, ttl uint8, payload []byte) {
 	l.Helper()
 	l.sender.Send("eth0", netlab.Packet{Src: sg.Source, Group: sg.Group, TTL: ttl, Payload: payload})
-}
-
-// setMTU sets that of one of the node's links.
-func (l *lab) setMTU(link string, mtu int) {
-	l.Helper()
-	err := l.node.Do(func() error {
-		found, err := netlink.LinkByName(link)
-		if err != nil {
-			return err
-		}
-		return netlink.LinkSetMTU(found, mtu)
-	})
-	if err != nil {
-		l.Fatal(err)
-	}
 }
 
 // dropLength has the node's firewall drop packets of one length on their way through, or skips

@@ -100,7 +100,7 @@ func TestMPEGTS(t *testing.T) {
 func TestFragments(t *testing.T) {
 	sg := flows[0]
 	l := newLab(t)
-	l.setMTU("out1", 1000)
+	l.node.SetMTU("out1", 1000)
 	l.route(sg, "in", "out1", "out2")
 	s := l.trace(func() {
 		for i := range 10 {
@@ -122,7 +122,7 @@ func TestFragments(t *testing.T) {
 func TestTooLarge(t *testing.T) {
 	sg := flows[1]
 	l := newLab(t)
-	l.setMTU("out1", 1280)
+	l.node.SetMTU("out1", 1280)
 	l.route(sg, "in", "out1", "out2")
 	s := l.follow(sg, func() {
 		for i := range 50 {
