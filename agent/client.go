@@ -82,8 +82,12 @@ func (a *Agent) namePods(s *view.State) {
 // is gone over: a document of package view, in JSON. With an error the text is not
 // complete.
 func (a *Agent) WriteState(ctx context.Context, to io.Writer, about view.About) error {
-	head := view.Head{Version: a.o.Version, Table: a.o.Table, NetNS: a.o.NetNS}
-	return writeState(ctx, to, about, head, a.Survey, a.namePods)
+	return writeState(ctx, to, about, a.head(), a.Survey, a.namePods)
+}
+
+// head is what documents of the router begin with.
+func (a *Agent) head() view.Head {
+	return view.Head{Version: a.o.Version, Table: a.o.Table, NetNS: a.o.NetNS}
 }
 
 func (a *Agent) show(ctx context.Context, req ipc.Request, out io.Writer) error {

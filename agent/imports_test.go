@@ -55,7 +55,7 @@ var rooms = map[string]struct {
 	"meter":           {[]string{"mroute"}, "it counts, whoever reads that"},
 	"capture":         {[]string{"capture/ip", "netns"}, "it sees packets, and knows neither routes nor what is in streams"},
 	"capture/ip":      {nil, "headers are those of RFCs"},
-	"page":            {[]string{"doctor/diagnose", "view"}, "it shows states and findings, whoever has the routers"},
+	"page":            {[]string{"doctor/diagnose", "mroute", "view"}, "it shows states and findings, whoever has the routers"},
 	"trace":           {[]string{"capture/ip", "view"}, "what became of packets follows from where they were seen"},
 	"draw":            {[]string{"view"}, "people see what a document says"},
 }

@@ -23,10 +23,7 @@ type Observation struct {
 
 // WriteState writes the state of the router, as [Agent.WriteState] does, with that head.
 func (o *Observation) WriteState(ctx context.Context, to io.Writer, head view.Head) error {
-	return writeState(ctx, to, view.About{}, head, func(ctx context.Context, asked mroute.Survey) (*mroute.Snapshot, error) {
-		s := o.Survey(ctx, asked)
-		return s.Snapshot, s.Err
-	}, nil)
+	return writeState(ctx, to, view.About{}, head, o.ask, nil)
 }
 
 // Observe tells of the router.

@@ -24,16 +24,14 @@ type Document struct {
 
 // document is what a query is answered with, of one router of a reading.
 func document(r *reading, of *router, q query) *Document {
-	t := of.table()
-	d := &Document{Seq: r.seq, Gap: seconds(r.gap), Router: of.Name, Totals: t.total, Links: append([]Link{}, t.links...)}
+	t := of.table
+	d := &Document{Seq: r.seq, Gap: seconds(r.gap), Router: of.name, Totals: t.total, Links: append([]Link{}, t.links...)}
 	for _, one := range r.routers {
-		d.Routers = append(d.Routers, one.Name)
+		d.Routers = append(d.Routers, one.name)
 	}
-	switch {
-	case of.State != nil:
-		d.Time = of.State.Time
-	case of.Err != nil:
-		d.Error = of.Err.Error()
+	d.Time = of.at
+	if of.err != nil {
+		d.Error = of.err.Error()
 	}
 	d.Rows, d.Omitted = t.choose(q)
 	return d

@@ -19,9 +19,10 @@ import (
 
 // Router is a router that the page shows.
 type Router struct {
-	Name  string      // what people call it: "main", or its place
-	State *view.State // nil: it could not be read
-	Err   error       // why
+	Name string // what people call it: "main", or its place
+
+	// Survey gives what it has some at a time, and returns the rest of its state.
+	Survey func(context.Context, view.Visit) (*view.State, error)
 }
 
 // Pods are those whose links and addresses a node knows, by "namespace/name".
@@ -37,7 +38,7 @@ type Options struct {
 	Version string // of the program
 	Host    string // name of the machine
 
-	// Routers reads the routers, that of the node first.
+	// Routers are the routers, that of the node first.
 	Routers func(context.Context) []Router
 
 	// WriteState writes the state of a router, "" for that of the node, as JSON of

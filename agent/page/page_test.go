@@ -42,7 +42,7 @@ func flow(source, group string, packets uint64, idle time.Duration) view.Flow {
 // one has a page show one router in this state.
 func one(s *view.State) Options {
 	return Options{
-		Routers: func(context.Context) []Router { return []Router{{Name: "main", State: s}} },
+		Routers: func(context.Context) []Router { return []Router{{Name: "main", Survey: s.Survey}} },
 		WriteState: func(_ context.Context, router string, w io.Writer) error {
 			if router != "" && router != "main" {
 				return ErrNoRouter
@@ -285,9 +285,8 @@ func (r *readings) routers(context.Context) []Router {
 	r.n.Add(1)
 	time.Sleep(r.took)
 	now := time.Now()
-	return []Router{{Name: "main", State: &view.State{
-		Time: now, Flows: []view.Flow{flow("10.0.0.1", "239.1.1.1", uint64(50*(now.Unix()-946684799)), 0)},
-	}}}
+	s := &view.State{Time: now, Flows: []view.Flow{flow("10.0.0.1", "239.1.1.1", uint64(50*(now.Unix()-946684799)), 0)}}
+	return []Router{{Name: "main", Survey: s.Survey}}
 }
 
 // However many look, and however fast they ask, one reading a second is taken;

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -24,10 +25,19 @@ const (
 )
 
 // states are all, in that order.
-var states = []State{Pending, Wrong, Silent, Waiting, Flowing, Stopped, Foreign}
+var states = [...]State{Pending, Wrong, Silent, Waiting, Flowing, Stopped, Foreign}
 
-// troubles is how many of them are trouble.
-const troubles = 3
+// Numbers of states. troubles is how many of them are trouble.
+const (
+	pending int8 = iota
+	wrong
+	silent
+	waiting
+	flowing
+	stopped
+	foreign
+	troubles = waiting
+)
 
 // quiet is how long a stream may pause that still counts as flowing. Of one that
 // has fewer packets it is known only when it was last seen.
@@ -54,9 +64,6 @@ type Row struct {
 	WrongRate  *float64 `json:"wrong_rate"`
 
 	view.Traffic
-
-	weight float64 // packets a second of any kind, to find the largest
-	search string  // what a filter looks at
 }
 
 // End is an interface that packets come in by, or leave by.
@@ -66,87 +73,130 @@ type End struct {
 	Pods []string `json:"pods,omitempty"` // behind it, by "namespace/name"
 }
 
-// entryRow makes the row of an entry.
-func (t *table) entryRow(key entryKey, e *view.Flow, r rate) Row {
+// entryState tells how an entry is.
+func entryState(s *stream) int8 {
+	switch {
+	case s.kind == foreignKind:
+		return foreign
+	case s.kind == stopKind:
+		return stopped
+	case s.packets == 0 || s.idle < 0:
+		return waiting
+	case s.rate.wrong > 0 && 2*s.rate.wrong > s.rate.packets:
+		return wrong
+	case s.rate.packets > 0 || s.idle < quiet:
+		return flowing
+	}
+	return silent
+}
+
+// row is how a stream is shown.
+func (t *table) row(s *stream) Row {
+	source := s.source.net()
 	row := Row{
-		Kind: string(e.Kind), Source: e.Source.String(), Group: e.Group.String(),
-		IIF: t.end(e.IIF), OIFs: t.ends(e.OIFs), Sender: t.sender(e.Source), Table: e.Table, Traffic: e.Traffic,
+		State: states[s.state], Kind: kinds[s.kind], Source: source.String(), Group: s.group.net().String(),
+		IIF: t.end(s.iif), OIFs: t.ends(s.oifs), Sender: t.sender(source), Table: s.number, Traffic: s.traffic(),
 	}
-	for _, o := range e.Origins {
-		row.Origins = append(row.Origins, originText(o))
+	for _, o := range t.of(s) {
+		row.Origins = append(row.Origins, t.originText(o))
 	}
-	if r.known {
-		packets, bits := r.packets-r.wrong, r.bits()
-		row.PacketRate, row.BitRate, row.WrongRate, row.weight = &packets, &bits, &r.wrong, r.packets
+	if r := s.rate; r.known {
+		packets, bits, wrong := float64(r.packets-r.wrong), r.bits(), float64(r.wrong)
+		row.PacketRate, row.BitRate, row.WrongRate = &packets, &bits, &wrong
 	}
-	row.State = entryState(e, r, key.foreign)
-	row.ID = fmt.Sprintf("%s %s %d %t", row.Source, row.Group, key.table, key.foreign)
+	switch s.kind {
+	case ruleKind:
+		row.ID = fmt.Sprintf("rule %s %s %s %s", row.Source, row.Group, row.IIF.Name, row.Origins[0])
+	case pendingRoute, pendingGroup:
+		row.Reason = t.names.list[s.reason]
+		to := make([]string, len(row.OIFs))
+		for i := range row.OIFs {
+			to[i] = row.OIFs[i].Name
+		}
+		row.ID = fmt.Sprintf("pending %s %s %s %s %v %s", row.Kind, row.Source, row.Group, row.IIF.Name, to, row.Origins[0])
+	default:
+		row.ID = fmt.Sprintf("%s %s %d %t", row.Source, row.Group, row.Table, s.kind == foreignKind)
+	}
 	return row
 }
 
-// entryState tells how an entry is.
-func entryState(e *view.Flow, r rate, foreign bool) State {
-	idle, used := e.Idle.Known()
-	switch {
-	case foreign:
-		return Foreign
-	case e.Kind == view.StopFilter:
-		return Stopped
-	case e.Packets == 0 || !used:
-		return Waiting
-	case r.wrong > 0 && 2*r.wrong > r.packets:
-		return Wrong
-	case r.packets > 0 || idle < quiet:
-		return Flowing
-	}
-	return Silent
-}
-
-// ruleRow makes the row of a rule that no packet has come for.
-func (t *table) ruleRow(r *view.Rule) Row {
-	return Row{
-		ID: fmt.Sprintf("rule %v %v %s %s", r.Source, r.Group, r.IIF, originText(r.Origin)), State: Waiting, Kind: "rule",
-		Source: r.Source.String(), Group: r.Group.String(), IIF: t.end(r.IIF), OIFs: t.ends(r.OIFs),
-		Sender: t.sender(r.Source), Origins: []string{originText(r.Origin)}, Traffic: r.Traffic,
-	}
-}
-
-// pendingRow makes the row of something that is pending.
-func (t *table) pendingRow(p *view.Pending) Row {
-	return Row{
-		ID:    fmt.Sprintf("pending %s %v %v %s %v %s", p.Kind, p.Source, p.Group, p.IIF, p.OIFs, originText(p.Origin)),
-		State: Pending, Reason: p.Reason, Kind: p.Kind, Source: p.Source.String(), Group: p.Group.String(),
-		IIF: t.end(p.IIF), OIFs: t.ends(p.OIFs), Sender: t.sender(p.Source), Origins: []string{originText(p.Origin)},
-		Traffic: view.Traffic{Idle: -1},
-	}
-}
-
-// count takes the counts of another row.
-func (r *Row) count(of *Row) {
-	r.PacketRate, r.BitRate, r.WrongRate, r.Traffic, r.weight = of.PacketRate, of.BitRate, of.WrongRate, of.Traffic, of.weight
+// of are the origins of a stream.
+func (t *table) of(s *stream) []origin {
+	return t.origins[s.origins.first:][:s.origins.many]
 }
 
 // originText is where a rule comes from: "file:line", or the name of an object.
-func originText(o view.Origin) string {
-	if o.Line > 0 {
-		return o.Ref + ":" + strconv.Itoa(o.Line)
+func (t *table) originText(o origin) string {
+	ref := t.names.list[o.ref]
+	if o.line > 0 {
+		return ref + ":" + strconv.Itoa(int(o.line))
 	}
-	return o.Ref
+	return ref
 }
 
-// has reports whether a filter finds the row. Not many look for anything, so
-// what it looks at is made when somebody does.
-func (r *Row) has(text string) bool {
+func (t *table) end(n int32) End {
+	name := t.names.list[n]
+	return End{Name: name, Down: t.down[name], Pods: t.pods.ByLink[name]}
+}
+
+func (t *table) ends(list int32) []End {
+	all := make([]End, len(t.lists.list[list]))
+	for i, n := range t.lists.list[list] {
+		all[i] = t.end(n)
+	}
+	return all
+}
+
+// sender names the pod that an address is of.
+func (t *table) sender(source view.Net) string {
+	if source.IsZero() || !source.IsSingleIP() {
+		return ""
+	}
+	return t.pods.ByAddr[source.Addr()]
+}
+
+// finder returns what tells whether a filter finds a stream: by any of its words, in
+// lower case. It looks at all of 100,000, so that it makes no text that stays.
+func (t *table) finder(text string) func(*stream) bool {
 	if text == "" {
-		return true
+		return func(*stream) bool { return true }
 	}
-	if r.search == "" {
-		words := append([]string{r.Source, r.Group, r.IIF.Name, r.Sender, string(r.State)}, r.Origins...)
-		words = append(words, r.IIF.Pods...)
-		for _, o := range r.OIFs {
-			words = append(append(words, o.Name), o.Pods...)
+	var line []byte
+	word := func(s string) { line = append(append(line, ' '), s...) }
+	net := func(n view.Net) {
+		line = append(line, ' ')
+		switch {
+		case n.IsZero():
+			line = append(line, '*')
+		case n.IsSingleIP():
+			line = n.Addr().AppendTo(line)
+		default:
+			line = n.AppendTo(line)
 		}
-		r.search = strings.ToLower(strings.Join(words, " "))
 	}
-	return strings.Contains(r.search, text)
+	ends := make([]string, len(t.names.list)) // with pods
+	for i, name := range t.names.list {
+		ends[i] = strings.ToLower(strings.Join(append([]string{name}, t.pods.ByLink[name]...), " "))
+	}
+	return func(s *stream) bool {
+		line = line[:0]
+		source := s.source.net()
+		net(source)
+		net(s.group.net())
+		word(ends[s.iif])
+		if len(t.pods.ByAddr) > 0 {
+			word(strings.ToLower(t.sender(source)))
+		}
+		word(string(states[s.state]))
+		for _, o := range t.of(s) {
+			word(ends[o.ref])
+			if o.line > 0 {
+				line = strconv.AppendInt(append(line, ':'), int64(o.line), 10)
+			}
+		}
+		for _, o := range t.lists.list[s.oifs] {
+			word(ends[o])
+		}
+		return bytes.Contains(line[1:], []byte(text))
+	}
 }

@@ -2,21 +2,17 @@ package page
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
-	"sort"
-	"sync"
 
 	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
 // table is all there is to say of a router.
 type table struct {
+	*streams
 	pods  Pods
 	down  map[string]bool // links that carry nothing
-	mu    sync.Mutex      // guards the text that rows are searched by
-	rows  []*Row          // those first that somebody should look at, then the largest
-	count map[State]int
+	order []int32         // of streams: those first that somebody should look at, then the largest
 	links []Link
 	total Totals
 }
@@ -43,7 +39,7 @@ type Load struct {
 
 func (l *Load) add(r rate) {
 	l.Streams++
-	l.Packets += r.packets - r.wrong
+	l.Packets += float64(r.packets - r.wrong)
 	l.Bits += r.bits()
 }
 
@@ -61,63 +57,82 @@ type Totals struct {
 	Flows   view.Counts   `json:"flows"`
 }
 
-// newTable works it out.
-func newTable(r *router) *table {
-	t := &table{pods: r.pods, down: map[string]bool{}, count: map[State]int{}}
-	s := r.State
-	if s == nil {
-		return t
-	}
-	at := make(map[string]int, len(s.Links)) // in t.links
-	for i, l := range s.Links {
+// newTable works it out: from streams, and the rest of a state.
+func newTable(s *streams, state *view.State, pods Pods) *table {
+	t := &table{streams: s, pods: pods, down: map[string]bool{}}
+	t.total.Flows, t.total.Rules, t.total.Joined, t.total.Tables = state.Counts, s.rules, len(state.Joined), 1+len(state.Tables)
+	at := make(map[int32]int, len(state.Links)) // numbers of names, in t.links
+	for i, l := range state.Links {
 		t.links = append(t.links, Link{
-			Name: l.Name, Index: l.Index, Up: l.Up, Multicast: l.Multicast, VIF: l.VIF, MIF: l.MIF, Pods: r.pods.ByLink[l.Name],
+			Name: l.Name, Index: l.Index, Up: l.Up, Multicast: l.Multicast, VIF: l.VIF, MIF: l.MIF, Pods: pods.ByLink[l.Name],
 		})
-		at[l.Name] = i
+		at[s.name(l.Name)] = i
 		t.down[l.Name] = !l.Up
 		t.total.VIFs += in(l.VIF, l.Table)
 		t.total.MIFs += in(l.MIF, l.Table)
 	}
-	pending := map[[2]view.Net]*Row{}
-	for i := range s.Pending {
-		p := &s.Pending[i]
-		pending[[2]view.Net{p.Source, p.Group}] = t.add(t.pendingRow(p))
+	s.join(state.Pending)
+	s.dropUsed()
+	t.load(at)
+	t.sort()
+	return t
+}
+
+// join adds what is pending. An entry that waits for all of its outputs is no stream of
+// its own.
+func (s *streams) join(all []view.Pending) {
+	entries := s.n
+	at := make(map[[2]addr]int32, len(all))
+	for i := range all {
+		n := s.pending(&all[i])
+		one := s.at(n)
+		at[[2]addr{one.source, one.group}] = n
 	}
-	entries(s, func(i int, key entryKey, e *view.Flow) {
-		row, rate := t.entryRow(key, e, r.rates[i]), r.rates[i]
-		if p := pending[[2]view.Net{e.Source, e.Group}]; p != nil && len(e.OIFs) == 0 && !key.foreign {
-			p.count(&row) // it is there, and waits for all of its outputs
-			return
+	for i := range int32(entries) {
+		e := s.at(i)
+		if e.kind >= foreignKind || len(s.lists.list[e.oifs]) > 0 {
+			continue
 		}
-		t.add(row)
-		t.total.Known = t.total.Known || rate.known
-		if row.State != Flowing || key.foreign {
-			return
+		if n, ok := at[[2]addr{e.source, e.group}]; ok {
+			t := e.traffic()
+			s.at(n).count(&t, e.rate)
+			e.gone = true
 		}
-		t.total.Packets += rate.packets - rate.wrong
-		t.total.Bits += rate.bits()
-		if n, ok := at[e.IIF]; ok {
-			t.links[n].In.add(rate)
-		}
-		for _, o := range e.OIFs {
-			if n, ok := at[o]; ok {
-				t.links[n].Out.add(rate)
+	}
+}
+
+// load adds up what streams carry; at says which link has a name.
+func (t *table) load(at map[int32]int) {
+	var count [len(states)]int
+	for _, chunk := range t.chunks {
+		for i := range chunk {
+			s := &chunk[i]
+			if s.gone {
+				continue
+			}
+			count[s.state]++
+			t.total.Known = t.total.Known || s.rate.known && s.state != pending
+			if s.state != flowing {
+				continue
+			}
+			t.total.Packets += float64(s.rate.packets - s.rate.wrong)
+			t.total.Bits += s.rate.bits()
+			if n, ok := at[s.iif]; ok {
+				t.links[n].In.add(s.rate)
+			}
+			for _, o := range t.lists.list[s.oifs] {
+				if n, ok := at[o]; ok {
+					t.links[n].Out.add(s.rate)
+				}
 			}
 		}
-	})
-	for _, rule := range unused(s) {
-		t.add(t.ruleRow(rule))
 	}
-	rank := make(map[State]int, len(states))
-	for i, state := range states {
-		rank[state] = min(i, troubles) // the others by rate alone
+	t.total.States = map[State]int{}
+	for i, n := range count {
+		if n > 0 {
+			t.total.States[states[i]] = n
+		}
 	}
-	slices.SortStableFunc(t.rows, func(a, b *Row) int {
-		return cmp.Or(cmp.Compare(rank[a.State], rank[b.State]), cmp.Compare(b.weight, a.weight))
-	})
-	t.total.States, t.total.Flows = t.count, s.Counts
-	t.total.Rules, t.total.Joined, t.total.Tables = len(s.Rules), len(s.Joined), 1+len(s.Tables)
-	return t
 }
 
 // in counts a number of the router's own table.
@@ -128,93 +143,49 @@ func in(vif *int, table uint32) int {
 	return 1
 }
 
-func (t *table) add(r Row) *Row {
-	t.rows = append(t.rows, &r)
-	t.count[r.State]++
-	return &r
-}
-
-func (t *table) end(name string) End {
-	return End{Name: name, Down: t.down[name], Pods: t.pods.ByLink[name]}
-}
-
-func (t *table) ends(names []string) []End {
-	all := make([]End, len(names))
-	for i, name := range names {
-		all[i] = t.end(name)
+// sort brings streams in order, which is the same from one reading to the next.
+func (t *table) sort() {
+	t.order = make([]int32, 0, t.n)
+	for i := range int32(t.n) {
+		if !t.at(i).gone {
+			t.order = append(t.order, i)
+		}
 	}
-	return all
-}
-
-// sender names the pod that an address is of.
-func (t *table) sender(source view.Net) string {
-	if source.IsZero() || !source.IsSingleIP() {
-		return ""
-	}
-	return t.pods.ByAddr[source.Addr()]
+	slices.SortFunc(t.order, func(i, j int32) int {
+		a, b := t.at(i), t.at(j)
+		return cmp.Or(cmp.Compare(min(a.state, troubles), min(b.state, troubles)), // the others by rate alone
+			cmp.Compare(b.rate.packets, a.rate.packets), a.compare(b), cmp.Compare(i, j))
+	})
 }
 
 // choose returns the first rows that the query wants, and how many others it
 // does. Those in trouble leave half of the room to others, if there are any.
 func (t *table) choose(q query) (rows []Row, omitted int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var wanted []*Row
-	troubled := 0
-	for _, r := range t.rows {
-		if q.state != "" && r.State != q.state || !r.has(q.text) {
+	find := t.finder(q.text)
+	var trouble, others []int32 // as many of each as there is room for
+	troubled, wanted := 0, 0
+	for _, i := range t.order {
+		s := t.at(i)
+		if q.state != "" && states[s.state] != q.state || !find(s) {
 			continue
 		}
-		wanted = append(wanted, r)
-		if slices.Contains(states[:troubles], r.State) {
+		wanted++
+		to := &others
+		if s.state < troubles {
 			troubled++
+			to = &trouble
+		}
+		if len(*to) < q.top {
+			*to = append(*to, i)
 		}
 	}
-	others := min(len(wanted)-troubled, max(q.top/2, q.top-troubled))
-	rows = make([]Row, 0, min(len(wanted), q.top))
-	for _, r := range wanted[:min(troubled, q.top-others)] {
-		rows = append(rows, *r)
+	rest := min(wanted-troubled, max(q.top/2, q.top-troubled))
+	rows = make([]Row, 0, min(wanted, q.top))
+	for _, i := range trouble[:min(troubled, q.top-rest)] {
+		rows = append(rows, t.row(t.at(i)))
 	}
-	for _, r := range wanted[troubled : troubled+others] {
-		rows = append(rows, *r)
+	for _, i := range others[:rest] {
+		rows = append(rows, t.row(t.at(i)))
 	}
-	return rows, len(wanted) - len(rows)
-}
-
-// unused are the rules that no entry is of: no packet has come for them.
-func unused(s *view.State) (rules []*view.Rule) {
-	type place struct {
-		iif string
-		netip.Addr
-	}
-	byPlace := func(a, b place) int { return cmp.Or(cmp.Compare(a.iif, b.iif), a.Compare(b.Addr)) }
-	sorted := make([]*view.Flow, 0, len(s.Flows))
-	at := func(f *view.Flow) place { return place{f.IIF, f.Group.Addr()} }
-	for i := range s.Flows {
-		if s.Flows[i].Kind != view.StopFilter {
-			sorted = append(sorted, &s.Flows[i])
-		}
-	}
-	slices.SortFunc(sorted, func(a, b *view.Flow) int { return byPlace(at(a), at(b)) })
-	exact := make(map[[2]view.Net]bool, len(s.Flows))
-	for _, f := range sorted {
-		exact[[2]view.Net{f.Source, f.Group}] = true
-	}
-	for i := range s.Rules {
-		r := &s.Rules[i]
-		if exact[[2]view.Net{r.Source, r.Group}] { // maybe on another interface
-			continue
-		}
-		first := place{r.IIF, r.Group.Masked().Addr()}
-		n := sort.Search(len(sorted), func(i int) bool { return byPlace(at(sorted[i]), first) >= 0 })
-		used := false
-		for ; n < len(sorted) && sorted[n].IIF == r.IIF && r.Group.Contains(sorted[n].Group.Addr()) && !used; n++ {
-			source := sorted[n].Source
-			used = r.Source.IsZero() || source.IsZero() || r.Source.Contains(source.Addr())
-		}
-		if !used {
-			rules = append(rules, r)
-		}
-	}
-	return rules
+	return rows, wanted - len(rows)
 }

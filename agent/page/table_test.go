@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -14,10 +15,16 @@ import (
 func tables(before, now *view.State) *table {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	before.Time, now.Time = start, start.Add(time.Second)
-	first := newReading(start, []Router{{Name: "main", State: before}}, Pods{}, nil)
-	return newReading(now.Time, []Router{{Name: "main", State: now}}, Pods{
+	first := newReading(context.Background(), []Router{{Name: "main", Survey: before.Survey}}, Pods{}, nil)
+	return newReading(context.Background(), []Router{{Name: "main", Survey: now.Survey}}, Pods{
 		ByLink: map[string][]string{"out": {"studio/recorder"}}, ByAddr: map[netip.Addr]string{netip.MustParseAddr("10.0.0.1"): "studio/camera"},
-	}, first).router("").table()
+	}, first.histories()).router("").table
+}
+
+// all are all rows.
+func (t *table) all() []Row {
+	rows, _ := t.choose(query{top: t.n})
+	return rows
 }
 
 func TestStates(t *testing.T) {
@@ -47,8 +54,8 @@ func TestStates(t *testing.T) {
 		{"another one", flow("10.0.0.1", "239.1.1.1", 100, 0), flow("10.0.0.1", "239.1.1.1", 20, minute), Silent},
 	} {
 		got := tables(&view.State{Flows: []view.Flow{tt.before}}, &view.State{Flows: []view.Flow{tt.now}})
-		if got.rows[0].State != tt.want {
-			t.Errorf("%s: %s, want %s", tt.name, got.rows[0].State, tt.want)
+		if got.all()[0].State != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got.all()[0].State, tt.want)
 		}
 	}
 }
@@ -56,15 +63,15 @@ func TestStates(t *testing.T) {
 // All there is has its row, once: entries, rules without one, what is pending.
 func TestRows(t *testing.T) {
 	vif := 3
-	origin := view.Origin{Ref: "/etc/smcroute.conf", Line: 7}
+	origin, none := view.Origin{Ref: "/etc/smcroute.conf", Line: 7}, view.Traffic{Age: -1, Idle: -1}
 	s := view.State{
 		Links: []view.Link{{Name: "in", Index: 2, Up: true, VIF: &vif}, {Name: "out", Index: 3}},
 		Rules: []view.Rule{
-			{Group: prefix("239.1.0.0/16"), IIF: "in", OIFs: []string{"out"}, Origin: origin},                        // of the entry
-			{Source: prefix("10.0.0.1"), Group: prefix("239.1.1.1"), IIF: "in", OIFs: []string{"out"}},               // of the entry
-			{Group: prefix("239.2.0.0/16"), IIF: "in", OIFs: []string{"out"}, Origin: origin},                        // of none
-			{Group: prefix("239.1.0.0/16"), IIF: "out", OIFs: []string{"in"}, Origin: origin},                        // of none there
-			{Source: prefix("10.1.0.0/16"), Group: prefix("239.1.1.1"), IIF: "in", OIFs: []string{}, Origin: origin}, // of none
+			{Group: prefix("239.1.0.0/16"), IIF: "in", OIFs: []string{"out"}, Origin: origin, Traffic: none},                        // of the entry
+			{Source: prefix("10.0.0.1"), Group: prefix("239.1.1.1"), IIF: "in", OIFs: []string{"out"}},                              // of the entry
+			{Group: prefix("239.2.0.0/16"), IIF: "in", OIFs: []string{"out"}, Origin: origin, Traffic: none},                        // of none
+			{Group: prefix("239.1.0.0/16"), IIF: "out", OIFs: []string{"in"}, Origin: origin, Traffic: none},                        // of none there
+			{Source: prefix("10.1.0.0/16"), Group: prefix("239.1.1.1"), IIF: "in", OIFs: []string{}, Origin: origin, Traffic: none}, // of none
 		},
 		Flows: []view.Flow{
 			flow("10.0.0.1", "239.1.1.1", 10, 0),
@@ -75,7 +82,7 @@ func TestRows(t *testing.T) {
 	}
 	got := tables(&view.State{}, &s)
 	var rows []string
-	for _, r := range got.rows {
+	for _, r := range got.all() {
 		rows = append(rows, fmt.Sprintf("%s %s %s %s", r.State, r.Source, r.Group, r.IIF.Name))
 	}
 	slices.Sort(rows)
@@ -91,11 +98,12 @@ func TestRows(t *testing.T) {
 	if !slices.Equal(rows, want) {
 		t.Errorf("rows: %q, want %q", rows, want)
 	}
-	if first := got.rows[0]; first.State != Pending || first.Reason != "no interface gone" || first.Packets != 44 {
-		t.Errorf("first: %+v", first)
+	if all := got.all(); all[0].Group != "239.3.3.3" || all[0].Reason != "no interface gone" || all[1].Group != "239.4.4.4" || all[1].Packets != 44 {
+		t.Errorf("first: %+v, %+v", all[0], all[1])
 	}
-	i := slices.IndexFunc(got.rows, func(r *Row) bool { return r.State == Flowing })
-	if r := got.rows[i]; r.Sender != "studio/camera" || !r.OIFs[0].Down || r.OIFs[0].Pods[0] != "studio/recorder" || r.IIF.Down {
+	all := got.all()
+	i := slices.IndexFunc(all, func(r Row) bool { return r.State == Flowing })
+	if r := all[i]; r.Sender != "studio/camera" || !r.OIFs[0].Down || r.OIFs[0].Pods[0] != "studio/recorder" || r.IIF.Down {
 		t.Errorf("the entry: %+v", r)
 	}
 	if got.total.VIFs != 1 || got.total.MIFs != 0 || got.total.States[Waiting] != 3 {
@@ -126,8 +134,8 @@ func TestManyStreams(t *testing.T) {
 		t.Errorf("rows 99 and 100: %+v, %+v", rows[99], rows[100])
 	}
 	rows, omitted = got.choose(query{top: 200, state: Flowing})
-	if len(rows) != 200 || omitted != 4799 || rows[0].weight != 9998 || rows[199].weight != 9600 {
-		t.Errorf("flowing: %d rows, and %d others, from %v to %v", len(rows), omitted, rows[0].weight, rows[199].weight)
+	if len(rows) != 200 || omitted != 4799 || *rows[0].PacketRate != 9998 || *rows[199].PacketRate != 9600 {
+		t.Errorf("flowing: %d rows, and %d others, from %v to %v", len(rows), omitted, *rows[0].PacketRate, *rows[199].PacketRate)
 	}
 	rows, omitted = got.choose(query{top: 200, text: "10.7.7."})
 	if len(rows) != 1 || omitted != 0 {

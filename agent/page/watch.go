@@ -51,13 +51,14 @@ func (w *watch) after(ctx context.Context, seq uint64) (*reading, error) {
 			}
 			continue
 		}
+		had := last.number() // which is not kept while others read
 		select {
 		case <-w.turn:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if now, _ := w.newest(); now == last { // nobody has been faster
-			w.read(ctx, last)
+		if now, _ := w.newest(); now.number() == had { // nobody has been faster
+			w.read(ctx, now)
 		}
 		w.turn <- struct{}{}
 	}
@@ -74,13 +75,17 @@ func (w *watch) newest() (*reading, time.Duration) {
 func (w *watch) read(ctx context.Context, before *reading) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTime)
 	defer cancel()
+	histories := before.histories()
+	w.mu.Lock()
+	w.last = nil // so that both need not be there: who wants one waits for the next
+	w.mu.Unlock()
 	start := time.Now()
 	routers := w.o.Routers(ctx)
 	var pods Pods
 	if w.o.Pods != nil {
 		pods = w.o.Pods()
 	}
-	now := newReading(start, routers, pods, before)
+	now := newReading(ctx, routers, pods, histories)
 
 	w.mu.Lock()
 	defer w.mu.Unlock()

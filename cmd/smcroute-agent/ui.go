@@ -33,15 +33,11 @@ func (s *service) serveUI(ctx context.Context) error {
 		Version: install.Version,
 		Host:    s.node,
 		Routers: func(ctx context.Context) []page.Router {
-			all := s.views(ctx)
-			n := 0
-			for _, r := range all {
-				if r.State != nil {
-					n += len(r.State.Rules) + len(r.State.Flows)
-				}
-			}
-			rows.Store(int64(n))
-			return all
+			rows.Store(0)
+			return s.views(ctx, func(state *view.State) {
+				rules, flows := state.InAll()
+				rows.Add(int64(rules + flows))
+			})
 		},
 		WriteState: s.writeState,
 		Pods: func() page.Pods {
@@ -59,20 +55,21 @@ func (s *service) serveUI(ctx context.Context) error {
 	return nil
 }
 
-// views are the states of all routers, that of the node first.
-func (s *service) views(ctx context.Context) []page.Router {
-	states := s.routers.States(ctx, true)
+// views are all routers, that of the node first. What they say is noted.
+func (s *service) views(ctx context.Context, note func(*view.State)) []page.Router {
 	names := s.programmer.Names()
-	main := mroute.Place{Table: s.table}
-	all := make([]page.Router, 0, len(states))
-	for at, state := range states {
-		r := page.Router{Name: routerName(at, names), Err: state.Err}
-		if at == main {
+	observed := s.routers.Observe(ctx)
+	all := make([]page.Router, 0, len(observed))
+	for _, o := range observed {
+		r := page.Router{Name: routerName(o.Place, names), Survey: func(ctx context.Context, v view.Visit) (*view.State, error) {
+			state, err := o.Visit(ctx, v, s.head(o.Place))
+			if err == nil {
+				note(state)
+			}
+			return state, err
+		}}
+		if o.Main {
 			r.Name = mainRouter
-		}
-		if snap := state.Snapshot; snap != nil {
-			r.State = view.From(snap)
-			r.State.Version, r.State.Table, r.State.NetNS = install.Version, at.Table, cmp.Or(at.NetNS, s.netns)
 		}
 		all = append(all, r)
 	}
@@ -96,10 +93,15 @@ func (s *service) writeState(ctx context.Context, router string, w io.Writer) er
 	names := s.programmer.Names()
 	for _, o := range s.routers.Observe(ctx) {
 		if !o.Main && routerName(o.Place, names) == router {
-			return o.WriteState(ctx, w, view.Head{Version: install.Version, Table: o.Place.Table, NetNS: cmp.Or(o.Place.NetNS, s.netns)})
+			return o.WriteState(ctx, w, s.head(o.Place))
 		}
 	}
 	return cmp.Or(ctx.Err(), page.ErrNoRouter)
+}
+
+// head is what documents of a router begin with.
+func (s *service) head(at mroute.Place) view.Head {
+	return view.Head{Version: install.Version, Table: at.Table, NetNS: cmp.Or(at.NetNS, s.netns)}
 }
 
 // mainRouter is what people call the node's own router.

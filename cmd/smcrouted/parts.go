@@ -23,6 +23,8 @@ type router interface {
 	Reload(ctx context.Context) error
 	// State returns what the router does, when it is asked.
 	State(ctx context.Context) (*view.State, error)
+	// Visit goes over it, and returns the rest.
+	Visit(ctx context.Context, v view.Visit) (*view.State, error)
 	// WriteState writes it, as far as it is about some flows.
 	WriteState(ctx context.Context, to io.Writer, about view.About) error
 	// Observe says how to ask for all there is to count, and LastRead how the

@@ -30,12 +30,15 @@ func (s *service) serveUI(ctx context.Context, l net.Listener, r router) {
 		Program: "smcrouted",
 		Version: install.Version,
 		Host:    host,
-		Routers: func(ctx context.Context) []page.Router {
-			state, err := r.State(ctx)
-			if state != nil {
-				rows.Store(int64(len(state.Rules) + len(state.Flows)))
-			}
-			return []page.Router{{Name: mainRouter, State: state, Err: err}}
+		Routers: func(context.Context) []page.Router {
+			return []page.Router{{Name: mainRouter, Survey: func(ctx context.Context, v view.Visit) (*view.State, error) {
+				state, err := r.Visit(ctx, v)
+				if err == nil {
+					rules, flows := state.InAll()
+					rows.Store(int64(rules + flows))
+				}
+				return state, err
+			}}}
 		},
 		WriteState: func(ctx context.Context, router string, w io.Writer) error {
 			if router != "" && router != mainRouter {

@@ -76,3 +76,26 @@ func TestDocument(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// The page shows 200 streams of 100,000, and finds each of them: of all it keeps what it
+// needs for that. It takes up to 85, and had peaks of 250, 510 with a second one.
+func TestPage(t *testing.T) {
+	d := start(t)
+	ask := func(path, want string) string {
+		var conn net.Conn
+		if err := d.node.Do(func() (err error) {
+			conn, err = (&net.Dialer{}).DialContext(t.Context(), "tcp", d.page)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return get(t, conn, path, want)
+	}
+	const most = 105
+	d.atMost(most, "a page", func() { ask("/api/page", "{") })
+	d.atMost(most, "two others", func() {
+		for i := range 2 {
+			ask(fmt.Sprintf("/api/page?after=%d&q=232.0.0.7", i+1), "{")
+		}
+	})
+}

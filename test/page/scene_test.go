@@ -64,7 +64,7 @@ func TestManyStreams(t *testing.T) {
 		for i := range streams {
 			s.Flows = append(s.Flows, entry(fmt.Sprintf("10.0.%d.%d", i/250, i%250), fmt.Sprintf("239.1.%d.%d", i/250, i%250), "in", float64(i), start, s.Time, "out"))
 		}
-		return []page.Router{{Name: "main", State: s}}
+		return []page.Router{{Name: "main", Survey: s.Survey}}
 	}})
 	l.await("Flowing", "239.1.39.249", "9,9") // the largest: 9,999 packets a second
 	if n := eval[int](l, "document.querySelectorAll('#streams tbody tr').length"); n != 200 {
@@ -113,7 +113,7 @@ func report() diagnose.Report {
 func TestFindings(t *testing.T) {
 	l := newScene(t, page.Options{
 		Routers: func(context.Context) []page.Router {
-			return []page.Router{{Name: "main", State: &view.State{Time: time.Now()}}}
+			return []page.Router{{Name: "main", Survey: (&view.State{Time: time.Now()}).Survey}}
 		},
 		Examine: func(context.Context) (diagnose.Report, error) { return report(), nil },
 	})
@@ -150,9 +150,9 @@ func TestNoAnswer(t *testing.T) {
 		default:
 		}
 		if failing {
-			return []page.Router{{Name: "main", Err: context.DeadlineExceeded}}
+			return []page.Router{{Name: "main", Survey: func(context.Context, view.Visit) (*view.State, error) { return nil, context.DeadlineExceeded }}}
 		}
-		return []page.Router{{Name: "main", State: &view.State{Time: time.Now()}}}
+		return []page.Router{{Name: "main", Survey: (&view.State{Time: time.Now()}).Survey}}
 	}})
 	trouble := func(want string) {
 		t.Helper()
@@ -215,7 +215,7 @@ func TestPicture(t *testing.T) {
 				f.Origins = []view.Origin{{Ref: "/etc/smcroute.conf", Line: line}}
 				return f
 			}
-			return []page.Router{{Name: "main", State: &view.State{
+			return []page.Router{{Name: "main", Survey: (&view.State{
 				Time: now,
 				Flows: []view.Flow{
 					origin(entry("10.20.1.1", "239.100.1.1", "ens1f0", 113_300, since, now, "ens2f0", "ens2f1", "cali3f2a1", "cali88d07"), 4),
@@ -224,7 +224,7 @@ func TestPicture(t *testing.T) {
 					origin(silent, 7), origin(wrong, 8), origin(learned, 12),
 					origin(entry("2001:db8:20::1", "ff35:40:2001:db8:20::1:5", "ens1f0", wave(2600, 1100, 3), since, now, "ens2f1"), 9),
 				},
-				Rules: []view.Rule{{Group: parse("239.200.0.0/16"), IIF: "ens1f1", OIFs: []string{"ens2f0"}, Origin: view.Origin{Ref: "/etc/smcroute.conf", Line: 13}, Traffic: view.Traffic{Idle: -1}}},
+				Rules: []view.Rule{{Group: parse("239.200.0.0/16"), IIF: "ens1f1", OIFs: []string{"ens2f0"}, Origin: view.Origin{Ref: "/etc/smcroute.conf", Line: 13}, Traffic: view.Traffic{Age: -1, Idle: -1}}},
 				Pending: []view.Pending{{
 					Kind: "mroute", Source: parse("10.20.1.9"), Group: parse("239.100.3.1"), IIF: "ens1f0", OIFs: []string{"vlan310"},
 					Cause: "no_interface", Reason: "no interface vlan310", Origin: view.Origin{Ref: "/etc/smcroute.conf", Line: 10},
@@ -240,7 +240,7 @@ func TestPicture(t *testing.T) {
 				},
 				Joined: make([]view.Membership, 9),
 				Counts: view.Counts{Learned: 1, Limit: 65536},
-			}}}
+			}).Survey}}
 		},
 	})
 	time.Sleep(25 * time.Second) // it is a picture of that time
