@@ -181,8 +181,9 @@ func (s *State) sets() *batch {
 	return b
 }
 
-// smallBuffer is how many ops' room is kept between rounds.
-const smallBuffer = 64
+// smallBuffer is how many ops' room is kept between rounds: what one reading of upcalls
+// comes to, an entry for each and one that makes room for it, does not need new memory.
+const smallBuffer = 1024
 
 // compare adds the SetMFC that sg needs, if any, to b.
 func (s *State) compare(sg mroute.SG, b *batch) {
