@@ -17,6 +17,7 @@ var vifFacts = []fact{
 	{"VIFOutlivesRename", vifOutlivesRename},
 	{"VIFOutlivesDown", vifOutlivesDown},
 	{"DeletedLinkLosesItsVIF", deletedLinkLosesItsVIF},
+	{"LinkMayHaveTwoVIFs", linkMayHaveTwoVIFs},
 }
 
 func vifOfGoneLinkIsRefused(l *lab) {
@@ -140,4 +141,35 @@ func deletedLinkLosesItsVIF(l *lab) {
 	}
 	l.AddLink("b")
 	l.addVIF(1, "b") // the number is free
+}
+
+// The kernel lets a link have two VIFs. Entries forward by either, questions name
+// the higher. If one goes what names it forwards nothing, though the link has
+// the other.
+func linkMayHaveTwoVIFs(l *lab) {
+	low, high, input, output := l.flow(1), l.flow(2), l.flow(3), l.flow(4)
+	flows := []mroute.SG{low, high, input, output}
+	sends := func(want ...int) {
+		l.t.Helper()
+		for i, sg := range flows {
+			l.Send("a", sg, 64)
+			l.left(sg, map[string]int{"b": want[i]})
+		}
+	}
+	l.apply(l.opSet(low, 0, 1), l.opSet(input, 0, 1))
+	l.apply(l.opAddVIF(5, "a"), l.opAddVIF(6, "b"))
+	l.apply(l.opSet(high, 5, 6), l.opSet(output, 5, 1))
+	sends(1, 1, 1, 1)
+	unknown := l.flow(5)
+	l.Send("a", unknown, 64)
+	l.hush(unknown, mroute.Upcall{Kind: mroute.NoCache, SG: unknown, VIF: 5})
+	l.apply(l.opSet(unknown, 5))
+	l.apply(l.opDelVIF(0))
+	l.vifs["a"] = 5
+	sends(1, 2, 1, 2)
+	l.apply(l.opSet(input, 5, 1), l.opDelVIF(1))
+	l.vifs["b"] = 6
+	sends(1, 3, 1, 2)
+	l.apply(l.opSet(low, 5, 6), l.opSet(input, 5, 6), l.opSet(output, 5, 6))
+	sends(2, 4, 2, 3)
 }
