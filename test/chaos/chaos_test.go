@@ -72,7 +72,7 @@ var harms = []harm{
 	}},
 	{"a line is changed and the daemon is killed while it reads it", 3, func(c *chaos) {
 		c.change(func() {
-			_ = c.daemon.cmd.Process.Signal(syscall.SIGHUP)
+			_ = c.daemon.Signal(syscall.SIGHUP)
 			c.endDaemon(syscall.SIGKILL)
 			c.startDaemon()
 		})

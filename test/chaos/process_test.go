@@ -1,9 +1,7 @@
 package chaos
 
 import (
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,49 +20,28 @@ const soon = 20 * time.Second
 type process struct {
 	name string
 	ns   *netlab.NS
-	cmd  *exec.Cmd
-	out  programs.Output
-	done chan struct{}
+	*programs.Process
 }
 
 // start starts a program in a namespace.
 func (p *plant) start(ns *netlab.NS, name string, args ...string) *process {
-	x := &process{name: name, ns: ns, cmd: ns.Command(filepath.Join(programs.Dir(), name), args...), done: make(chan struct{})}
-	x.cmd.Stdout, x.cmd.Stderr = &x.out, &x.out
-	if err := x.cmd.Start(); err != nil {
+	run, err := programs.Start(ns.Command(filepath.Join(programs.Dir(), name), args...))
+	if err != nil {
 		p.t.Fatalf("starting %s: %v", name, err)
 	}
-	go func() {
-		defer close(x.done)
-		_ = x.cmd.Wait()
-	}()
 	p.t.Cleanup(func() {
-		_ = x.cmd.Process.Kill()
-		<-x.done
+		_ = run.End(syscall.SIGKILL, soon)
 		if p.t.Failed() {
-			p.t.Logf("%s, process %d, said:\n%s", name, x.cmd.Process.Pid, x.out.String())
+			p.t.Logf("%s, process %d, said:\n%s", name, run.PID(), &run.Log)
 		}
 	})
-	return x
-}
-
-func (x *process) ended() bool {
-	select {
-	case <-x.done:
-		return true
-	default:
-		return false
-	}
+	return &process{name, ns, run}
 }
 
 // end sends a signal that must end the process.
 func (p *plant) end(x *process, sig syscall.Signal) {
-	if err := x.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		p.t.Fatalf("%s: %v", x.name, err)
-	}
-	netlab.Await(p.t, soon, x.ended, x.name+" to end after "+sig.String())
-	if code := x.cmd.ProcessState.ExitCode(); sig == syscall.SIGTERM && code != 0 {
-		p.t.Errorf("%s ended with exit code %d", x.name, code)
+	if err := x.End(sig, soon); err != nil {
+		p.t.Error(err)
 	}
 }
 
@@ -73,13 +50,8 @@ func (p *plant) startDaemon() {
 	pid := p.path("pid")
 	_ = os.Remove(pid)
 	p.daemon = p.start(p.router, "smcrouted", "-n", "-f", p.path("conf"), "-P", pid, "-u", p.path("sock"), "--keeper", p.keeperSocket())
-	ready := func() bool {
-		b, err := os.ReadFile(pid)
-		return err == nil && strings.TrimSpace(string(b)) == strconv.Itoa(p.daemon.cmd.Process.Pid) || p.daemon.ended()
-	}
-	netlab.Await(p.t, soon, ready, "smcrouted to be ready")
-	if p.daemon.ended() {
-		p.t.Fatalf("smcrouted ended at its start: %v\n%s", p.daemon.cmd.ProcessState, p.daemon.out.String())
+	if err := p.daemon.AwaitReady(pid, soon); err != nil {
+		p.t.Fatal(err)
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/smcroute/kube-smcroute/agent/doctor/diagnose"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
@@ -100,8 +98,7 @@ func TestMacvlan(t *testing.T) {
 	l := newLab(t)
 	pod := netlab.New(t)
 	l.node.Macvlan("out", pod, "net1")
-	l.run(pod, unix.SIGTERM, "mcast", "recv", "-i", "net1", l.to.Group.String())
-	netlab.Await(l, deadline, func() bool { return len(pod.Memberships("net1")) > 0 }, "mcast to join")
+	l.join(pod, "net1", l.to.Group)
 	l.start(l.rule()...)
 	l.stream()
 	l.finds(l.examine(), is(diagnose.MacvlanChild), "net1", "docs/cni.md")

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/smcroute/kube-smcroute/agent/doctor"
 	"github.com/smcroute/kube-smcroute/agent/doctor/diagnose"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -104,41 +102,24 @@ func (l *lab) startAs(name string, options []string, conf ...string) {
 		l.Fatal(err)
 	}
 	args := append([]string{"-n", "-i", name, "-f", path + ".conf", "-P", path + ".pid", "-u", path + ".sock"}, options...)
-	l.run(l.node, unix.SIGTERM, "smcrouted", args...)
-	netlab.Await(l, deadline, func() bool {
-		_, err := os.Stat(path + ".pid")
-		return err == nil
-	}, "smcrouted to be ready")
+	programs.RunDaemon(l, l.node.Command("smcrouted", args...), path+".pid", deadline)
 }
 
 func (l *lab) socket() string { return filepath.Join(l.dir, "router.sock") }
 
-// run starts a program in a namespace, which the end of the test ends.
-func (l *lab) run(ns *netlab.NS, end unix.Signal, name string, args ...string) {
-	l.Helper()
-	log := &programs.Output{}
-	cmd := ns.Command(name, args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		l.Fatal(err)
-	}
-	l.Cleanup(func() {
-		_ = cmd.Process.Signal(end)
-		_ = cmd.Wait()
-		if l.Failed() {
-			l.Logf("%s:\n%s", name, log)
-		}
-	})
-}
-
-// receive has a program in the receiver's namespace join a group on eth0, and
-// waits until it has.
+// receive has a program in the receiver's namespace join a group on eth0.
 func (l *lab) receive(group netip.Addr) { l.Helper(); l.receiveOn("eth0", group) }
 
 func (l *lab) receiveOn(link string, group netip.Addr) {
 	l.Helper()
-	l.run(l.receiver, unix.SIGTERM, "mcast", "recv", "-i", link, group.String())
-	netlab.Await(l, deadline, func() bool { return len(l.receiver.Memberships(link)) > 0 }, "mcast to join")
+	l.join(l.receiver, link, group)
+}
+
+// join has a program join a group on a link, and waits until it has.
+func (l *lab) join(ns *netlab.NS, link string, group netip.Addr) {
+	l.Helper()
+	programs.Run(l, ns.Command("mcast", "recv", "-i", link, group.String()), deadline)
+	netlab.Await(l, deadline, func() bool { return len(ns.Memberships(link)) > 0 }, "mcast to join")
 }
 
 // stream has the sender send the flow.

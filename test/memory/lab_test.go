@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,7 +30,7 @@ type daemon struct {
 	node            *netlab.NS
 	socket, metrics string
 	page            string // address in the node's namespace
-	cmd             *exec.Cmd
+	process         *programs.Process
 }
 
 // start starts it, and returns when all routes are in the kernel.
@@ -53,15 +52,15 @@ func start(t *testing.T) *daemon {
 	if err := os.WriteFile(conf, []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.cmd = node.Command("smcrouted", "-n", "-f", conf, "-P", pid, "-u", d.socket, "--metrics", "unix://"+d.metrics, "--ui", d.page)
-	programs.StartDaemon(t, d.cmd, pid, deadline)
+	cmd := node.Command("smcrouted", "-n", "-f", conf, "-P", pid, "-u", d.socket, "--metrics", "unix://"+d.metrics, "--ui", d.page)
+	d.process = programs.RunDaemon(t, cmd, pid, deadline)
 	return d
 }
 
 // status is what the kernel tells of the process.
 func (d *daemon) status() procfs.ProcStatus {
 	d.Helper()
-	p, err := procfs.NewProc(d.cmd.Process.Pid)
+	p, err := procfs.NewProc(d.process.PID())
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -76,7 +75,7 @@ func (d *daemon) status() procfs.ProcStatus {
 func (d *daemon) peak(what string, f func()) uint64 {
 	d.Helper()
 	// 5: VmHWM begins anew (proc_pid_clear_refs(5)).
-	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", d.cmd.Process.Pid), []byte("5"), 0); err != nil {
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", d.process.PID()), []byte("5"), 0); err != nil {
 		d.Fatal(err)
 	}
 	before := d.status()

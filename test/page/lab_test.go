@@ -63,7 +63,7 @@ func (l *lab) route(conf ...string) {
 	l.addr = l.freeAddr()
 	l.configure(conf...)
 	cmd := exec.Command("smcrouted", "-n", "-f", file("conf"), "-P", file("pid"), "-u", file("sock"), "--ui", l.addr)
-	programs.StartDaemon(l, cmd, file("pid"), deadline)
+	programs.RunDaemon(l, cmd, file("pid"), deadline)
 }
 
 // configure writes the configuration file.

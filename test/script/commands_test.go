@@ -306,7 +306,7 @@ func runSignal(l *lab, args []string) (result, error) {
 	if signal == 0 {
 		return result{}, usagef("unknown signal %q: expected a name such as HUP", args[1])
 	}
-	return result{}, d.cmd.Process.Signal(signal)
+	return result{}, d.Signal(signal)
 }
 
 func runEnd(l *lab, args []string) (result, error) {
@@ -315,7 +315,7 @@ func runEnd(l *lab, args []string) (result, error) {
 		return result{}, usagef("no smcrouted was started in %s", args[0])
 	}
 	err := d.stop()
-	return result{stdout: d.log.String()}, err
+	return result{stdout: d.Log.String()}, err
 }
 
 func runCrash(l *lab, args []string) (result, error) {
@@ -329,10 +329,10 @@ func runCrash(l *lab, args []string) (result, error) {
 			return result{}, usagef("unknown signal %q: expected a name such as QUIT", args[1])
 		}
 	}
-	if err := d.cmd.Process.Signal(signal); err != nil {
+	if err := d.Signal(signal); err != nil {
 		return result{}, err
 	}
-	if !await(d.ended) {
+	if !await(d.Ended) {
 		return result{}, fmt.Errorf("smcrouted in %s did not end within %v", args[0], deadline)
 	}
 	delete(l.daemons, args[0]) // its exit code is no surprise
@@ -344,7 +344,7 @@ func runLog(l *lab, args []string) (result, error) {
 	if d == nil {
 		return result{}, usagef("no smcrouted was started in %s", args[0])
 	}
-	return result{stdout: d.log.String()}, nil
+	return result{stdout: d.Log.String()}, nil
 }
 
 func runCapture(l *lab, args []string) (result, error) {

@@ -83,7 +83,7 @@ func (l *lab) finish() {
 			}
 		}
 		if t.Failed() {
-			t.Logf("log of smcrouted in %s:\n%s", name, d.log.String())
+			t.Logf("log of smcrouted in %s:\n%s", name, d.Log.String())
 		}
 	}
 }

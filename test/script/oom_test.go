@@ -26,7 +26,7 @@ func runOOM(l *lab, args []string) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	pid := strconv.Itoa(d.cmd.Process.Pid)
+	pid := strconv.Itoa(d.PID())
 	dir := filepath.Join(memory, "kube-smcroute-script-"+pid)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return result{}, err
@@ -40,15 +40,15 @@ func runOOM(l *lab, args []string) (result, error) {
 			return result{}, err
 		}
 	}
-	if err := d.cmd.Process.Signal(unix.SIGHUP); err != nil {
+	if err := d.Signal(unix.SIGHUP); err != nil {
 		return result{}, err
 	}
-	if !await(d.ended) {
+	if !await(d.Ended) {
 		return result{}, fmt.Errorf("smcrouted in %s lives on without memory", args[0])
 	}
 	delete(l.daemons, args[0]) // its exit code is no surprise
-	if status := d.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != unix.SIGKILL {
-		return result{}, fmt.Errorf("smcrouted in %s ended with %v, expected to be killed", args[0], d.cmd.ProcessState)
+	if status := d.State().Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != unix.SIGKILL {
+		return result{}, fmt.Errorf("smcrouted in %s ended with %v, expected to be killed", args[0], d.State())
 	}
 	return result{}, nil
 }

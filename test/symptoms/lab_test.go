@@ -49,7 +49,7 @@ func (l *lab) start(node *netlab.NS, conf ...string) *router {
 		l.Fatal(err)
 	}
 	cmd := node.Command("smcrouted", "-n", "-f", r.path+".conf", "-P", r.path+".pid", "-u", r.path+".sock")
-	programs.StartDaemon(l, cmd, r.path+".pid", deadline)
+	programs.RunDaemon(l, cmd, r.path+".pid", deadline)
 	return r
 }
 

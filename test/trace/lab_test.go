@@ -80,7 +80,7 @@ func (l *lab) start(lines ...string) {
 		l.Fatal(err)
 	}
 	cmd := l.node.Command("smcrouted", "-n", "-f", conf, "-P", pid, "-u", l.socket)
-	programs.StartDaemon(l, cmd, pid, deadline)
+	programs.RunDaemon(l, cmd, pid, deadline)
 }
 
 // trace runs smcroutectl trace on the node while send sends, ends it as Ctrl-C does, and
