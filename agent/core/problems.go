@@ -28,11 +28,11 @@ func (s *State) problems() plan.Problems {
 		VIFs:  s.vifs,
 	}
 	if s.signposts.Any() {
-		away := map[mroute.Family]map[int]plan.Problem{}
+		away := map[mroute.Family]map[int]plan.Away{}
 		for _, t := range s.tables {
 			away[t.family] = s.away(t.family)
 		}
-		ps.Away = func(f mroute.Family) map[int]plan.Problem { return away[f] }
+		ps.Away = func(f mroute.Family) map[int]plan.Away { return away[f] }
 	}
 	if g := &s.groups; g.failed > 0 || g.over || g.due() > 0 {
 		ps.Join = s.joinProblem

@@ -19,12 +19,12 @@ func (s *State) setSignposts(ss mroute.Signposts) {
 }
 
 // away are the links whose packets of a family are led away, by ifindex.
-func (s *State) away(f mroute.Family) map[int]plan.Problem {
-	away := map[int]plan.Problem{}
+func (s *State) away(f mroute.Family) map[int]plan.Away {
+	away := map[int]plan.Away{}
 	for _, l := range s.res.Links() {
-		if why := s.signposts.Away(f, l.Name); why != "" {
-			away[l.Index] = plan.Problem{Cause: mroute.CauseDiverted, Reason: fmt.Sprintf(
-				"packets that arrive on %s do not come to the router: %s", l.Name, why)}
+		if post := s.signposts.At(f, l.Name); post.Away != "" {
+			away[l.Index] = plan.Away{Post: post, Problem: plan.Problem{Cause: mroute.CauseDiverted, Reason: fmt.Sprintf(
+				"packets that arrive on %s do not come to the router: %s", l.Name, post.Away)}}
 		}
 	}
 	return away
@@ -38,7 +38,7 @@ func (s *State) missed() map[string]string {
 	missed := map[string]string{}
 	for _, l := range s.res.Arrivals() {
 		for _, t := range s.tables {
-			if why := s.signposts.Away(t.family, l.Name); why != "" && s.res.Takes(l.Index) {
+			if why := s.signposts.At(t.family, l.Name).Away; why != "" && s.res.Takes(l.Index) {
 				missed[l.Name] = why
 				break
 			}

@@ -26,7 +26,7 @@ type Spreader interface {
 	DeleteRules([]Rule) error
 }
 
-// Rule leads packets to a table.
+// Rule says what becomes of packets that fall under it: mostly, to which table they go.
 type Rule struct {
 	Family mroute.Family
 	Links  Way
@@ -36,8 +36,36 @@ type Rule struct {
 
 	Priority uint32 // packets meet low numbers first
 	Own      bool   // it bears the mark of this program; else it has been made by somebody else
-	Other    bool   // it asks for more than links, or does not just name a table
+	Deed     Deed
+	Goto     uint32 // if it jumps: the priority of the rule that is next
+	Not      bool   // it is for all packets but those of its links
+	Some     bool   // of those that it is for only some fall under it, or none
 	Void     bool   // nobody has ever had its table: packets pass it over
+}
+
+// Deed is what a rule does.
+type Deed uint8
+
+// The deeds. To lead packets to its table is the zero one.
+const (
+	Leads    Deed = iota
+	LeadsVRF      // to the table of the VRF that the link is of
+	Drops
+	Jumps  // to a rule behind it
+	Passes // nothing: packets meet the next rule
+)
+
+// Plain reports whether a rule leads all packets of its links to its table.
+func (r *Rule) Plain() bool { return r.Deed == Leads && !r.Not && !r.Some }
+
+// Falls reports whether some of the packets that arrive on a link fall under the rule,
+// or may, and whether all do.
+func (r *Rule) Falls(link string) (some, all bool) {
+	is := r.Links.Out == "" && (r.Links.In == "" || r.Links.In == link)
+	if r.Not {
+		return !is || r.Some, !is
+	}
+	return is, is && !r.Some
 }
 
 // Way is on which links a packet must come and go. Rules name links, whether they

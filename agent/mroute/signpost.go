@@ -2,26 +2,28 @@ package mroute
 
 import "slices"
 
-// Signpost is a rule of the kernel ("ip mrule") that is not the router's own, as
-// far as it is about where packets arrive.
+// Signpost says what becomes of packets, by rules of the kernel ("ip mrule") that are
+// not the router's own.
 type Signpost struct {
-	Family Family
-	Link   string // it is for packets that arrive there; "": for all
-	Away   string // why these do not come to the router, for the end of a sentence; "": they do, or some may
+	Family   Family
+	Link     string // it is for packets that arrive there; "": for all
+	Away     string // why these do not come to the router, for the end of a sentence; "": they do, or some may
+	Ruled    bool   // they would, if it were not for a rule
+	Priority uint32 // of that rule
 }
 
 // Signposts are in the order in which packets meet them. The first that is for a
 // packet decides; if none is it comes to the router.
 type Signposts []Signpost
 
-// Away is why packets that arrive on a link do not come to the router, or "".
-func (ss Signposts) Away(f Family, link string) string {
+// At is what becomes of packets that arrive on a link.
+func (ss Signposts) At(f Family, link string) Signpost {
 	for _, s := range ss {
 		if s.Family == f && (s.Link == "" || s.Link == link) {
-			return s.Away
+			return s
 		}
 	}
-	return ""
+	return Signpost{Family: f}
 }
 
 // Any reports whether packets of any link may be led away.

@@ -94,7 +94,8 @@ type PendingView struct {
 	Scopes ScopeMask
 	Except []netip.Prefix
 	To     []IfPattern
-	Cause  Cause  // of the first thing that Reason names
-	Reason string // what is missing or was refused, as a sentence
+	Cause  Cause    // of the first thing that Reason names
+	Reason string   // what is missing or was refused, as a sentence
+	MRules []uint32 // of CauseDiverted: priorities of the rules of the kernel ("ip mrule") that Reason names
 	Origin Origin
 }

@@ -16,12 +16,18 @@ type Problem struct {
 	Reason string
 }
 
+// Away is why packets that arrive on a link do not come.
+type Away struct {
+	Problem
+	Post mroute.Signpost
+}
+
 // Problems are what is known of the kernel where it is not as the intent wants
 // it. The zero Problems are none.
 type Problems struct {
 	Family func(mroute.Family) Problem         // why the family has no table; nil: both have
 	NoVIF  func(mroute.Family) map[int]Problem // why links lack a VIF that they need, by ifindex; nil: none does
-	Away   func(mroute.Family) map[int]Problem // why packets that arrive on links do not come, by ifindex; nil: all do
+	Away   func(mroute.Family) map[int]Away    // why packets that arrive on links do not come, by ifindex; nil: all do
 	Rules  map[*mroute.Route]Problem           // of rules with an entry that was refused
 
 	// VIFs are the interface lists, to tell which rules learn sources though they
@@ -48,10 +54,10 @@ func (r *Resolver) Pending(ps Problems, more func() bool) []mroute.PendingView {
 		if len(c.changes) > 0 && c.changes.tookAll(rt.From, since) {
 			return
 		}
-		if why := r.missing(c, &ps); why.Reason != "" {
+		if why, mrules := r.missing(c, &ps); why.Reason != "" {
 			views = append(views, mroute.PendingView{
 				Kind: mroute.PendingRoute, From: rt.From, Match: rt.Match, Scopes: rt.Scopes, Except: rt.Except,
-				To: c.outputs(), Origin: rt.Origin, Cause: why.Cause, Reason: why.Reason,
+				To: c.outputs(), Origin: rt.Origin, Cause: why.Cause, Reason: why.Reason, MRules: mrules,
 			})
 		}
 	}
@@ -134,6 +140,15 @@ type reasons struct {
 	cause mroute.Cause // of the first, or of the first that is worse than CauseNoMatch
 	said  []string
 	more  int
+	rules []uint32 // of which was said that they lead packets away, by priority
+}
+
+// away adds why packets of a link do not come.
+func (rs *reasons) away(a Away) {
+	n := len(rs.said)
+	if rs.add(a.Problem); len(rs.said) > n && a.Post.Ruled && !slices.Contains(rs.rules, a.Post.Priority) {
+		rs.rules = append(rs.rules, a.Post.Priority)
+	}
 }
 
 func (rs *reasons) add(p Problem) {
@@ -158,8 +173,9 @@ func (rs *reasons) problem() Problem {
 }
 
 // missing says what the rule waits for: first of all for a table, then for
-// interfaces, VIFs and entries.
-func (r *Resolver) missing(c claim, ps *Problems) Problem {
+// interfaces, VIFs and entries. With that it returns the priorities of rules of the
+// kernel that lead its packets away.
+func (r *Resolver) missing(c claim, ps *Problems) (Problem, []uint32) {
 	var why reasons
 	family := c.route.Match.Family()
 	if ps.Family != nil && !r.partial() {
@@ -169,7 +185,7 @@ func (r *Resolver) missing(c claim, ps *Problems) Problem {
 	if ps.NoVIF != nil && len(why.said) == 0 && r.takesFrom(c.route.From) {
 		noVIF = ps.NoVIF(family)
 	}
-	var away map[int]Problem
+	var away map[int]Away
 	if ps.Away != nil && len(why.said) == 0 {
 		away = ps.Away(family)
 	}
@@ -197,7 +213,7 @@ func (r *Resolver) missing(c claim, ps *Problems) Problem {
 	if len(away) > 0 {
 		for _, pos := range r.match(c.route.From) {
 			if r.takesAt(pos) && (c.layer == client || r.counts(c.layer, pos, c.route.Origin.Seq)) {
-				why.add(away[r.links[pos].Index])
+				why.away(away[r.links[pos].Index])
 			}
 		}
 	}
@@ -210,7 +226,7 @@ func (r *Resolver) missing(c claim, ps *Problems) Problem {
 	if ps.VIFs != nil && len(why.said) == 0 {
 		why.add(r.notNative(c.route, ps.VIFs(family)))
 	}
-	return why.problem()
+	return why.problem(), why.rules
 }
 
 // lacks says why no link serves p, or nothing if one does.

@@ -206,11 +206,17 @@ func (l *lab) foreign(priority int, iif string, table int) (remove func()) {
 // a change.
 func (l *lab) awaitPending(want ...string) {
 	l.t.Helper()
+	l.await("pending", want, func(p *mroute.PendingView) string { return fmt.Sprintf("%v %v %s", p.From, p.Cause, p.Reason) })
+}
+
+// await waits until what is pending is, in words, as wanted.
+func (l *lab) await(what string, want []string, words func(*mroute.PendingView) string) {
+	l.t.Helper()
 	deadline := time.After(soon)
 	for {
 		var got []string
 		for _, p := range l.snapshot().Pending {
-			got = append(got, fmt.Sprintf("%v %v %s", p.From, p.Cause, p.Reason))
+			got = append(got, words(&p))
 		}
 		if slices.Equal(got, want) {
 			return
@@ -218,7 +224,7 @@ func (l *lab) awaitPending(want ...string) {
 		select {
 		case <-l.changes:
 		case <-deadline:
-			l.t.Fatalf("pending: %q\nwanted: %q", got, want)
+			l.t.Fatalf("%s: %q\nwanted: %q", what, got, want)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package spread
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -23,7 +22,7 @@ func keyOf(x kernel.Rule) key { return key{x.Family, x.Links, x.Table} }
 // before it.
 func (r *Router) ours(x kernel.Rule) bool {
 	own := r.rules.Number()
-	return x.Own && !x.Other && Beside(own, x.Table) && !r.taken[int(x.Table-tables(own))]
+	return x.Own && x.Plain() && Beside(own, x.Table) && !r.taken[int(x.Table-tables(own))]
 }
 
 // list lists the rules of the families that the router has.
@@ -115,7 +114,7 @@ func (r *Router) bound(rules []kernel.Rule, needs []mroute.Need) map[string]bool
 				continue
 			}
 			x, found := r.decides(rules, f, n.Link)
-			if !found || x.Other || x.Table != r.rules.Number() || x.Priority <= kernel.RulePriority {
+			if !found || !x.Plain() || x.Table != r.rules.Number() || x.Priority <= kernel.RulePriority {
 				fixed[n.Link] = true
 			}
 		}
@@ -123,48 +122,18 @@ func (r *Router) bound(rules []kernel.Rule, needs []mroute.Need) map[string]bool
 	return fixed
 }
 
-// signposts are where rules of others lead packets.
-func (r *Router) signposts(rules []kernel.Rule) mroute.Signposts {
-	var ss mroute.Signposts
-	for _, f := range mroute.Families {
-		if r.rules.FamilyErr(f) == nil {
-			ss = append(ss, r.signpostsOf(rules, f)...)
-		}
-	}
-	return ss
-}
-
-func (r *Router) signpostsOf(rules []kernel.Rule, f mroute.Family) (ss mroute.Signposts) {
-	for _, x := range rules {
-		if x.Family != f || !r.foreign(x) || x.Void {
-			continue
-		}
-		s := mroute.Signpost{Family: f, Link: x.Links.In}
-		if !x.Other && x.Table != r.rules.Number() {
-			s.Away = fmt.Sprintf("the %v rule of priority %d leads to %s", f, x.Priority, tableWord(x.Table))
-		}
-		if ss = append(ss, s); s.Link == "" {
-			return ss // no packet goes further
-		}
-	}
-	return append(ss, mroute.Signpost{Family: f, Away: fmt.Sprintf("no %v rule leads to a table", f)})
-}
-
-func tableWord(table uint32) string {
-	if table == 0 {
-		return "the default table"
-	}
-	return fmt.Sprint("table ", table)
-}
-
-// foreign reports whether a rule is somebody else's, and about where packets arrive.
-func (r *Router) foreign(x kernel.Rule) bool { return !r.ours(x) && x.Links.Out == "" }
+// foreign reports whether a rule is somebody else's, and not about where this system
+// sends packets alone.
+func (r *Router) foreign(x kernel.Rule) bool { return !r.ours(x) && (x.Links.Out == "" || x.Not) }
 
 // decides returns the first rule of somebody else that packets of a link fall
 // under, or may.
 func (r *Router) decides(rules []kernel.Rule, f mroute.Family, link string) (kernel.Rule, bool) {
 	for _, x := range rules {
-		if x.Family == f && r.foreign(x) && (x.Links.In == "" || x.Links.In == link) {
+		if x.Family != f || !r.foreign(x) || x.Deed == kernel.Passes {
+			continue
+		}
+		if some, _ := x.Falls(link); some {
 			return x, true
 		}
 	}

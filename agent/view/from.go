@@ -103,7 +103,7 @@ func pending(p *mroute.PendingView) Pending {
 	}
 	return Pending{
 		Kind: string(p.Kind), Source: source, Group: group, IIF: p.From.Name(), OIFs: to,
-		Cause: p.Cause.String(), Reason: p.Reason, Origin: origin(&p.Origin),
+		Cause: p.Cause.String(), Reason: p.Reason, Origin: origin(&p.Origin), MRules: p.MRules,
 	}
 }
 

@@ -116,6 +116,10 @@ type Pending struct {
 	Cause  string   `json:"cause"`  // a word, as in the metric smcroute_pending_rules
 	Reason string   `json:"reason"` // a sentence
 	Origin Origin   `json:"origin"`
+
+	// MRules are the priorities of the rules of the kernel ("ip mrule") that lead
+	// packets away, as the reason says.
+	MRules []uint32 `json:"mrules,omitempty"`
 }
 
 // Counts are the numbers of flows that packets made entries for: see

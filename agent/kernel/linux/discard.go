@@ -166,7 +166,7 @@ func (k *Kernel) unlead(f mroute.Family, table uint32) error {
 	if err != nil {
 		return err
 	}
-	return k.DeleteRules(slices.DeleteFunc(rules, func(r kernel.Rule) bool { return !r.Own || r.Other || r.Table != table }))
+	return k.DeleteRules(slices.DeleteFunc(rules, func(r kernel.Rule) bool { return !r.Own || !r.Plain() || r.Table != table }))
 }
 
 // parseOwner takes the name of an owner's socket apart.

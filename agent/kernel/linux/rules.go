@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/kernel"
@@ -54,24 +55,33 @@ func (k *Kernel) Rules(f mroute.Family) ([]kernel.Rule, error) {
 }
 
 func (k *Kernel) listRules(f mroute.Family) (rules []kernel.Rule, err error) {
-	err = k.withRules(func(h *netlink.Handle) error {
-		var listed []netlink.Rule
-		var err error
+	var listed [][]byte
+	err = k.ns.Do(func() (err error) {
 		for range dumpTries {
-			if listed, err = h.RuleList(ruleFamily(f)); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			if listed, err = dumpRules(f); !errors.Is(err, netlink.ErrDumpInterrupted) {
 				break
 			}
 		}
-		if err != nil {
-			return newError("list", fmt.Sprintf("%v rules", f), err, ruleCause)
-		}
-		for i := range listed {
-			rules = append(rules, newRule(f, &listed[i]))
-		}
-		slices.SortStableFunc(rules, func(a, b kernel.Rule) int { return cmp.Compare(a.Priority, b.Priority) })
-		return nil
+		return err
 	})
-	return rules, err
+	for i := 0; i < len(listed) && err == nil; i++ {
+		var r uapi.Rule
+		if r, err = uapi.DecodeRule(listed[i]); err == nil {
+			rules = append(rules, newRule(f, &r))
+		}
+	}
+	if err != nil {
+		return nil, newError("list", fmt.Sprintf("%v rules", f), err, ruleCause)
+	}
+	slices.SortStableFunc(rules, func(a, b kernel.Rule) int { return cmp.Compare(a.Priority, b.Priority) })
+	return rules, nil
+}
+
+// dumpRules lists the rules of a family in the thread's namespace.
+func dumpRules(f mroute.Family) ([][]byte, error) {
+	request := nl.NewNetlinkRequest(unix.RTM_GETRULE, unix.NLM_F_DUMP)
+	request.AddData(nl.NewIfInfomsg(ruleFamily(f)))
+	return request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWRULE)
 }
 
 // markVoid marks those rules of others that lead to tables which there are not.
@@ -79,7 +89,7 @@ func (k *Kernel) markVoid(f mroute.Family, rules []kernel.Rule) error {
 	void := map[uint32]bool{0: false, k.table: false}
 	for i := range rules {
 		r := &rules[i]
-		if r.Own || r.Other {
+		if r.Own || r.Deed != kernel.Leads {
 			continue
 		}
 		is, known := void[r.Table]
@@ -181,14 +191,35 @@ func ruleObject(r kernel.Rule) string {
 	return fmt.Sprintf("%v rule of %s", r.Family, r.Links.In+r.Links.Out)
 }
 
-// newRule is a rule as it was listed. A table of 0 there is none: the rule does
-// something else, or what netlink does not know.
-func newRule(f mroute.Family, l *netlink.Rule) kernel.Rule {
+// newRule is a rule as it was listed. Packets that arrive have no tunnel's number, and
+// to rules they are of root: net/core/fib_rules.c, fib_rule_match.
+func newRule(f mroute.Family, l *uapi.Rule) kernel.Rule {
 	r := kernel.Rule{
-		Family: f, Links: kernel.Way{In: l.IifName, Out: l.OifName}, Table: uint32(l.Table), Priority: uint32(l.Priority),
-		Own: l.Protocol == uapi.RTProtMrouted && l.Priority == kernel.RulePriority,
-		Other: l.Table <= 0 || l.Invert || l.Mark != 0 || l.Mask != nil || l.TunID != 0 || l.Goto >= 0 ||
-			l.Src != nil || l.Dst != nil || l.Tos != 0 || l.IPProto != 0 || l.UIDRange != nil || l.Sport != nil || l.Dport != nil,
+		Family: f, Links: kernel.Way{In: l.IIF, Out: l.OIF}, Table: l.Table, Priority: l.Priority, Not: l.Invert,
+		Own:  l.Protocol == uapi.RTProtMrouted && l.Priority == kernel.RulePriority,
+		Some: l.Mark != 0 || l.Mask != 0 || l.L3MDev,
+	}
+	switch l.Action {
+	case uapi.RuleToTable:
+		if l.L3MDev {
+			r.Deed = kernel.LeadsVRF
+		}
+	case uapi.RuleGoto:
+		r.Deed, r.Goto = kernel.Jumps, l.Goto
+		if l.Unresolved {
+			r.Deed = kernel.Passes
+		}
+	case uapi.RuleNop:
+		r.Deed = kernel.Passes
+	default:
+		r.Deed = kernel.Drops
+	}
+	if l.TunID != 0 || l.HasUID && l.FirstUID > 0 { // no packet is of that kind
+		if r.Not {
+			r.Links, r.Not, r.Some = kernel.Way{}, false, false
+		} else {
+			r.Deed = kernel.Passes
+		}
 	}
 	if r.Table == defaultTable(f) {
 		r.Table = 0

@@ -103,7 +103,7 @@ func TestRuleLeadsToTable(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := r.own(); len(got) != 1 || got[0].Links != rule.Links || got[0].Table != besideTable || got[0].Other || got[0].Priority != kernel.RulePriority {
+		if got := r.own(); len(got) != 1 || got[0].Links != rule.Links || got[0].Table != besideTable || !got[0].Plain() || got[0].Priority != kernel.RulePriority {
 			t.Fatalf("rules: %+v", got)
 		}
 		send("by the rule", true)

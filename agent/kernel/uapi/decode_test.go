@@ -262,6 +262,46 @@ func TestDecodeVIFs(t *testing.T) {
 	}
 }
 
+// The same words as struct fib_rule_hdr and the attributes of linux/fib_rules.h have.
+func TestDecodeRule(t *testing.T) {
+	header := func(table, action byte, flags uint32) []byte {
+		return cat([]byte{FamilyIPMR, 0, 0, 0, table, 0, 0, action}, u32(flags))
+	}
+	for _, tt := range []struct {
+		name string
+		in   []byte
+		want Rule
+	}{
+		{"the table of the header", header(253, 1, 0), Rule{Action: RuleToTable, Table: 253}},
+		{
+			"all selectors", cat(header(252, 1, 2), attr(15, u32(700)), attr(6, u32(5)), attr(3, []byte("eth0\x00")), attr(17, []byte("eth1\x00")),
+				attr(10, u32(3)), attr(16, u32(255)), attr(12, []byte{0, 0, 0, 0, 0, 0, 0, 9}), attr(20, u32(4), u32(6)), attr(19, []byte{1}), attr(21, []byte{17})),
+			Rule{
+				Action: RuleToTable, Priority: 5, Table: 700, Invert: true, IIF: "eth0", OIF: "eth1", Mark: 3, Mask: 255, TunID: 9, L3MDev: true,
+				Protocol: 17, HasUID: true, FirstUID: 4, FinalUID: 6,
+			},
+		},
+		{"goto nowhere", cat(header(0, 2, 4), attr(4, u32(100))), Rule{Action: RuleGoto, Goto: 100, Unresolved: true}},
+		{"blackhole", header(0, 6, 8), Rule{Action: RuleBlackhole}},
+	} {
+		if got, err := DecodeRule(tt.in); err != nil || got != tt.want {
+			t.Errorf("%s: %+v, %v, expected %+v", tt.name, got, err, tt.want)
+		}
+	}
+	for name, in := range map[string][]byte{
+		"no header":     header(0, 1, 0)[:11],
+		"short mark":    cat(header(0, 1, 0), attr(10, []byte{1})),
+		"short tunnel":  cat(header(0, 1, 0), attr(12, u32(1))),
+		"short UIDs":    cat(header(0, 1, 0), attr(20, u32(1))),
+		"half an attr":  cat(header(0, 1, 0), []byte{8, 0}),
+		"a long length": cat(header(0, 1, 0), []byte{9, 0, 15, 0, 1, 0, 0, 0}),
+	} {
+		if r, err := DecodeRule(in); err == nil {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
 func FuzzDecodeUpcall(f *testing.F) {
 	f.Add(upcall4(1, 0, 5, 0, 225, 1, 2, 3))
 	f.Add(upcall6(0, 2, 31, "2001:db8::1", "ff0e::5"))
@@ -279,6 +319,7 @@ func FuzzNetlink(f *testing.F) {
 	route := routePayload(FamilyIPMR, attr(rtaTable, u32(1000)), attr(rtaMultipath, hop(8, 1, 5)))
 	f.Add(cat(u32(uint32(16+len(route))), u16(RTMNewRoute), u16(2), u32(7), u32(0), route))
 	f.Add(AppendDumpLinks(AppendDumpVIFs(nil, 1), 2))
+	f.Add(AppendDelRule(nil, 1, FamilyIPMR, 7))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for len(b) > 0 {
 			m, rest, err := NextMessage(b)
@@ -297,6 +338,7 @@ func FuzzNetlink(f *testing.F) {
 				t.Errorf("families mixed: %+v", r)
 			}
 			_, _ = DecodeLink(m.Payload)
+			_, _ = DecodeRule(m.Payload)
 			_, _ = DecodeVIFs(m.Payload)
 		}
 	})
