@@ -42,7 +42,7 @@ var rooms = map[string]struct {
 	"conf":            {[]string{"mroute"}, "a file is one way to say what is wanted"},
 	"show":            {[]string{"mroute"}, "a listing is made from a snapshot alone"},
 	"view":            {[]string{"mroute"}, "a document is made from a snapshot alone"},
-	"doctor":          {[]string{"capture", "doctor/diagnose", "netns", "view"}, "it looks at the node, and asks the router like anybody else"},
+	"doctor":          {[]string{"capture", "doctor/diagnose", "kernel/uapi", "netns", "view"}, "it looks at the node, and asks the router like anybody else"},
 	"doctor/diagnose": {[]string{"mroute", "view"}, "what is wrong follows from the facts alone"},
 	"ipc":             {nil, "the protocol carries words, whatever they mean"},
 	"mrdisc":          {[]string{"mroute", "netns"}, "it advertises on the links that it is told"},

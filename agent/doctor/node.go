@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -9,9 +10,11 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/doctor/diagnose"
+	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 )
 
 // maxRoutes is how many sources are looked up.
@@ -101,30 +104,58 @@ func route(to netip.Addr, names map[int]string) (link, why string) {
 	return names[routes[0].LinkIndex], ""
 }
 
-// Families of rules for multicast: RTNL_FAMILY_IPMR and IP6MR of linux/rtnetlink.h.
-const (
-	familyIPMR  = 128
-	familyIP6MR = 129
-)
-
 // readTableRules lists the rules that lead packets to tables, in the order in which
 // the kernel asks them.
 func (l *look) readTableRules() {
-	for _, family := range []int{familyIPMR, familyIP6MR} {
-		rules, err := l.routes.RuleList(family)
+	for _, family := range []int{uapi.FamilyIPMR, uapi.FamilyIP6MR} {
+		rules, err := l.tableRules(family)
 		if err != nil {
 			l.unseen("rules for tables", err)
 			continue
 		}
-		for _, r := range rules {
-			rule := diagnose.TableRule{Six: family == familyIP6MR, Priority: r.Priority, IIF: r.IifName, OIF: r.OifName, Table: uint32(r.Table), Action: "lookup"}
-			if r.Table == 0 {
-				rule.Action = "blackhole, unreachable or prohibit"
+		for i := range rules {
+			if rule, acts := tableRule(family, &rules[i]); acts {
+				l.TableRules = append(l.TableRules, rule)
 			}
-			if r.Src != nil || r.Dst != nil || r.Mark != 0 || r.Invert {
-				rule.Selector = "for some packets"
-			}
-			l.TableRules = append(l.TableRules, rule)
 		}
 	}
+}
+
+func (l *look) tableRules(family int) ([]uapi.Rule, error) {
+	request := nl.NewNetlinkRequest(unix.RTM_GETRULE, unix.NLM_F_DUMP)
+	request.AddData(nl.NewIfInfomsg(family))
+	listed, err := request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWRULE)
+	if err != nil {
+		return nil, err
+	}
+	rules := make([]uapi.Rule, len(listed))
+	for i, b := range listed {
+		if rules[i], err = uapi.DecodeRule(b); err != nil {
+			return nil, err
+		}
+	}
+	return rules, nil
+}
+
+// tableRule is a rule in words. Some do nothing to packets that arrive.
+func tableRule(family int, r *uapi.Rule) (rule diagnose.TableRule, acts bool) {
+	rule = diagnose.TableRule{
+		Six: family == uapi.FamilyIP6MR, Priority: r.Priority, Not: r.Invert, IIF: r.IIF, OIF: r.OIF, Table: r.Table, Action: actions[r.Action],
+	}
+	if r.Action == uapi.RuleGoto {
+		rule.Goto = r.Goto
+	}
+	switch {
+	case r.L3MDev:
+		rule.Selector = "l3mdev"
+	case r.Mark != 0 || r.Mask != 0:
+		rule.Selector = fmt.Sprintf("fwmark %#x/%#x", r.Mark, r.Mask)
+	}
+	never := r.TunID != 0 || r.HasUID && r.FirstUID > 0
+	return rule, r.Action != uapi.RuleNop && !r.Unresolved && !never
+}
+
+// actions are the words of ip for what rules do.
+var actions = map[uapi.RuleAction]string{
+	uapi.RuleToTable: diagnose.Lookup, uapi.RuleBlackhole: "blackhole", uapi.RuleUnreachable: "unreachable", uapi.RuleProhibit: "prohibit",
 }

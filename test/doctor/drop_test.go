@@ -3,6 +3,7 @@ package doctor
 import (
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/nftables"
@@ -27,6 +28,26 @@ func TestTableRule(t *testing.T) {
 			l.command(l.node, "ip", tt.family, "mrule", "add", "iif", "in", "lookup", "77", "priority", "50")
 			l.stream()
 			l.finds(l.examine(), is(diagnose.SentElsewhere), "to table 77", "leads to table 77 (diverted)", "ip "+tt.family+" mrule del priority 50")
+		})
+	}
+}
+
+// Rules that do something else, or are for some packets: for those without a mark,
+// which here are all. The router tells of none for some.
+func TestTableRuleKinds(t *testing.T) {
+	for _, tt := range []struct{ name, rule, text, evidence string }{
+		{"some", "iif in fwmark 0/0xff lookup 77", "leads some of what arrives on in to table 77", "5: from all iif in fwmark 0x0/0xff lookup 77"},
+		{"over others", "not iif out goto 7", "drops what arrives on in", "7: from all iif any unreachable"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLab(t)
+			l.start(l.rule()...)
+			l.startAs("other", []string{"-t", "77"})
+			for _, rule := range []string{tt.rule + " priority 5", "iif in lookup default priority 6", "unreachable priority 7"} {
+				l.command(l.node, "ip", append([]string{"mrule", "add"}, strings.Fields(rule)...)...)
+			}
+			l.stream()
+			l.finds(l.examine(), is(diagnose.SentElsewhere), tt.text, tt.evidence)
 		})
 	}
 }

@@ -99,12 +99,17 @@ type Route struct {
 // TableRule is a rule that leads packets to a multicast routing table ("ip mrule").
 type TableRule struct {
 	Six      bool
-	Priority int
+	Priority uint32
+	Not      bool // it is for all packets but those of its interfaces
 	IIF, OIF string
 	Selector string // what else it asks for, or ""
 	Table    uint32
-	Action   string // "lookup", "blackhole", "unreachable", "prohibit"
+	Action   string // Lookup, or a word for dropping: "blackhole", "unreachable", "prohibit"
+	Goto     uint32 // if it leads to another rule behind it, the priority of that; Action is none
 }
+
+// Lookup is the action of a rule that leads packets to its table.
+const Lookup = "lookup"
 
 // Threshold is the lowest TTL with which packets of an entry do not leave by an
 // interface, plus one: see [mroute.Threshold].

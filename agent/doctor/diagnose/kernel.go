@@ -97,12 +97,22 @@ const lastPriority = 0x7fff
 // ledElsewhere looks for a rule of the kernel that leads packets to a table that
 // is none of the router's.
 func (w *walk) ledElsewhere(f flow, link string) bool {
+	next := uint32(0)
 	for i := range w.TableRules {
 		r := &w.TableRules[i]
 		if !r.isFor(link, f.group.Is6()) {
 			continue
 		}
-		if r.Action == "lookup" && w.ours(r.Table, r.Six) {
+		switch {
+		case r.Priority < next:
+			continue
+		case r.Goto > 0 && r.Selector != "":
+			return false // what is behind it is not for all
+		case r.Goto > 0:
+			next = r.Goto
+			continue
+		}
+		if r.Action == Lookup && w.ours(r.Table, r.Six) {
 			if r.Selector == "" {
 				return false // the first that fits decides
 			}
@@ -119,7 +129,27 @@ func (w *walk) ledElsewhere(f flow, link string) bool {
 
 // isFor reports whether packets of a family that arrive on a link meet a rule.
 func (r *TableRule) isFor(link string, six bool) bool {
-	return r.Six == six && r.OIF == "" && (r.IIF == "" || r.IIF == link)
+	is := r.OIF == "" && (r.IIF == "" || r.IIF == link)
+	return r.Six == six && (is != r.Not || r.Not && r.Selector != "")
+}
+
+// String is the rule as ip prints it.
+func (r *TableRule) String() string {
+	words := []string{fmt.Sprintf("%d:", r.Priority)}
+	if r.Not {
+		words = append(words, "not")
+	}
+	words = append(words, "from all iif", orWord(r.IIF, "any"))
+	if r.OIF != "" {
+		words = append(words, "oif", r.OIF)
+	}
+	if r.Selector != "" {
+		words = append(words, r.Selector)
+	}
+	if words = append(words, r.Action); r.Action == Lookup {
+		words = append(words, fmt.Sprint(r.Table))
+	}
+	return strings.Join(words, " ")
 }
 
 // elsewhere tells of a rule that leads what arrives on a link away.
@@ -128,22 +158,26 @@ func (w *walk) elsewhere(r *TableRule, link string) Finding {
 	if r.Six {
 		family = "-6"
 	}
-	what := fmt.Sprintf("%d: from all iif %s %s %d", r.Priority, orWord(r.IIF, "any"), r.Action, r.Table)
-	if r.Selector != "" {
-		what += " (" + r.Selector + ")"
-	}
 	fix := fmt.Sprintf("ip %s mrule del priority %d", family, r.Priority)
-	if w.After.Table != 0 && r.IIF == "" && r.Selector == "" {
+	if w.After.Table != 0 && r.IIF == "" && r.Selector == "" && r.Action == Lookup {
 		// What another router, of table 0, lives by: it stays.
 		fix = fmt.Sprintf("ip %s mrule add iif %s lookup %d", family, link, w.After.Table)
 		if r.Priority < lastPriority {
-			fix += fmt.Sprintf(" priority %d", max(r.Priority-1, 0))
+			fix += fmt.Sprintf(" priority %d", max(r.Priority, 1)-1)
 		}
+	}
+	what := "what arrives on " + link
+	if r.Selector != "" {
+		what = "some of " + what
+	}
+	does := "drops " + what
+	if r.Action == Lookup {
+		does = fmt.Sprintf("leads %s to table %d, which is not the router's", what, r.Table)
 	}
 	return Finding{
 		ID: SentElsewhere, Severity: Broken, Link: link,
-		Text:     fmt.Sprintf("A rule of the kernel leads what arrives on %s to table %d, which is not the router's", link, r.Table),
-		Evidence: []string{"ip " + family + " mrule: " + what},
+		Text:     "A rule of the kernel " + does,
+		Evidence: []string{"ip " + family + " mrule: " + r.String()},
 		Fix:      []string{fix},
 	}
 }
@@ -158,7 +192,7 @@ func (w *walk) diverted(p *view.Pending, f Finding) {
 	for _, link := range w.inputs {
 		for i := range w.TableRules {
 			r := &w.TableRules[i]
-			if !from.Matches(link, 0) || !r.isFor(link, p.Group.Addr().Is6()) || !strings.Contains(p.Reason, fmt.Sprintf("rule of priority %d leads", r.Priority)) {
+			if !from.Matches(link, 0) || !r.isFor(link, p.Group.Addr().Is6()) || r.Selector != "" || r.Goto > 0 || !slices.Contains(p.MRules, r.Priority) {
 				continue
 			}
 			one := w.elsewhere(r, link)
