@@ -55,18 +55,6 @@ func (a *Agent) Handle(ctx context.Context, req ipc.Request, out io.Writer) erro
 	return a.router.Edit(ctx, ed)
 }
 
-// State returns the state of the router, with the kernel's counters.
-func (a *Agent) State(ctx context.Context) (*view.State, error) {
-	snap, err := a.router.Snapshot(ctx, true)
-	if err != nil {
-		return nil, err
-	}
-	s := view.From(snap)
-	s.Version, s.Table, s.NetNS = a.o.Version, a.o.Table, a.o.NetNS
-	a.namePods(s)
-	return s, nil
-}
-
 // namePods names the pods behind links.
 func (a *Agent) namePods(s *view.State) {
 	if a.o.PodsBehind == nil {

@@ -56,7 +56,16 @@ func gather(ctx context.Context, o Options) (*diagnose.Facts, error) {
 	} else {
 		defer packets.Close()
 	}
-	if l.Before, err = o.State(ctx); err != nil {
+	state := func(ctx context.Context) (*view.State, int, error) {
+		s, err := o.State(ctx)
+		return s, 0, err
+	}
+	var s *sampler
+	if o.Visit != nil {
+		s = newSampler(&o)
+		state = s.state
+	}
+	if l.Before, _, err = state(ctx); err != nil {
 		l.Daemon.Error, l.Daemon.Refused = err.Error(), errors.Is(err, fs.ErrPermission)
 	}
 	began := time.Now()
@@ -65,8 +74,11 @@ func gather(ctx context.Context, o Options) (*diagnose.Facts, error) {
 	}
 	l.watch(ctx, packets, began)
 	if l.Daemon.Error == "" {
-		if l.After, err = o.State(ctx); err != nil {
+		if l.After, l.Left, err = state(ctx); err != nil {
 			l.Daemon.Error = err.Error()
+		}
+		if s != nil && s.past > 0 {
+			l.unseen("all learned flows", fmt.Errorf("%d were left out: name a group", s.past))
 		}
 	}
 	l.Time = time.Now()

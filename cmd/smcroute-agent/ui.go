@@ -45,7 +45,7 @@ func (s *service) serveUI(ctx context.Context) error {
 			return page.Pods{ByLink: names.Links, ByAddr: names.Addrs}
 		},
 		Examine: func(ctx context.Context) (doctor.Report, error) {
-			return doctor.Examine(ctx, doctor.Options{State: s.agent.State, Socket: s.socket, NetNS: s.netns})
+			return doctor.Examine(ctx, doctor.Options{Visit: s.agent.Visit, Socket: s.socket, NetNS: s.netns})
 		},
 		Unwatched: func() { agent.GiveBackAfter(int(rows.Load())) },
 	}))

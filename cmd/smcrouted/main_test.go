@@ -126,16 +126,8 @@ func (r *playRouter) Reload(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (r *playRouter) State(context.Context) (*view.State, error) {
-	return &view.State{Version: "played"}, nil
-}
-
 func (r *playRouter) Visit(ctx context.Context, v view.Visit) (*view.State, error) {
-	s, err := r.State(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return s.Survey(ctx, v)
+	return (&view.State{Version: "played"}).Survey(ctx, v)
 }
 
 func (r *playRouter) WriteState(_ context.Context, to io.Writer, _ view.About) error {

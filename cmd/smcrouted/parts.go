@@ -21,11 +21,9 @@ type router interface {
 	Run(ctx context.Context) error
 	// Reload reads the configuration again, and returns when that is done.
 	Reload(ctx context.Context) error
-	// State returns what the router does, when it is asked.
-	State(ctx context.Context) (*view.State, error)
-	// Visit goes over it, and returns the rest.
+	// Visit goes over what the router does, and returns the rest of it.
 	Visit(ctx context.Context, v view.Visit) (*view.State, error)
-	// WriteState writes it, as far as it is about some flows.
+	// WriteState writes all of it, as far as it is about some flows.
 	WriteState(ctx context.Context, to io.Writer, about view.About) error
 	// Observe says how to ask for all there is to count, and LastRead how the
 	// configuration was read.

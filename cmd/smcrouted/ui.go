@@ -47,7 +47,7 @@ func (s *service) serveUI(ctx context.Context, l net.Listener, r router) {
 			return r.WriteState(ctx, w, view.About{})
 		},
 		Examine: func(ctx context.Context) (doctor.Report, error) {
-			return doctor.Examine(ctx, doctor.Options{State: r.State, Socket: s.flags.socket})
+			return doctor.Examine(ctx, doctor.Options{Visit: r.Visit, Socket: s.flags.socket})
 		},
 		Unwatched: func() { agent.GiveBackAfter(int(rows.Load())) },
 	})

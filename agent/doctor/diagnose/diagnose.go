@@ -8,8 +8,8 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/view"
 )
 
-// maxFlows is how many flows are examined at most, if all are to be.
-const maxFlows = 1000
+// MaxFlows is how many flows are examined at most, if all are to be.
+const MaxFlows = 1000
 
 // Diagnose says what is wrong.
 func Diagnose(f *Facts) Report {
@@ -113,13 +113,13 @@ func (d *diagnosis) flows() {
 	}
 	type key struct{ source, group netip.Prefix }
 	seen := map[key]bool{}
-	left := 0
+	left := d.Left
 	one := func(source, group view.Net) {
 		k := key{source.Prefix, group.Prefix}
 		switch {
 		case seen[k]:
 			return
-		case d.report.Examined == maxFlows:
+		case d.report.Examined == MaxFlows:
 			left++
 			return
 		}
@@ -139,7 +139,7 @@ func (d *diagnosis) flows() {
 	}
 	if left > 0 {
 		d.report.Unseen = append(d.report.Unseen, Unseen{
-			What: "all rules", Why: fmt.Sprintf("%d were examined, %d more were not: name a group", maxFlows, left),
+			What: "all rules", Why: fmt.Sprintf("%d were examined, %d more were not: name a group", MaxFlows, left),
 		})
 	}
 }

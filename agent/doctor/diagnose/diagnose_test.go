@@ -91,13 +91,13 @@ func TestAllRules(t *testing.T) {
 	f.Group, f.Seen = netip.Addr{}, nil
 	g := group
 	f.After.Rules, f.After.Flows = nil, nil
-	for range maxFlows + 5 {
+	for range MaxFlows + 5 {
 		f.After.Rules = append(f.After.Rules, view.Rule{Group: view.NetOf(g), IIF: "in", OIFs: []string{"out"}})
 		g = g.Next()
 	}
 	r := Diagnose(f)
-	if r.Examined != maxFlows || len(r.Findings) != maxFlows || r.Broken() {
-		t.Errorf("%d examined, %d findings, broken: %v; want %d of each, not broken", r.Examined, len(r.Findings), r.Broken(), maxFlows)
+	if r.Examined != MaxFlows || len(r.Findings) != MaxFlows || r.Broken() {
+		t.Errorf("%d examined, %d findings, broken: %v; want %d of each, not broken", r.Examined, len(r.Findings), r.Broken(), MaxFlows)
 	}
 	if len(r.Unseen) != 1 || !strings.Contains(r.Unseen[0].Why, "5 more were not") {
 		t.Errorf("not looked at: %v, want 5 rules", r.Unseen)

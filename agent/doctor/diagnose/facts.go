@@ -16,6 +16,7 @@ type Facts struct {
 
 	Daemon        Daemon
 	Before, After *view.State // at both ends of the window; nil if the daemon does not answer
+	Left          int         // rules and pending lines that are not in After, as they are beyond [MaxFlows]
 
 	Links      []Link
 	Sysctls    map[string]string // below net, with dots: "ipv4.conf.all.rp_filter"
