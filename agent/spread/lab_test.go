@@ -343,5 +343,5 @@ func (s *stream) lost() {
 	if len(gaps) > 0 || f.Duplicates > 0 {
 		s.t.Errorf("of %d packets of %v are lost %v (the capture: %d), twice came %d", sent, s.sg, gaps, s.at.Dropped(), f.Duplicates)
 	}
-	s.t.Logf("%d packets of %v, none lost", sent, s.sg)
+	s.t.Logf("%d packets of %v", sent, s.sg)
 }

@@ -128,7 +128,7 @@ func (w *writing) end() error {
 	return errors.Join(w.errs...)
 }
 
-// isStatusFile reports whether a name is one that write gives, or left behind
+// isStatusFile reports whether a name is one that statusFile or nodeFile gives, or left behind
 // when it was interrupted.
 func isStatusFile(name string) bool {
 	name = strings.TrimPrefix(name, temporary)

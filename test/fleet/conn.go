@@ -39,7 +39,7 @@ type conn struct {
 }
 
 func (c *conn) Close() error {
-	c.closed()
+	defer c.closed() // not before: it counts until then
 	return c.Conn.Close()
 }
 

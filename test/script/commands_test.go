@@ -147,11 +147,14 @@ func runVeth(l *lab, args []string) (result, error) {
 		a.Veth(name, b, peer)
 		return result{}, nil
 	}
-	n, err := strconv.Atoi(args[2])
+	n, err := strconv.ParseUint(args[2], 10, 16)
+	if err != nil || n == 0 {
+		return result{}, usagef("%q: expected a number of pairs", args[2])
+	}
 	for i := range n {
 		a.Veth(fmt.Sprint(name, i), b, fmt.Sprint(peer, i))
 	}
-	return result{}, err
+	return result{}, nil
 }
 
 func runBridge(l *lab, args []string) (result, error) {

@@ -116,11 +116,12 @@ func (s *site) program() {
 }
 
 // told awaits a report in which routes are in another state than Programmed as wanted:
-// "REASON MESSAGE" by name.
+// "REASON MESSAGE" by name. It has all routes.
 func (s *site) told(want map[string]string) *v1alpha1.MulticastNodeStateStatus {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	defer cancel()
+	wanted := fmt.Sprint(len(s.world.Routes), " routes, of which ", want)
 	for {
 		report, err := s.Report(ctx)
 		if err != nil {
@@ -132,7 +133,8 @@ func (s *site) told(want map[string]string) *v1alpha1.MulticastNodeStateStatus {
 				got[r.Name] = r.Reason + " " + r.Message
 			}
 		}
-		if s.lastTelling = fmt.Sprint(got); s.lastTelling == fmt.Sprint(want) {
+		s.lastTelling = fmt.Sprint(len(report.Routes), " routes, of which ", got)
+		if s.lastTelling == wanted {
 			if int(report.Summary.Failed) != len(want) {
 				s.t.Errorf("%d failed, by the summary: %d", len(want), report.Summary.Failed)
 			}
@@ -141,7 +143,7 @@ func (s *site) told(want map[string]string) *v1alpha1.MulticastNodeStateStatus {
 		select {
 		case <-s.changed:
 		case <-ctx.Done():
-			s.t.Fatalf("reports say %s\nexpected %v", s.lastTelling, want)
+			s.t.Fatalf("reports say %s\nexpected %s", s.lastTelling, wanted)
 		}
 	}
 }
