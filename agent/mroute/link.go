@@ -85,6 +85,17 @@ func (p IfPattern) Within(q IfPattern) bool {
 	return q.Matches(p.Name(), 0)
 }
 
+// Common is what both p and q name; ok is false if that is nothing.
+func (p IfPattern) Common(q IfPattern) (both IfPattern, ok bool) {
+	switch {
+	case p.Within(q):
+		return p, true
+	case q.Within(p):
+		return q, true
+	}
+	return "", false
+}
+
 // VIF is the number of an interface in a kernel multicast routing table, 0 to
 // [MaxVIFs]-1. IPv6 calls it MIF.
 type VIF uint16

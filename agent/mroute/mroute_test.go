@@ -103,6 +103,25 @@ func TestWithin(t *testing.T) {
 	}
 }
 
+func TestCommon(t *testing.T) {
+	for _, tt := range []struct{ p, q, want mroute.IfPattern }{
+		{"eth0", "eth0", "eth0"},
+		{"eth0", "eth+", "eth0"},
+		{"eth1+", "eth+", "eth1+"},
+		{"eth0/17", "eth0", "eth0/17"},
+		{"eth0", "eth1", ""},
+		{"eth0+", "eth1+", ""},
+		{"eth0/17", "eth0/18", ""},
+	} {
+		for range 2 {
+			if got, ok := tt.p.Common(tt.q); got != tt.want || ok != (tt.want != "") {
+				t.Errorf("%q and %q: %q, %v, want %q", tt.p, tt.q, got, ok, tt.want)
+			}
+			tt.p, tt.q = tt.q, tt.p
+		}
+	}
+}
+
 func TestMatch(t *testing.T) {
 	for _, tt := range []struct {
 		source, group string // of the match

@@ -98,17 +98,6 @@ func (cs changes) scopes(link *mroute.Link) mroute.ScopeMask {
 // names reports whether p names the link.
 func names(p mroute.IfPattern, l *mroute.Link) bool { return p.Matches(l.Name, l.Index) }
 
-// common is what both p and q name; ok is false if that is nothing.
-func common(p, q mroute.IfPattern) (both mroute.IfPattern, ok bool) {
-	switch {
-	case p.Within(q):
-		return p, true
-	case q.Within(p):
-		return q, true
-	}
-	return "", false
-}
-
 type joinRule struct {
 	pattern mroute.IfPattern
 	match   mroute.Match
@@ -336,14 +325,14 @@ func (in *Intent) said(r mroute.Route) []statement {
 	var all []statement
 	for _, x := range in.layers {
 		x.chain(m, func(_ int32, lr *mroute.Route) bool {
-			if from, ok := common(lr.From, r.From); ok && !cs.tookAll(from, 0) {
+			if from, ok := lr.From.Common(r.From); ok && !cs.tookAll(from, 0) {
 				all = append(all, statement{lr, from, nil})
 			}
 			return true
 		})
 	}
 	for _, c := range cs {
-		if from, ok := common(c.route.From, r.From); ok && c.added > 0 && !cs.tookAll(from, c.added) {
+		if from, ok := c.route.From.Common(r.From); ok && c.added > 0 && !cs.tookAll(from, c.added) {
 			all = append(all, statement{&c.route, from, c})
 		}
 	}
@@ -358,7 +347,7 @@ func (s statement) has(cs changes, p mroute.IfPattern) bool {
 		if s.edit != nil {
 			since = s.edit.to[i]
 		}
-		if both, ok := common(o.If, p); ok && !cs.tookAllOutputs(s.from, both, since) {
+		if both, ok := o.If.Common(p); ok && !cs.tookAllOutputs(s.from, both, since) {
 			return true
 		}
 	}
@@ -392,7 +381,7 @@ func (e *edits) removeOutputs(r mroute.Route, said []statement) {
 			whole := s.edit != nil && s.edit.route.From.Within(r.From)
 			for i := len(s.route.To) - 1; i >= 0; i-- {
 				o := s.route.To[i].If
-				switch _, concerned := common(o, out.If); {
+				switch _, concerned := o.Common(out.If); {
 				case !concerned:
 				case whole && o.Within(out.If):
 					e.unaddOutput(s.edit, i)

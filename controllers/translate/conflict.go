@@ -42,7 +42,7 @@ func (cs claims) conflict(w *wish) (r *Rejection) {
 			return
 		}
 		for c := &c; c != nil; c = c.next {
-			if _, overlap := common(c.from, from); !overlap {
+			if _, overlap := c.from.Common(from); !overlap {
 				r = conflicted(sg, c, w, from)
 			}
 		}
@@ -74,15 +74,4 @@ func (cs claims) add(w *wish) {
 			cs[at].Set(sg, claim{by: w, from: from, next: &before})
 		}
 	})
-}
-
-// common is what both p and q name; ok is false if that is nothing.
-func common(p, q mroute.IfPattern) (both mroute.IfPattern, ok bool) {
-	switch {
-	case p.Within(q):
-		return p, true
-	case q.Within(p):
-		return q, true
-	}
-	return "", false
 }

@@ -57,7 +57,7 @@ type union struct {
 func (u *union) take(template mroute.Route) {
 	var done []mroute.IfPattern
 	for _, from := range u.from {
-		from, ok := common(from, template.From)
+		from, ok := from.Common(template.From)
 		if !ok || slices.Contains(done, from) {
 			continue
 		}
