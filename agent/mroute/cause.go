@@ -16,7 +16,7 @@ const (
 	CauseLimit                         // more memberships are asked for than a router takes
 	CauseNoMatch                       // a wildcard output matches no interface, which is all that lacks
 	CauseFlowLimit                     // as many flows are learned as may be: idle ones make room, others are refused
-	CauseDiverted                      // a rule of somebody else leads packets to another table
+	CauseDiverted                      // a rule of somebody else leads packets to another table, or drops them
 )
 
 var causeNames = [...]string{

@@ -78,29 +78,6 @@ func newTable(s *streams, state *view.State, pods Pods) *table {
 	return t
 }
 
-// join adds what is pending. An entry that waits for all of its outputs is no stream of
-// its own.
-func (s *streams) join(all []view.Pending) {
-	entries := s.n
-	at := make(map[[2]addr]int32, len(all))
-	for i := range all {
-		n := s.pending(&all[i])
-		one := s.at(n)
-		at[[2]addr{one.source, one.group}] = n
-	}
-	for i := range int32(entries) {
-		e := s.at(i)
-		if e.kind >= foreignKind || len(s.lists.list[e.oifs]) > 0 {
-			continue
-		}
-		if n, ok := at[[2]addr{e.source, e.group}]; ok {
-			t := e.traffic()
-			s.at(n).count(&t, e.rate)
-			e.gone = true
-		}
-	}
-}
-
 // load adds up what streams carry; at says which link has a name.
 func (t *table) load(at map[int32]int) {
 	var count [len(states)]int

@@ -111,6 +111,61 @@ func TestRows(t *testing.T) {
 	}
 }
 
+// What is pending has one row, though its rule or its entry is in the kernel: packets
+// may be led away, or an output be missing. Other rules, and entries whose packets
+// come, have theirs.
+func TestPendingRows(t *testing.T) {
+	none := view.Traffic{Age: -1, Idle: -1}
+	at := func(line int) view.Origin { return view.Origin{Ref: "/etc/smcroute.conf", Line: line} }
+	rule := func(line int, source, group, iif string) view.Rule {
+		r := view.Rule{Group: prefix(group), IIF: iif, OIFs: []string{"out"}, Origin: at(line), Traffic: none}
+		if source != "" {
+			r.Source = prefix(source)
+		}
+		return r
+	}
+	pending := func(r view.Rule, cause string) view.Pending {
+		return view.Pending{Kind: "mroute", Source: r.Source, Group: r.Group, IIF: r.IIF, OIFs: r.OIFs, Origin: r.Origin, Cause: cause, Reason: cause}
+	}
+	s := view.State{
+		Rules: []view.Rule{
+			rule(1, "", "239.1.1.1", "in"), rule(2, "", "239.1.1.1", "in"), rule(1, "", "239.1.1.1", "in2"),
+			rule(3, "", "239.2.2.2", "in"), rule(4, "", "239.3.3.3", "in"),
+		},
+		Flows: []view.Flow{flow("10.0.0.1", "239.4.4.4", 20, 0), flow("10.0.0.1", "239.5.5.5", 20, 0), flow("10.0.0.1", "239.6.6.6", 20, 0)},
+		Pending: []view.Pending{
+			pending(rule(1, "", "239.1.1.1", "in"), "diverted"),
+			pending(rule(1, "", "239.1.1.1", "in3"), "no_interface"),
+			pending(rule(3, "", "239.2.2.2", "in"), "no_interface"),
+			pending(rule(5, "10.0.0.1", "239.4.4.4", "in"), "diverted"),
+			pending(rule(6, "10.0.0.1", "239.5.5.5", "in"), "no_interface"),
+			pending(rule(7, "10.0.0.1", "239.6.6.6", "other"), "diverted"),
+		},
+	}
+	got := tables(&view.State{}, &s)
+	var rows []string
+	for _, r := range got.all() {
+		rows = append(rows, fmt.Sprintf("%s %s %s %s %d", r.State, r.Source, r.Group, r.IIF.Name, r.Packets))
+	}
+	slices.Sort(rows)
+	want := []string{
+		"flowing 10.0.0.1 239.5.5.5 in 20",
+		"flowing 10.0.0.1 239.6.6.6 in 20",
+		"pending * 239.1.1.1 in 0",
+		"pending * 239.1.1.1 in3 0",
+		"pending * 239.2.2.2 in 0",
+		"pending 10.0.0.1 239.4.4.4 in 20",
+		"pending 10.0.0.1 239.5.5.5 in 0",
+		"pending 10.0.0.1 239.6.6.6 other 0",
+		"waiting * 239.1.1.1 in 0",
+		"waiting * 239.1.1.1 in2 0",
+		"waiting * 239.3.3.3 in 0",
+	}
+	if !slices.Equal(rows, want) {
+		t.Errorf("rows: %q, want %q", rows, want)
+	}
+}
+
 // Of many streams those in trouble and the largest are chosen, and it is said how
 // many others there are.
 func TestManyStreams(t *testing.T) {

@@ -12,6 +12,7 @@ func (s *streams) dropUsed() {
 	var rules, byLink []int32
 	for i := range int32(s.n) {
 		switch one := s.at(i); {
+		case one.kind == ruleKind && one.gone: // it is part of what is pending
 		case one.kind == ruleKind:
 			rules = append(rules, i)
 		case one.kind < stopKind:

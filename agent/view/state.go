@@ -1,6 +1,10 @@
 package view
 
-import "time"
+import (
+	"time"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
 
 // State is the state of the router in one table of one network namespace, at one
 // moment.
@@ -121,6 +125,9 @@ type Pending struct {
 	// packets away, as the reason says.
 	MRules []uint32 `json:"mrules,omitempty"`
 }
+
+// Diverted reports whether packets for the line are led away.
+func (p *Pending) Diverted() bool { return p.Cause == mroute.CauseDiverted.String() }
 
 // Counts are the numbers of flows that packets made entries for: see
 // [mroute.FlowCounts].

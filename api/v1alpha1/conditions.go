@@ -57,7 +57,7 @@ const (
 	// ReasonMissingCapability: NET_ADMIN or NET_RAW is missing.
 	ReasonMissingCapability = "MissingCapability"
 	// ReasonPacketsDiverted: a rule of the node that is not the agent's ("ip mrule") leads
-	// packets that arrive on an interface to another table.
+	// packets that arrive on an interface to another table, or drops them.
 	ReasonPacketsDiverted = "PacketsDiverted"
 	// ReasonFlowLimitReached: as many flows are learned as may be; new ones take the
 	// place of idle ones, or are stopped.

@@ -29,7 +29,7 @@ has; if that is so of all of them, the message says it. An object that is not ac
 | `TableInUse` | Another program, such as pimd or smcrouted, owns the table of the kernel. Stop it, or use another `table`. |
 | `KernelUnsupported` | The kernel was built without multicast routing (CONFIG_IP_MROUTE, CONFIG_IPV6_MROUTE, or ..._MULTIPLE_TABLES for a `table`). |
 | `MissingCapability` | The agent lacks NET_ADMIN or NET_RAW. |
-| `PacketsDiverted` | A rule of the node that is not the agent's leads packets that arrive on an interface to another table than the object's, so that they do not come: `ip -4 mrule`, `ip -6 mrule`. The message has its priority. Delete it (`ip -4 mrule del priority N`), or with a `table` add one that leads there: `ip -4 mrule add iif NAME lookup TABLE`. |
+| `PacketsDiverted` | A rule of the node that is not the agent's leads packets that arrive on an interface to another table than the object's, or drops them, so that they do not come: `ip -4 mrule`, `ip -6 mrule`. The message has its priority. Delete it (`ip -4 mrule del priority N`), or with a `table` add one that leads there: `ip -4 mrule add iif NAME lookup TABLE`. |
 | `FlowLimitReached` | As many flows are learned as the route, or the agent's `--max-flows`, lets there be. New ones take the place of idle ones; if none is idle they are stopped. It is over a minute after the last of them. |
 | `KernelError` | The kernel refused a call; the message has its error. It is tried again. |
 | `PodNotReachable` | The node has no link of its own to a selected pod, as when the pod uses the node's network. |

@@ -25,7 +25,7 @@ const (
 	NoQuerier        ID = "no_querier"             // a snooping bridge forgets who joined
 	StopFilter       ID = "stop_filter"            // an entry of the kernel stops the flow
 	FlowLimit        ID = "flow_limit"             // as many flows are learned as may be
-	SentElsewhere    ID = "table_rule"             // a rule of the kernel leads packets to another table
+	SentElsewhere    ID = "table_rule"             // a rule of the kernel leads packets to another table, or drops them
 	BadChecksum      ID = "bad_checksum"           // headers arrive damaged
 	RPFilter         ID = "rp_filter"              // the source is expected on another interface
 	NoRouteToSource  ID = "no_route_to_source"     // the source is expected nowhere

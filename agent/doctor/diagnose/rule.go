@@ -66,6 +66,10 @@ func (w *walk) wait(p *view.Pending) {
 		ID: RulePending, Severity: Broken, Source: p.Source, Group: p.Group,
 		Evidence: []string{fmt.Sprintf("%s: %s from %s group %v waits: %s (%s)", place(p.Origin), p.Kind, p.IIF, p.Group, p.Reason, p.Cause)},
 	}
+	if p.Diverted() {
+		w.diverted(p, f)
+		return
+	}
 	where := place(p.Origin)
 	switch p.Cause {
 	case mroute.CauseNoInterface.String(), mroute.CauseNoMatch.String():
@@ -90,9 +94,6 @@ func (w *walk) wait(p *view.Pending) {
 		} else {
 			f.Fix = []string{"ss -awp # who has a raw socket with protocol igmp (2) or 58?"}
 		}
-	case mroute.CauseDiverted.String():
-		w.diverted(p, f)
-		return
 	case mroute.CauseFlowLimit.String():
 		f.ID = FlowLimit
 		f.Text = fmt.Sprintf("%s is held up by a limit on flows: %s", where, p.Reason)
