@@ -3,6 +3,7 @@ package spread_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -69,9 +70,13 @@ func TestTwoHundredInterfaces(t *testing.T) {
 	if len(snap.Rules) != 2*n || len(snap.Entries) != 2*n || len(snap.Pending) != 0 {
 		t.Errorf("%d rules, %d entries, pending: %+v", len(snap.Rules), len(snap.Entries), snap.Pending)
 	}
-	surveyed := l.surveyed()
+	surveyed := l.surveyed(true)
 	if got, want := rowsOf(surveyed), rowsOf(snap); got != want {
 		t.Errorf("a survey of all tables gives\n%swant\n%s", got, want)
+	}
+	if got := l.surveyed(false); !reflect.DeepEqual(got.Links, snap.Links) || len(got.Rules) != len(snap.Rules) || len(got.Entries) != len(snap.Entries) {
+		t.Errorf("a survey in no order gives %d rules, %d entries, links %+v; want %d, %d, %+v",
+			len(got.Rules), len(got.Entries), got.Links, len(snap.Rules), len(snap.Entries), snap.Links)
 	}
 	for i, r := range snap.Rules {
 		if r.IIF != string(name(i/2)) {

@@ -119,17 +119,22 @@ func (l *lab) snapshot() *mroute.Snapshot {
 	return snap
 }
 
-// surveyed is the same, by a survey.
-func (l *lab) surveyed() *mroute.Snapshot {
+// surveyed is the same, by a survey; if it is not whole, in no order.
+func (l *lab) surveyed(whole bool) *mroute.Snapshot {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	defer cancel()
 	var rules []mroute.RuleView
 	var entries []mroute.EntryView
 	snap, err := l.Survey(ctx, mroute.Survey{
-		Rules:   func(_ time.Time, some []mroute.RuleView) { rules = append(rules, some...) },
-		Entries: func(_ time.Time, some []mroute.EntryView) { entries = append(entries, some...) },
-		Whole:   true,
+		Rules: func(_ time.Time, some []mroute.RuleView) { rules = append(rules, some...) },
+		Entries: func(_ time.Time, some []mroute.EntryView) {
+			for _, e := range some {
+				e.Origins = slices.Clone(e.Origins)
+				entries = append(entries, e)
+			}
+		},
+		Whole: whole,
 	})
 	if err != nil {
 		l.t.Fatal(err)

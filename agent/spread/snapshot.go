@@ -11,19 +11,20 @@ import (
 
 // Snapshot returns the state of all tables as one: see [engine.Engine.Snapshot].
 func (r *Router) Snapshot(ctx context.Context, counters bool) (*mroute.Snapshot, error) {
-	return r.together(ctx, func(e *engine.Engine, _ uint32) (*mroute.Snapshot, error) { return e.Snapshot(ctx, counters) })
+	return r.together(ctx, nil, func(e *engine.Engine, _ uint32) (*mroute.Snapshot, error) { return e.Snapshot(ctx, counters) })
 }
 
 // Digest returns what reports on all tables are made from: see [engine.Engine.Digest].
 func (r *Router) Digest(ctx context.Context, visit mroute.Visit) (*mroute.Snapshot, error) {
-	return r.together(ctx, func(e *engine.Engine, table uint32) (*mroute.Snapshot, error) {
+	return r.together(ctx, nil, func(e *engine.Engine, table uint32) (*mroute.Snapshot, error) {
 		return e.Digest(ctx, inTable(mroute.Survey{Entries: visit}, table).Entries)
 	})
 }
 
 // together asks the engines of all tables and merges what they say. Of the router's own
-// table ask is told 0.
-func (r *Router) together(ctx context.Context, ask func(e *engine.Engine, table uint32) (*mroute.Snapshot, error)) (*mroute.Snapshot, error) {
+// table ask is told 0. takes has the links that a table has rules for when it was asked;
+// nil: they are in the snapshots.
+func (r *Router) together(ctx context.Context, takes map[string]bool, ask func(e *engine.Engine, table uint32) (*mroute.Snapshot, error)) (*mroute.Snapshot, error) {
 	others := r.others()
 	snap, err := ask(r.first, 0)
 	if err != nil || len(others) == 0 {
@@ -36,7 +37,7 @@ func (r *Router) together(ctx context.Context, ask func(e *engine.Engine, table 
 		case ctx.Err() != nil:
 			return nil, err
 		case err == nil: // else it has just been closed
-			m.add(part, b.table)
+			m.add(part, b.table, takes)
 		}
 	}
 	m.sort()
@@ -58,8 +59,9 @@ func newMerger(into *mroute.Snapshot) *merger {
 }
 
 // add adds what another table holds: its links are those by which packets come
-// in, and others if no table before it has them.
-func (m *merger) add(part *mroute.Snapshot, table uint32) {
+// in, and others if no table before it has them. takes has the former; nil: those of
+// the rules in part.
+func (m *merger) add(part *mroute.Snapshot, table uint32, takes map[string]bool) {
 	s := m.into
 	s.Tables = append(s.Tables, table)
 	s.VIFs = max(s.VIFs, part.VIFs)
@@ -76,9 +78,11 @@ func (m *merger) add(part *mroute.Snapshot, table uint32) {
 			*list.to = append(*list.to, e)
 		}
 	}
-	takes := map[string]bool{}
-	for i := range part.Rules {
-		takes[part.Rules[i].IIF] = true
+	if takes == nil {
+		takes = map[string]bool{}
+		for i := range part.Rules {
+			takes[part.Rules[i].IIF] = true
+		}
 	}
 	for i := range part.Links {
 		l := part.Links[i]

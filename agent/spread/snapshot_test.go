@@ -13,8 +13,8 @@ func TestPendingOnce(t *testing.T) {
 	other.Reason = "another trouble"
 	into := &mroute.Snapshot{Pending: []mroute.PendingView{first}}
 	m := newMerger(into)
-	m.add(&mroute.Snapshot{Pending: []mroute.PendingView{first, other}}, 7)
-	m.add(&mroute.Snapshot{Pending: []mroute.PendingView{other, first}}, 8)
+	m.add(&mroute.Snapshot{Pending: []mroute.PendingView{first, other}}, 7, nil)
+	m.add(&mroute.Snapshot{Pending: []mroute.PendingView{other, first}}, 8, nil)
 	m.sort()
 	if got := into.Pending; len(got) != 2 || got[0].Reason != first.Reason || got[1].Reason != other.Reason {
 		t.Errorf("pending: %+v", got)
@@ -35,7 +35,7 @@ func TestCountsOfTables(t *testing.T) {
 	m.add(&mroute.Snapshot{
 		Flows:  mroute.FlowCounts{Learned: 4, Limit: 16, Refused: 2, Full: true},
 		Limits: []mroute.LimitView{rule(1, 4), rule(2, 0)},
-	}, 7)
+	}, 7, nil)
 	m.sort()
 	if got, want := into.Flows, (mroute.FlowCounts{Learned: 7, Stopped: 1, Limit: 32, Evicted: 1, Refused: 2, Full: true}); got != want {
 		t.Errorf("together: %+v, want %+v", got, want)
