@@ -24,7 +24,7 @@ const (
 	routes   = 100_000
 )
 
-// daemon is smcrouted with many routes, between two links that lead nowhere.
+// daemon is smcrouted with many routes, between links that lead nowhere.
 type daemon struct {
 	*testing.T
 	node            *netlab.NS
@@ -33,13 +33,18 @@ type daemon struct {
 	process         *programs.Process
 }
 
-// start starts it, and returns when all routes are in the kernel.
-func start(t *testing.T) *daemon {
+// start starts it with routes from "in" to "out", and returns when all are in the kernel.
+func start(t *testing.T) *daemon { return startAmong(t, "in", "out") }
+
+// startAmong does that with links, and routes from each to the next; from the last there
+// is none.
+func startAmong(t *testing.T, links ...string) *daemon {
+	t.Helper()
 	if programs.Race() {
 		t.Skip("the race detector takes several times the memory: run it without -race")
 	}
 	node, dir := netlab.New(t), t.TempDir()
-	for _, name := range []string{"in", "out"} {
+	for _, name := range links {
 		node.Veth(name, node, "x"+name)
 	}
 	d := &daemon{T: t, node: node, socket: filepath.Join(dir, "sock"), metrics: filepath.Join(dir, "metrics"), page: "127.0.0.1:8080"}
@@ -47,7 +52,8 @@ func start(t *testing.T) *daemon {
 	var b strings.Builder
 	for i := range routes {
 		x, y, z := i>>16, i>>8&255, i&255
-		fmt.Fprintf(&b, "mroute from in source 10.%d.%d.%d group 232.%d.%d.%d to out\n", x, y, z, x, y, z)
+		from := i % (len(links) - 1)
+		fmt.Fprintf(&b, "mroute from %s source 10.%d.%d.%d group 232.%d.%d.%d to %s\n", links[from], x, y, z, x, y, z, links[from+1])
 	}
 	if err := os.WriteFile(conf, []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)

@@ -46,40 +46,56 @@ func (c *count) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// ask has a client ask for something long.
+func (d *daemon) ask(c ipc.Command) {
+	d.Helper()
+	client, err := ipc.Dial(d.Context(), d.socket)
+	if err != nil {
+		d.Error(err)
+		return
+	}
+	defer client.Close()
+	var got count
+	if err := client.Do(d.Context(), ipc.Request{Command: c}, &got); err != nil || got < 100*routes {
+		d.Errorf("%v: %d bytes, %v", c, got, err)
+	}
+}
+
 // Documents, and SMCRoute's own listings, are written while the router is gone over, and
 // several clients have theirs two at a time.
 func TestDocument(t *testing.T) {
 	d := start(t)
-	ask := func(c ipc.Command) {
-		client, err := ipc.Dial(t.Context(), d.socket)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer client.Close()
-		var got count
-		if err := client.Do(t.Context(), ipc.Request{Command: c}, &got); err != nil || got < 100*routes {
-			t.Errorf("%v: %d bytes, %v", c, got, err)
-		}
-	}
 	eight := func(of ...ipc.Command) func() {
 		return func() {
 			var all sync.WaitGroup
 			for i := range 8 {
-				all.Go(func() { ask(of[i%len(of)]) })
+				all.Go(func() { d.ask(of[i%len(of)]) })
 			}
 			all.Wait()
 		}
 	}
 	// What takes least comes first, since not all memory is given back at once.
-	d.atMost(most, "a document", func() { ask(ipc.State) })
+	d.atMost(most, "a document", func() { d.ask(ipc.State) })
 	d.atMost(most, "eight at once", eight(ipc.State))
 	// Of these the text of exact rules waits for that of templates. It takes up to 98.
 	const listed = 110
 	for _, c := range []ipc.Command{ipc.Show, ipc.ShowDetail, ipc.ShowJSON} {
-		d.atMost(listed, c.String(), func() { ask(c) })
+		d.atMost(listed, c.String(), func() { d.ask(c) })
 	}
 	d.atMost(listed, "eight of both", eight(ipc.State, ipc.ShowDetail))
+}
+
+// With more links than a table has room for there are several, which are gone over at the
+// same time. It takes 77, which the start has left, and had a peak of 180 when what tables
+// have was gathered first.
+func TestTables(t *testing.T) {
+	var links []string
+	for i := range 100 {
+		links = append(links, fmt.Sprint("n", i))
+	}
+	const most = 95
+	d := startAmong(t, links...)
+	d.atMost(most, "a document", func() { d.ask(ipc.State) })
 }
 
 // The page shows 200 streams of 100,000, and finds each of them: of all it keeps what it
@@ -99,10 +115,6 @@ func TestPage(t *testing.T) {
 	}
 	const most = 110
 	d.atMost(most, "a page", func() { ask("/api/page", "{") })
-	d.atMost(most, "two others", func() {
-		for i := range 2 {
-			ask(fmt.Sprintf("/api/page?after=%d&q=232.0.0.7", i+1), "{")
-		}
-	})
+	d.atMost(most, "the next one", func() { ask("/api/page?after=1&q=232.0.0.7", "{") })
 	d.atMost(most, "findings", func() { ask("/api/findings", "{") })
 }
