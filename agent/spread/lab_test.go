@@ -3,6 +3,7 @@ package spread_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -26,15 +27,16 @@ func TestMain(m *testing.M) { netlab.Main(m) }
 // soon is far more than anything takes here.
 const soon = 30 * time.Second
 
-// lab is a router with any number of links, whose other ends, in capitals, are in
-// one host:
+// lab is a router with any number of links, whose other ends, with an x before their
+// names, are in one host:
 //
-//	host N0 ==== n0 router n1 ==== N1 host, and so on
+//	host xn0 ==== n0 router n1 ==== xn1 host, and so on
 type lab struct {
 	t            *testing.T
 	router, host *netlab.NS
 	store        *keep.Memory // nil: nothing is kept
 	table        uint32
+	log          io.Writer // of the router
 
 	*spread.Router
 	changes chan struct{} // has room for one
@@ -42,7 +44,7 @@ type lab struct {
 }
 
 func newLab(t *testing.T) *lab {
-	return &lab{t: t, router: netlab.New(t), host: netlab.New(t), changes: make(chan struct{}, 1)}
+	return &lab{t: t, router: netlab.New(t), host: netlab.New(t), log: t.Output(), changes: make(chan struct{}, 1)}
 }
 
 func (l *lab) link(name string) { l.router.Veth(name, l.host, "x"+name) }
@@ -65,7 +67,7 @@ func (l *lab) start() {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	r := spread.New(engine.Options{Kernel: k, Logger: slog.New(slog.NewTextHandler(l.t.Output(), nil)), OnChange: func() {
+	r := spread.New(engine.Options{Kernel: k, Logger: slog.New(slog.NewTextHandler(l.log, nil)), OnChange: func() {
 		select {
 		case l.changes <- struct{}{}:
 		default:

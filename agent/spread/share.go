@@ -20,12 +20,12 @@ func (r *Router) recover() {
 	rules, err := r.list()
 	if err != nil {
 		if !errors.Is(err, kernel.ErrNotSupported) {
-			r.trouble(err)
+			r.trouble(noLook, err)
 		}
 		return
 	}
 	if err := r.post(rules); err != nil {
-		r.trouble(err)
+		r.trouble(noLook, err)
 	}
 	where := map[string]int{}
 	links := map[int]map[string]bool{}
@@ -44,7 +44,7 @@ func (r *Router) recover() {
 		if err := r.open(number, names); err != nil {
 			r.taken[number] = errors.Is(err, kernel.ErrTableBusy)
 			maps.DeleteFunc(where, func(_ string, n int) bool { return n == number })
-			r.trouble(err)
+			r.trouble(noHeirs, err)
 		}
 	}
 	if len(where) == 0 {
@@ -52,7 +52,7 @@ func (r *Router) recover() {
 	}
 	r.where, r.frozen = where, true
 	if err := r.limit(setOf(where), "", nil); err != nil {
-		r.trouble(err)
+		r.trouble(noHeirs, err)
 	}
 }
 
@@ -71,7 +71,11 @@ func (r *Router) share() {
 		return
 	}
 	if err := r.shareOut(d.Needs); err != nil {
-		r.trouble(err)
+		what := noLook
+		if len(d.Needs) > 0 {
+			what = noRoom
+		}
+		r.trouble(what, err)
 		return
 	}
 	if r.told != "" {

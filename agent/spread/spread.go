@@ -279,18 +279,20 @@ func (r *Router) end(give func(kernel.Kernel) error, remove bool) error {
 	return errors.Join(append(errs, give(r.o.Kernel))...)
 }
 
-// trouble logs, once, why links cannot be shared out, or rules not be looked at, and
-// has it tried again.
-func (r *Router) trouble(err error) {
+// What cannot be done, for people to read.
+const (
+	noLook  = "Rules of the kernel, which lead packets to tables, cannot be looked at"
+	noHeirs = "Rules of the process before lead packets to tables that cannot be taken over"
+	noRoom  = "More interfaces are wanted than a table of the kernel has room for, and they cannot be spread over several"
+)
+
+// trouble logs, once, what cannot be done and why, and has it tried again.
+func (r *Router) trouble(what string, err error) {
 	if r.run.Err() != nil {
 		return
 	}
 	if r.told != err.Error() {
 		r.told = err.Error()
-		what := "Rules of the kernel, which lead packets to tables, cannot be looked at"
-		if d, derr := r.first.Demand(r.run); derr == nil && len(d.Needs) > 0 {
-			what = "More interfaces are wanted than a table of the kernel has room for, and they cannot be spread over several"
-		}
 		r.o.Logger.Warn(fmt.Sprintf("%s: it is tried again: %v", what, err))
 	}
 	r.pause = min(max(2*r.pause, firstPause), lastPause)
