@@ -61,6 +61,7 @@ func (l *learners) round(tb netlab.TB, b *bench, rate int, debian bool) {
 	measure := func(d *program.Daemon, s *side) {
 		if d != nil {
 			defer d.Kill()
+			quiet()
 			s.add(l.offer(tb, rate, b.learnTime))
 		}
 	}

@@ -31,13 +31,18 @@ func quiet() {
 	}
 }
 
-// warm takes memory and gives it back. A host takes away from a virtual machine what that
-// has not used for some time, and must find it again when it is touched, which takes a
-// hundred times as long as a page fault otherwise, one time and not the other.
+// warm takes memory and gives it back. A host takes from a virtual machine what that
+// has not used for a few seconds, and must find it again when it is touched: 30 MiB of
+// huge pages then take 30 to 70 ms instead of 2, one time and not the other.
 func warm() {
-	if b, err := unix.Mmap(-1, 0, warmSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_POPULATE); err == nil {
-		_ = unix.Munmap(b)
+	b, err := unix.Mmap(-1, 0, warmSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return
 	}
+	if unix.Madvise(b, unix.MADV_HUGEPAGE) == nil {
+		_ = unix.Madvise(b, unix.MADV_POPULATE_WRITE)
+	}
+	_ = unix.Munmap(b)
 }
 
 // busy is how long all processors together were not idle, in 1/100 s (proc_stat(5)).
