@@ -17,50 +17,79 @@ import (
 func (b *bench) path(tb netlab.TB) []row {
 	what := fmt.Sprintf("a known flow's packet while %s new flows come", perSecond(float64(b.fast)))
 	notSlowed := atMost(1.2).as("not slowed")
-	quiet, flooded := &side{name: "when it is quiet"}, &side{}
 	if runtime.NumCPU() < 2 {
-		flooded.note = "needs two processors"
-		return []row{compare(what, seconds, flooded, quiet, notSlowed)}
+		return []row{alone(what, seconds, &side{note: "needs two processors"}, notSlowed)}
 	}
-	r := b.router(tb, conf(mroute.IPv4, 0, template+"mroute from in source 10.1.1.1 group 232.1.1.1 to out\n"))
-	r.daemon(tb, b.ours)
-	source, group := [4]byte{10, 1, 1, 1}, [4]byte{232, 1, 1, 1}
-	known := r.repeated(tb, "a", source, group)
-	flows := int(float64(b.fast) * b.pathTime.Seconds())
-
-	sent := 0
-	measure := func(s *side) {
-		sent += known.cost(tb, s, b.pathTime)
-	}
+	ours, bare := b.paths(tb), b.paths(tb)
+	ours.daemon(tb, b.ours)
+	bare.bare(tb, b, mroute.IPv4, knownRoutes)
+	ours.quiet.name, bare.flooded.name = "when it is quiet", bareLoop
 	for i := range b.pathRounds {
-		measure(quiet)
-		flood := r.newSender(tb, i*flows, flows)
-		done := make(chan error)
-		go func() {
-			defer close(done)
-			done <- onProcessor(0, func() error {
-				// Its end is none of this goroutine's business, so no tb.
-				return netlab.Run(func(tb netlab.TB) { flood.run(tb, b.fast) })
-			})
-		}()
-		measure(flooded)
-		if err := <-done; err != nil {
-			tb.Fatalf("flood: %v", err)
-		}
+		ours.round(tb, b, i)
+		bare.round(tb, b, i)
 	}
+	lost := ours.lost(tb)
+	return []row{
+		compare(what+": CPU", seconds, &ours.flooded, &ours.quiet, notSlowed),
+		compare("the same", seconds, &ours.flooded, &bare.flooded, notSlowed),
+		alone("the same: packets lost", count, lost, atMost(0)),
+	}
+}
+
+// paths is a router through which packets of a known flow pass.
+type paths struct {
+	*router
+	known          *sender
+	quiet, flooded side
+	sent           int
+}
+
+func (b *bench) paths(tb netlab.TB) *paths {
+	tb.Helper()
+	p := &paths{router: b.router(tb, conf(mroute.IPv4, knownRoutes, template))}
+	source, group := knownFlow()
+	p.known = p.repeated(tb, "a", source, group)
+	return p
+}
+
+// knownRoutes is how many routes there are, of which the last is the known flow's.
+const knownRoutes = 2
+
+// knownFlow is the one of the last line that [conf] makes of so many.
+func knownFlow() (source, group [4]byte) { return [4]byte{10, 0, 0, 1}, [4]byte{232, 0, 0, 1} }
+
+// round measures both once.
+func (p *paths) round(tb netlab.TB, b *bench, round int) {
+	tb.Helper()
+	p.sent += p.known.cost(tb, &p.quiet, b.pathTime)
+	flows := int(float64(b.fast) * b.pathTime.Seconds())
+	flood := p.newSender(tb, round*flows, flows)
+	done := make(chan error)
+	go func() {
+		defer close(done)
+		done <- onProcessor(0, func() error {
+			// Its end is none of this goroutine's business, so no tb.
+			return netlab.Run(func(tb netlab.TB) { flood.run(tb, b.fast) })
+		})
+	}()
+	p.sent += p.known.cost(tb, &p.flooded, b.pathTime)
+	if err := <-done; err != nil {
+		tb.Fatalf("flood: %v", err)
+	}
+}
+
+// lost is how many packets the known flow's entry has not counted.
+func (p *paths) lost(tb netlab.TB) *side {
+	tb.Helper()
 	arrived := uint64(0)
-	err := r.counters(func(get func(source, group [4]byte) (uint64, error)) (err error) {
-		arrived, err = get(source, group)
+	err := p.counters(func(get func(source, group [4]byte) (uint64, error)) (err error) {
+		arrived, err = get(knownFlow())
 		return err
 	})
 	if err != nil {
 		tb.Fatalf("SIOCGETSGCNT: %v", err)
 	}
-	lost := &side{figures: []float64{float64(sent) - float64(arrived)}, note: "of " + count(float64(sent))}
-	return []row{
-		compare(what+": CPU", seconds, flooded, quiet, notSlowed),
-		alone("the same: packets lost", count, lost, atMost(0)),
-	}
+	return &side{figures: []float64{float64(p.sent) - float64(arrived)}, note: "of " + count(float64(p.sent))}
 }
 
 // cost sends packets for some time, adds what each cost to s, and returns how many were
