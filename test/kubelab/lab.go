@@ -131,10 +131,19 @@ func (l *Lab) StopServer() {
 	}, "the API server to be gone")
 }
 
-// StartServer starts it again at the same address.
-func (l *Lab) StartServer() {
+// StartServer starts it again at the same address. If ctx is done before it answers, that
+// ends the test.
+func (l *Lab) StartServer(ctx context.Context) {
 	l.tb.Helper()
-	if err := l.env.ControlPlane.APIServer.Start(); err != nil {
+	started := make(chan error, 1)
+	go func() { started <- l.env.ControlPlane.APIServer.Start() }()
+	var err error
+	select {
+	case err = <-started:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	if err != nil {
 		l.tb.Fatalf("kubelab: starting the API server again: %v", err)
 	}
 }

@@ -214,7 +214,7 @@ func (b *bench) changes(what string, in int, old bool) {
 func (b *bench) restart() {
 	b.lab.StopServer()
 	began := time.Now()
-	b.lab.StartServer()
+	b.lab.StartServer(b.until)
 	b.add("API server restarted: until it serves", time.Since(began))
 	group := fleet.Group(b.next)
 	mark := b.fleet.Mark(group, b.o.agents)
