@@ -65,7 +65,7 @@ func TestServerGone(t *testing.T) {
 	known, learned := flow("192.0.2.10", "232.1.1.1"), flow("192.0.2.11", "239.1.1.1")
 
 	s.lab.StopServer()
-	back := sync.OnceFunc(s.lab.StartServer)
+	back := sync.OnceFunc(func() { s.lab.StartServer(t.Context()) })
 	defer back() // for the tests that follow
 	h.exact(known, h.atLeft, 100)
 	h.passes(learned, h.atRight)
@@ -110,7 +110,7 @@ func TestConfFile(t *testing.T) {
 
 	h.agent.Stop()
 	s.lab.StopServer()
-	back := sync.OnceFunc(s.lab.StartServer)
+	back := sync.OnceFunc(func() { s.lab.StartServer(t.Context()) })
 	defer back()
 	h.agent = h.Launch(h.args...)
 	h.passes(flow("192.0.2.10", "232.9.9.9"), h.atRight)

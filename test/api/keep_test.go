@@ -166,7 +166,7 @@ func TestStartWithoutServer(t *testing.T) {
 	w := s.startShow(h)
 	joined := h.NS.Memberships("eth0")
 	s.lab.StopServer()
-	back := sync.OnceFunc(s.lab.StartServer)
+	back := sync.OnceFunc(func() { s.lab.StartServer(t.Context()) })
 	defer back() // for the tests that follow
 	for _, end := range []func(*kubelab.Process){(*kubelab.Process).Stop, (*kubelab.Process).Kill} {
 		end(h.agent)
