@@ -37,12 +37,13 @@ var rooms = map[string]struct {
 	"keep/wire":       {nil, "messages carry names and descriptors, whatever they mean"},
 	"kernel":          {[]string{"mroute"}, "the port does not know who is plugged in at either side"},
 	"kernel/uapi":     {nil, "layouts of bytes are the kernel's, not ours"},
-	"kernel/linux":    {[]string{"keep", "kernel", "kernel/uapi", "mroute", "netns"}, "it carries out, and decides nothing"},
+	"kernel/mrule":    {[]string{"kernel/uapi"}, "what the kernel lists, whoever made it"},
+	"kernel/linux":    {[]string{"keep", "kernel", "kernel/mrule", "kernel/uapi", "mroute", "netns"}, "it carries out, and decides nothing"},
 	"kernel/sim":      {[]string{"kernel", "mroute"}, "it stands for the kernel, and so knows nothing of us"},
 	"conf":            {[]string{"mroute"}, "a file is one way to say what is wanted"},
 	"show":            {[]string{"mroute"}, "a listing is made from a snapshot alone"},
 	"view":            {[]string{"mroute"}, "a document is made from a snapshot alone"},
-	"doctor":          {[]string{"capture", "doctor/diagnose", "kernel/uapi", "netns", "view"}, "it looks at the node, and asks the router like anybody else"},
+	"doctor":          {[]string{"capture", "doctor/diagnose", "kernel/mrule", "kernel/uapi", "netns", "view"}, "it looks at the node, and asks the router like anybody else"},
 	"doctor/diagnose": {[]string{"mroute", "view"}, "what is wrong follows from the facts alone"},
 	"ipc":             {nil, "the protocol carries words, whatever they mean"},
 	"mrdisc":          {[]string{"mroute", "netns"}, "it advertises on the links that it is told"},
@@ -128,6 +129,7 @@ func TestRooms(t *testing.T) {
 func TestSystemCalls(t *testing.T) {
 	callers := map[string]string{
 		"kernel/linux": "multicast routing",
+		"kernel/mrule": "rules for tables",
 		"netns":        "threads inside namespaces",
 		"podlink":      "route look-ups",
 		"mrdisc":       "raw sockets of RFC 4286",

@@ -10,10 +10,10 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/doctor/diagnose"
+	"github.com/smcroute/kube-smcroute/agent/kernel/mrule"
 	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 )
 
@@ -108,7 +108,7 @@ func route(to netip.Addr, names map[int]string) (link, why string) {
 // the kernel asks them.
 func (l *look) readTableRules() {
 	for _, family := range []int{uapi.FamilyIPMR, uapi.FamilyIP6MR} {
-		rules, err := l.tableRules(family)
+		rules, err := mrule.List(family)
 		if err != nil {
 			l.unseen("rules for tables", err)
 			continue
@@ -119,22 +119,6 @@ func (l *look) readTableRules() {
 			}
 		}
 	}
-}
-
-func (l *look) tableRules(family int) ([]uapi.Rule, error) {
-	request := nl.NewNetlinkRequest(unix.RTM_GETRULE, unix.NLM_F_DUMP)
-	request.AddData(nl.NewIfInfomsg(family))
-	listed, err := request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWRULE)
-	if err != nil {
-		return nil, err
-	}
-	rules := make([]uapi.Rule, len(listed))
-	for i, b := range listed {
-		if rules[i], err = uapi.DecodeRule(b); err != nil {
-			return nil, err
-		}
-	}
-	return rules, nil
 }
 
 // tableRule is a rule in words. Some do nothing to packets that arrive.
@@ -151,8 +135,7 @@ func tableRule(family int, r *uapi.Rule) (rule diagnose.TableRule, acts bool) {
 	case r.Mark != 0 || r.Mask != 0:
 		rule.Selector = fmt.Sprintf("fwmark %#x/%#x", r.Mark, r.Mask)
 	}
-	never := r.TunID != 0 || r.HasUID && r.FirstUID > 0
-	return rule, r.Action != uapi.RuleNop && !r.Unresolved && !never
+	return rule, r.Action != uapi.RuleNop && !r.Unresolved && !r.FitsNone()
 }
 
 // actions are the words of ip for what rules do.

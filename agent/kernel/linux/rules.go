@@ -8,10 +8,10 @@ import (
 	"syscall"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/kernel"
+	"github.com/smcroute/kube-smcroute/agent/kernel/mrule"
 	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -54,34 +54,21 @@ func (k *Kernel) Rules(f mroute.Family) ([]kernel.Rule, error) {
 	return rules, err
 }
 
-func (k *Kernel) listRules(f mroute.Family) (rules []kernel.Rule, err error) {
-	var listed [][]byte
-	err = k.ns.Do(func() (err error) {
-		for range dumpTries {
-			if listed, err = dumpRules(f); !errors.Is(err, netlink.ErrDumpInterrupted) {
-				break
-			}
-		}
+func (k *Kernel) listRules(f mroute.Family) ([]kernel.Rule, error) {
+	var listed []uapi.Rule
+	err := k.ns.Do(func() (err error) {
+		listed, err = mrule.List(ruleFamily(f))
 		return err
 	})
-	for i := 0; i < len(listed) && err == nil; i++ {
-		var r uapi.Rule
-		if r, err = uapi.DecodeRule(listed[i]); err == nil {
-			rules = append(rules, newRule(f, &r))
-		}
-	}
 	if err != nil {
 		return nil, newError("list", fmt.Sprintf("%v rules", f), err, ruleCause)
 	}
+	rules := make([]kernel.Rule, len(listed))
+	for i := range listed {
+		rules[i] = newRule(f, &listed[i])
+	}
 	slices.SortStableFunc(rules, func(a, b kernel.Rule) int { return cmp.Compare(a.Priority, b.Priority) })
 	return rules, nil
-}
-
-// dumpRules lists the rules of a family in the thread's namespace.
-func dumpRules(f mroute.Family) ([][]byte, error) {
-	request := nl.NewNetlinkRequest(unix.RTM_GETRULE, unix.NLM_F_DUMP)
-	request.AddData(nl.NewIfInfomsg(ruleFamily(f)))
-	return request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWRULE)
 }
 
 // markVoid marks those rules of others that lead to tables which there are not.
@@ -191,8 +178,7 @@ func ruleObject(r kernel.Rule) string {
 	return fmt.Sprintf("%v rule of %s", r.Family, r.Links.In+r.Links.Out)
 }
 
-// newRule is a rule as it was listed. Packets that arrive have no tunnel's number, and
-// to rules they are of root: net/core/fib_rules.c, fib_rule_match.
+// newRule is a rule as it was listed.
 func newRule(f mroute.Family, l *uapi.Rule) kernel.Rule {
 	r := kernel.Rule{
 		Family: f, Links: kernel.Way{In: l.IIF, Out: l.OIF}, Table: l.Table, Priority: l.Priority, Not: l.Invert,
@@ -214,7 +200,7 @@ func newRule(f mroute.Family, l *uapi.Rule) kernel.Rule {
 	default:
 		r.Deed = kernel.Drops
 	}
-	if l.TunID != 0 || l.HasUID && l.FirstUID > 0 { // no packet is of that kind
+	if l.FitsNone() {
 		if r.Not {
 			r.Links, r.Not, r.Some = kernel.Way{}, false, false
 		} else {

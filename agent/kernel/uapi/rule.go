@@ -60,6 +60,11 @@ type Rule struct {
 	FirstUID, FinalUID uint32
 }
 
+// FitsNone reports whether no packet that arrives is of the kind that the rule asks for:
+// they have no tunnel's number, and to rules they are of root (net/core/fib_rules.c,
+// fib_rule_match).
+func (r *Rule) FitsNone() bool { return r.TunID != 0 || r.HasUID && r.FirstUID > 0 }
+
 // DecodeRule reads the payload of an RTM_NEWRULE.
 func DecodeRule(b []byte) (Rule, error) {
 	var r Rule
