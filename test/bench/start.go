@@ -68,7 +68,7 @@ func (s *starts) round(tb netlab.TB, b *bench, debian bool) {
 	d := s.router.bare(tb, b, s.family, s.routes)
 	s.bare.add(d.Started.Seconds())
 	d.Kill() // and all that it printed is there
-	ns, err := strconv.ParseInt(strings.TrimSpace(d.Log()), 10, 64)
+	ns, err := strconv.ParseInt(strings.TrimSpace(d.Log.String()), 10, 64)
 	if err != nil {
 		tb.Fatalf("bareloop: %v", err)
 	}

@@ -81,7 +81,7 @@ func (l *lab) start(p program.Programs, conf string, args ...string) {
 	l.t.Cleanup(func() {
 		d.Kill()
 		if l.t.Failed() {
-			l.t.Logf("log of %s smcrouted:\n%s", p.Name, d.Log())
+			l.t.Logf("log of %s smcrouted:\n%s", p.Name, &d.Log)
 		}
 	})
 }
@@ -175,8 +175,8 @@ func list(got map[mroute.SG]string) string {
 // ended waits for the daemon's end and reports whether it came, with exit code 0.
 func (l *lab) ended() bool {
 	select {
-	case <-l.daemon.Ended():
-		return l.daemon.ExitCode() == 0
+	case <-l.daemon.Done():
+		return l.daemon.State().ExitCode() == 0
 	case <-time.After(patience):
 		return false
 	}

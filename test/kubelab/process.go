@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/smcroute/kube-smcroute/test/netlab"
 	"github.com/smcroute/kube-smcroute/test/programs"
 )
@@ -17,29 +19,23 @@ const patience = 30 * time.Second
 // Process is a program that runs until it is stopped, at the latest at the end
 // of the test.
 type Process struct {
-	Log programs.Output // what it printed
+	*programs.Process
 
 	tb    netlab.TB
 	name  string
-	cmd   *exec.Cmd
-	done  chan struct{}
 	ready func() bool // whether it says so
 }
 
 // start starts cmd. Its output is kept.
 func start(tb netlab.TB, name string, cmd *exec.Cmd) *Process {
 	tb.Helper()
-	p := &Process{tb: tb, name: name, cmd: cmd, done: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = &p.Log, &p.Log
-	if err := cmd.Start(); err != nil {
+	run, err := programs.Start(cmd)
+	if err != nil {
 		tb.Fatalf("kubelab: starting %s: %v", name, err)
 	}
-	go func() {
-		defer close(p.done)
-		_ = cmd.Wait() // the state says it all
-	}()
+	p := &Process{Process: run, tb: tb, name: name}
 	tb.Cleanup(func() {
-		p.end(os.Interrupt)
+		p.end(unix.SIGINT)
 		if t, ok := tb.(interface{ Failed() bool }); ok && t.Failed() {
 			tb.Logf("log of %s:\n%s", name, p.Log.String())
 		}
@@ -52,37 +48,16 @@ func start(tb netlab.TB, name string, cmd *exec.Cmd) *Process {
 func (p *Process) Stop() {
 	p.tb.Helper()
 	if p.Ended() {
-		p.tb.Fatalf("%s had ended before, %v:\n%s", p.name, p.cmd.ProcessState, p.Log.String())
+		p.tb.Fatalf("%s had ended before, %v:\n%s", p.name, p.State(), p.Log.String())
 	}
-	p.end(os.Interrupt)
-	if !p.cmd.ProcessState.Success() {
-		p.tb.Fatalf("%s ended with %v:\n%s", p.name, p.cmd.ProcessState, p.Log.String())
+	p.end(unix.SIGINT)
+	if !p.State().Success() {
+		p.tb.Fatalf("%s ended with %v:\n%s", p.name, p.State(), p.Log.String())
 	}
 }
 
 // Kill ends the program without letting it know.
-func (p *Process) Kill() { p.end(os.Kill) }
-
-// Signal sends a signal.
-func (p *Process) Signal(s os.Signal) {
-	p.tb.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
-		p.tb.Fatalf("kubelab: signal %v to %s: %v", s, p.name, err)
-	}
-}
-
-// Ended reports whether the program has ended.
-func (p *Process) Ended() bool {
-	select {
-	case <-p.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// PID is the process ID.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
+func (p *Process) Kill() { p.end(unix.SIGKILL) }
 
 // Descriptors is how many file descriptors the process has.
 func (p *Process) Descriptors() int {
@@ -94,17 +69,9 @@ func (p *Process) Descriptors() int {
 	return len(all)
 }
 
-func (p *Process) end(s os.Signal) {
-	if p.Ended() {
-		return
-	}
-	_ = p.cmd.Process.Signal(s)
-	select {
-	case <-p.done:
-	case <-time.After(patience):
-		p.tb.Logf("%s did not end within %v and was killed", p.name, patience)
-		_ = p.cmd.Process.Kill()
-		<-p.done
+func (p *Process) end(s unix.Signal) {
+	if err := p.End(s, patience); err != nil {
+		p.tb.Logf("%v", err)
 	}
 }
 
@@ -116,6 +83,6 @@ func (p *Process) AwaitReady() {
 		p.tb.Fatalf("timed out after %v waiting for %s to be ready; it said:\n%s", patience, p.name, p.Log.String())
 	}
 	if p.Ended() {
-		p.tb.Fatalf("%s ended, %v, before it was ready:\n%s", p.name, p.cmd.ProcessState, p.Log.String())
+		p.tb.Fatalf("%s ended, %v, before it was ready:\n%s", p.name, p.State(), p.Log.String())
 	}
 }

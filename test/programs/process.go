@@ -50,7 +50,7 @@ func Run(t testing.TB, cmd *exec.Cmd, within time.Duration) *Process {
 			t.Error(err)
 		}
 		if t.Failed() {
-			t.Logf("log of %s:\n%s", p.name(), &p.Log)
+			t.Logf("log of %s:\n%s", p.Name(), &p.Log)
 		}
 	})
 	return p
@@ -74,18 +74,21 @@ func (p *Process) AwaitReady(pidFile string, within time.Duration) error {
 	})
 	switch {
 	case p.Ended():
-		return fmt.Errorf("%s ended before it was ready: %v\n%s", p.name(), p.State(), &p.Log)
+		return fmt.Errorf("%s ended before it was ready: %v\n%s", p.Name(), p.State(), &p.Log)
 	case !ready:
-		return fmt.Errorf("%s was not ready after %v: %s does not hold %d\n%s", p.name(), within, pidFile, p.PID(), &p.Log)
+		return fmt.Errorf("%s was not ready after %v: %s does not hold %d\n%s", p.Name(), within, pidFile, p.PID(), &p.Log)
 	}
 	return nil
 }
 
-// name is what the program was called as: Path may be that of one that becomes it.
-func (p *Process) name() string { return p.cmd.Args[0] }
+// Name is what the program was called as: Path may be that of one that becomes it.
+func (p *Process) Name() string { return p.cmd.Args[0] }
 
 // PID is its process ID.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Done is closed when it has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Ended reports whether it has ended.
 func (p *Process) Ended() bool {
@@ -108,7 +111,7 @@ func (p *Process) State() *os.ProcessState {
 // Signal sends a signal, if it has not ended.
 func (p *Process) Signal(s unix.Signal) error {
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("signal %v to %s: %w", s, p.name(), err)
+		return fmt.Errorf("signal %v to %s: %w", s, p.Name(), err)
 	}
 	return nil
 }
@@ -124,10 +127,10 @@ func (p *Process) End(s unix.Signal, within time.Duration) error {
 	case <-time.After(within):
 		_ = p.cmd.Process.Kill()
 		<-p.done
-		return fmt.Errorf("%s did not end within %v of signal %v", p.name(), within, s)
+		return fmt.Errorf("%s did not end within %v of signal %v", p.Name(), within, s)
 	}
 	if s == unix.SIGTERM && !p.State().Success() {
-		return fmt.Errorf("%s ended with %v, want exit code 0", p.name(), p.State())
+		return fmt.Errorf("%s ended with %v, want exit code 0", p.Name(), p.State())
 	}
 	return nil
 }

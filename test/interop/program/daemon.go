@@ -3,7 +3,6 @@ package program
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -21,10 +20,9 @@ type Daemon struct {
 	Dir     string        // where its files are
 	Started time.Duration // from its start until it was ready
 
-	cmd   *exec.Cmd
-	log   programs.Output
-	told  *manager
-	ended chan struct{}
+	*programs.Process
+
+	told *manager
 }
 
 // ErrLate says that something did not happen in time.
@@ -48,28 +46,27 @@ func (p Programs) Start(ns *netlab.NS, dir string, within time.Duration, args ..
 
 // Start starts any program likewise.
 func Start(ns *netlab.NS, dir string, within time.Duration, cmd *exec.Cmd) (*Daemon, error) {
-	d := &Daemon{Dir: dir, cmd: cmd, ended: make(chan struct{})}
+	d := &Daemon{Dir: dir}
 	var err error
 	if d.told, err = listen(filepath.Join(dir, "notify")); err != nil {
 		return nil, err
 	}
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Environ(), "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
-	cmd.Stdout, cmd.Stderr = &d.log, &d.log
 	start := time.Now()
 	// A child is in the namespace of the thread that starts it.
-	if err := ns.Do(cmd.Start); err != nil {
+	err = ns.Do(func() (err error) {
+		d.Process, err = programs.Start(cmd)
+		return err
+	})
+	if err != nil {
 		d.told.close()
 		return nil, err
 	}
-	go func() {
-		_ = cmd.Wait() // its state is looked at in Stop
-		close(d.ended)
-	}()
 	ready, err := d.await("READY=1", within)
 	if err != nil {
 		d.Kill()
-		return nil, fmt.Errorf("%w\n%s", err, d.Log())
+		return nil, fmt.Errorf("%w\n%s", err, &d.Log)
 	}
 	d.Started = ready.Sub(start)
 	return d, nil
@@ -85,28 +82,13 @@ func (d *Daemon) await(line string, within time.Duration) (time.Time, error) {
 			if strings.Contains("\n"+m.text+"\n", "\n"+line+"\n") {
 				return m.at, nil
 			}
-		case <-d.ended:
-			return time.Time{}, fmt.Errorf("%s ended: %v", d.cmd.Path, d.cmd.ProcessState)
+		case <-d.Done():
+			return time.Time{}, fmt.Errorf("%s ended: %v", d.Name(), d.State())
 		case <-timer.C:
-			return time.Time{}, fmt.Errorf("%s, after %v: %w: no %s", d.cmd.Path, within, ErrLate, line)
+			return time.Time{}, fmt.Errorf("%s, after %v: %w: no %s", d.Name(), within, ErrLate, line)
 		}
 	}
 }
-
-// PID is the process's.
-func (d *Daemon) PID() int { return d.cmd.Process.Pid }
-
-// Log is what it printed so far.
-func (d *Daemon) Log() string { return d.log.String() }
-
-// Ended is closed when the process has ended.
-func (d *Daemon) Ended() <-chan struct{} { return d.ended }
-
-// ExitCode is that of a process that has ended, -1 if a signal did it.
-func (d *Daemon) ExitCode() int { return d.cmd.ProcessState.ExitCode() }
-
-// Signal sends a signal.
-func (d *Daemon) Signal(s unix.Signal) error { return d.cmd.Process.Signal(s) }
 
 // Reload sends SIGHUP and waits until the reload is done. It returns how long
 // that took.
@@ -129,24 +111,12 @@ func (d *Daemon) Reloaded(within time.Duration) (time.Time, error) {
 
 // Stop ends the process with SIGTERM. It must end with exit code 0.
 func (d *Daemon) Stop(within time.Duration) error {
-	defer d.Kill()
-	if err := d.Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	select {
-	case <-d.ended:
-	case <-time.After(within):
-		return fmt.Errorf("%s did not end within %v of SIGTERM", d.cmd.Path, within)
-	}
-	if code := d.ExitCode(); code != 0 {
-		return fmt.Errorf("%s ended with %v, want exit code 0", d.cmd.Path, d.cmd.ProcessState)
-	}
-	return nil
+	defer d.told.close()
+	return d.End(unix.SIGTERM, within)
 }
 
 // Kill ends the process, if it has not ended, with SIGKILL.
 func (d *Daemon) Kill() {
-	_ = d.cmd.Process.Kill() // if it has ended, so much the better
-	<-d.ended
+	_ = d.End(unix.SIGKILL, 0) // it cannot but end
 	d.told.close()
 }
