@@ -46,6 +46,7 @@ func TestConflict(t *testing.T) {
 	s.apply(route("third", spec+`from: {interface: eth0}, to: [{interface: eth2}]`))
 	s.awaitProgrammed("third", 1)
 	h.exact(sg, h.atLeft, 10)
+	h.atRight.Await(sg, 10, patience)
 	if n := h.atRight.Count(sg); n != 10 {
 		t.Errorf("%d packets at the second output, not 10", n)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/bpf"
@@ -26,12 +27,17 @@ const (
 	Out                  // sent out of the link
 )
 
-// Capture counts the UDP packets to multicast groups on a link.
+// Capture counts the UDP packets to multicast groups on a link. What it is asked
+// for includes every packet that the kernel had given to its socket by then.
 type Capture struct {
 	tb   TB
 	link string
 	file *os.File
+	raw  syscall.RawConn
 	done chan struct{}
+
+	reading sync.Mutex // held before mu
+	buf     []byte
 
 	mu    sync.Mutex
 	flows [2]map[mroute.SG]*Flow
@@ -41,8 +47,7 @@ type Capture struct {
 // Capture counts what passes on link from now until the end of the test.
 func (ns *NS) Capture(link string) *Capture {
 	ns.tb.Helper()
-	c := &Capture{tb: ns.tb, link: link, done: make(chan struct{})}
-	c.Reset()
+	c := &Capture{tb: ns.tb, link: link, done: make(chan struct{}), buf: make([]byte, maxFrame)}
 	index := ns.Index(link)
 	err := ns.Do(func() error {
 		fd, err := openCapture(index)
@@ -50,11 +55,13 @@ func (ns *NS) Capture(link string) *Capture {
 			return err
 		}
 		c.file = os.NewFile(uintptr(fd), "capture on "+link)
-		return nil
+		c.raw, err = c.file.SyscallConn()
+		return err
 	})
 	if err != nil {
 		ns.tb.Fatalf("netlab: capture on %s: %v", link, err)
 	}
+	c.Reset()
 	go c.run()
 	ns.tb.Cleanup(c.Stop)
 	return c
@@ -129,33 +136,47 @@ func htons(n uint16) uint16 {
 
 func (c *Capture) run() {
 	defer close(c.done)
-	raw, err := c.file.SyscallConn()
-	if err != nil {
-		c.fail(err)
-		return
-	}
-	buf := make([]byte, maxFrame)
 	for {
 		var readErr error
-		err := raw.Read(func(fd uintptr) bool {
-			readErr = c.drain(int(fd), buf)
+		err := c.raw.Read(func(fd uintptr) bool {
+			readErr = c.drain(int(fd))
 			return !errors.Is(readErr, unix.EAGAIN)
 		})
 		if err != nil {
 			return // closed by Stop
 		}
-		// ENETDOWN comes once when the link goes down; it may come up again.
-		if readErr != nil && !errors.Is(readErr, unix.ENETDOWN) {
-			c.fail(readErr)
+		if !c.goesOn(readErr) {
 			return
 		}
 	}
 }
 
+// catchUp counts what waits in the socket. The goroutine of run would do so too,
+// but later, and by any time on a busy machine.
+func (c *Capture) catchUp() {
+	// Control, as Read would wait for the one that run waits in. After Stop there
+	// is nothing to read.
+	_ = c.raw.Control(func(fd uintptr) { c.goesOn(c.drain(int(fd))) })
+}
+
+// goesOn keeps an error that ends the capture. ENETDOWN does not: it comes once
+// when the link goes down, which may come up again.
+func (c *Capture) goesOn(err error) bool {
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENETDOWN) {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err = err
+	return false
+}
+
 // drain reads until an error, EAGAIN in the end.
-func (c *Capture) drain(fd int, buf []byte) error {
+func (c *Capture) drain(fd int) error {
+	c.reading.Lock()
+	defer c.reading.Unlock()
 	for {
-		n, from, err := unix.Recvfrom(fd, buf, 0)
+		n, from, err := unix.Recvfrom(fd, c.buf, 0)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -170,7 +191,7 @@ func (c *Capture) drain(fd int, buf []byte) error {
 		if link.Pkttype == unix.PACKET_OUTGOING {
 			direction = Out
 		}
-		r, ok := decode(buf[:n])
+		r, ok := decode(c.buf[:n])
 		if !ok {
 			continue
 		}
@@ -185,12 +206,6 @@ func (c *Capture) drain(fd int, buf []byte) error {
 	}
 }
 
-func (c *Capture) fail(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.err = err
-}
-
 // Stop ends the capture; what it counted can still be read.
 func (c *Capture) Stop() {
 	_ = c.file.Close() // a second call has nothing to close
@@ -199,6 +214,7 @@ func (c *Capture) Stop() {
 
 // Reset forgets all that was counted.
 func (c *Capture) Reset() {
+	c.catchUp()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.flows = [2]map[mroute.SG]*Flow{{}, {}}
@@ -206,6 +222,7 @@ func (c *Capture) Reset() {
 
 // Forget forgets what was counted of sg.
 func (c *Capture) Forget(sg mroute.SG) {
+	c.catchUp()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, flows := range c.flows {
@@ -220,6 +237,7 @@ func (c *Capture) Flow(d Direction, sg mroute.SG) Flow {
 
 // Flows returns a copy of all that was seen in one direction.
 func (c *Capture) Flows(d Direction) map[mroute.SG]Flow {
+	c.catchUp()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	flows := make(map[mroute.SG]Flow, len(c.flows[d]))
@@ -233,6 +251,7 @@ func (c *Capture) Flows(d Direction) map[mroute.SG]Flow {
 
 // Count is how many packets of sg arrived.
 func (c *Capture) Count(sg mroute.SG) int {
+	c.catchUp()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if flow := c.flows[In][sg]; flow != nil {
@@ -243,6 +262,7 @@ func (c *Capture) Count(sg mroute.SG) int {
 
 // Has reports whether the packet of sg with that number arrived.
 func (c *Capture) Has(sg mroute.SG, seq uint64) bool {
+	c.catchUp()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	flow := c.flows[In][sg]
@@ -263,17 +283,14 @@ func (c *Capture) Await(sg mroute.SG, n int, within time.Duration) {
 // keep up. A test for loss must see 0. Call it once, before Stop.
 func (c *Capture) Dropped() (n int) {
 	c.tb.Helper()
-	raw, err := c.file.SyscallConn()
-	if err == nil {
-		controlErr := raw.Control(func(fd uintptr) {
-			var stats *unix.TpacketStats
-			if stats, err = unix.GetsockoptTpacketStats(int(fd), unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
-				n = int(stats.Drops)
-			}
-		})
-		err = errors.Join(err, controlErr)
-	}
-	if err != nil {
+	var err error
+	controlErr := c.raw.Control(func(fd uintptr) {
+		var stats *unix.TpacketStats
+		if stats, err = unix.GetsockoptTpacketStats(int(fd), unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+			n = int(stats.Drops)
+		}
+	})
+	if err := errors.Join(err, controlErr); err != nil {
 		c.tb.Fatalf("netlab: statistics of the capture on %s: %v", c.link, err)
 	}
 	return n
@@ -281,6 +298,7 @@ func (c *Capture) Dropped() (n int) {
 
 // String lists what was captured: "in: (10.0.0.1, 225.1.2.3) 3 packets".
 func (c *Capture) String() string {
+	c.catchUp()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var parts []string
