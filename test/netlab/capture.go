@@ -47,7 +47,7 @@ type Capture struct {
 // Capture counts what passes on link from now until the end of the test.
 func (ns *NS) Capture(link string) *Capture {
 	ns.tb.Helper()
-	c := &Capture{tb: ns.tb, link: link, done: make(chan struct{}), buf: make([]byte, maxFrame)}
+	c := &Capture{tb: ns.tb, link: link, done: make(chan struct{}), buf: make([]byte, maxFrame), flows: noFlows()}
 	index := ns.Index(link)
 	err := ns.Do(func() error {
 		fd, err := openCapture(index)
@@ -61,7 +61,6 @@ func (ns *NS) Capture(link string) *Capture {
 	if err != nil {
 		ns.tb.Fatalf("netlab: capture on %s: %v", link, err)
 	}
-	c.Reset()
 	go c.run()
 	ns.tb.Cleanup(c.Stop)
 	return c
@@ -217,8 +216,11 @@ func (c *Capture) Reset() {
 	c.catchUp()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.flows = [2]map[mroute.SG]*Flow{{}, {}}
+	c.flows = noFlows()
 }
+
+// noFlows are those of a capture that has counted nothing, by direction.
+func noFlows() [2]map[mroute.SG]*Flow { return [2]map[mroute.SG]*Flow{{}, {}} }
 
 // Forget forgets what was counted of sg.
 func (c *Capture) Forget(sg mroute.SG) {
