@@ -50,8 +50,9 @@ type Options struct {
 type Programmer struct {
 	o Options
 
-	programming sync.Mutex // one Program at a time, and guards complete
+	programming sync.Mutex // one Program at a time, and guards complete and translator
 	complete    bool
+	translator  translate.Translator
 
 	reporting sync.Mutex // guards ledger and log
 	ledger    status.Ledger
@@ -98,7 +99,7 @@ func (p *Programmer) outcome() *outcome {
 func (p *Programmer) Program(ctx context.Context, w World) error {
 	p.programming.Lock()
 	defer p.programming.Unlock()
-	result := translate.Translate(translate.Input{
+	result := p.translator.Translate(translate.Input{
 		Node:                 w.Node,
 		Routes:               w.Routes,
 		Groups:               w.Groups,

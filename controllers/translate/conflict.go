@@ -7,9 +7,15 @@ import (
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 )
 
-// claims are the inputs of every exact (S,G) so far, by router. The kernel has one
-// entry, with one input, for each.
-type claims map[Router]*mroute.BySG[claim]
+// claims are the inputs of exact (S,G)s so far, by router. The kernel has one entry,
+// with one input, for each.
+type claims struct {
+	by map[Router]*mroute.BySG[claim]
+
+	// disputed are the only ones that are looked at; nil: all are. The others are
+	// claimed by those alone that were in the layers together before.
+	disputed *mroute.BySG[struct{}]
+}
 
 type claim struct {
 	by   *wish
@@ -17,11 +23,42 @@ type claim struct {
 	next *claim
 }
 
+// fewRules is how many of all rules may be in question for it to be worth looking
+// which these are: one of so many.
+const fewRules = 8
+
+// newClaims are those of nobody. In question is what is claimed by whoever was not in the layers
+// before, or may be an other than then.
+func newClaims(ws []*wish) *claims {
+	cs := &claims{by: make(map[Router]*mroute.BySG[claim])}
+	open := func(w *wish) bool { return w.fresh || w.verdict != nil }
+	all, few := 0, 0
+	for _, w := range ws {
+		for _, want := range w.wants {
+			rules, _ := want.size()
+			all += rules
+			if open(w) {
+				few += rules
+			}
+		}
+	}
+	if few*fewRules > all {
+		return cs
+	}
+	cs.disputed = &mroute.BySG[struct{}]{}
+	for _, w := range ws {
+		if open(w) {
+			w.each(func(_ Router, sg mroute.SG, _ mroute.IfPattern) { cs.disputed.Set(sg, struct{}{}) })
+		}
+	}
+	return cs
+}
+
 // each calls f for every exact rule of w.
 func (w *wish) each(f func(Router, mroute.SG, mroute.IfPattern)) {
 	for _, want := range w.wants {
 		for _, in := range want.inputs {
-			for _, m := range in.matches {
+			for m := range in.all() {
 				if m.IsExact() {
 					f(want.router, m.SG(), in.from)
 				}
@@ -30,14 +67,30 @@ func (w *wish) each(f func(Router, mroute.SG, mroute.IfPattern)) {
 	}
 }
 
+// each calls f for every exact rule of w that is in question.
+func (cs *claims) each(w *wish, f func(Router, mroute.SG, mroute.IfPattern)) {
+	if cs.disputed == nil {
+		w.each(f)
+		return
+	}
+	if cs.disputed.Len() == 0 {
+		return
+	}
+	w.each(func(at Router, sg mroute.SG, from mroute.IfPattern) {
+		if _, ok := cs.disputed.Lookup(sg); ok {
+			f(at, sg, from)
+		}
+	})
+}
+
 // conflict rejects w if a rule before it takes an (S,G) from elsewhere. Of
 // several it names the oldest.
-func (cs claims) conflict(w *wish) (r *Rejection) {
-	w.each(func(at Router, sg mroute.SG, from mroute.IfPattern) {
-		if r != nil || cs[at] == nil {
+func (cs *claims) conflict(w *wish) (r *Rejection) {
+	cs.each(w, func(at Router, sg mroute.SG, from mroute.IfPattern) {
+		if r != nil || cs.by[at] == nil {
 			return
 		}
-		c, ok := cs[at].Lookup(sg)
+		c, ok := cs.by[at].Lookup(sg)
 		if !ok {
 			return
 		}
@@ -60,18 +113,18 @@ func conflicted(sg mroute.SG, c *claim, w *wish, from mroute.IfPattern) *Rejecti
 }
 
 // add notes what w claims.
-func (cs claims) add(w *wish) {
-	w.each(func(at Router, sg mroute.SG, from mroute.IfPattern) {
-		if cs[at] == nil {
-			cs[at] = &mroute.BySG[claim]{}
+func (cs *claims) add(w *wish) {
+	cs.each(w, func(at Router, sg mroute.SG, from mroute.IfPattern) {
+		if cs.by[at] == nil {
+			cs.by[at] = &mroute.BySG[claim]{}
 		}
-		c, ok := cs[at].Lookup(sg)
+		c, ok := cs.by[at].Lookup(sg)
 		switch {
 		case !ok:
-			cs[at].Set(sg, claim{by: w, from: from})
+			cs.by[at].Set(sg, claim{by: w, from: from})
 		case c.from != from:
 			before := c // not c itself, which would be made for each
-			cs[at].Set(sg, claim{by: w, from: from, next: &before})
+			cs.by[at].Set(sg, claim{by: w, from: from, next: &before})
 		}
 	})
 }

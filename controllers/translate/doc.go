@@ -33,6 +33,13 @@
 // the first by namespace and name. The other one is rejected on this node as a
 // whole, and claims nothing.
 //
+// # One world after the other
+//
+// A [Translator] remembers what objects want, and asks only those again that have
+// changed, or that depend on pods or labels which have. What others rule out depends on
+// all objects, but between two that were in the layers together nothing is in question,
+// so that only those (S,G)s are looked at that somebody else claims.
+//
 // # Pods
 //
 // A pod as an end stands for the node's link to it, pinned by name and index.

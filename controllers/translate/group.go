@@ -10,11 +10,11 @@ import (
 // group works out what a MulticastGroup wants. The kernel's memberships have
 // nothing to do with tables: on the node the agent's own router makes them, in a
 // pod that of the default table.
-func (t *translator) group(w *wish, spec *v1alpha1.MulticastGroupSpec) *Rejection {
+func (x *expander) group(w *wish, spec *v1alpha1.MulticastGroupSpec) *Rejection {
 	if err := checkInterface("spec.interface", spec.Interface); err != nil {
 		return invalid(err)
 	}
-	routers, rejection := t.place(w, &spec.NetworkNamespace, true)
+	routers, rejection := x.place(w, &spec.NetworkNamespace, true)
 	if rejection != nil {
 		return rejection
 	}
@@ -29,15 +29,12 @@ func (t *translator) group(w *wish, spec *v1alpha1.MulticastGroupSpec) *Rejectio
 	if joins(sources, groups, MaxJoins) > MaxJoins {
 		return invalid(fmt.Errorf("spec.groups: sources times groups stand for more than %d joins: expected longer prefixes, or several MulticastGroups", MaxJoins))
 	}
-	var js []mroute.Join
-	for _, m := range product(sources, groups) {
-		js = append(js, mroute.Join{If: mroute.IfPattern(spec.Interface), Match: m})
-	}
+	ms := []membership{{mroute.IfPattern(spec.Interface), product{sources, groups}}}
 	for _, r := range routers {
 		if r.PodUID == "" {
-			r.Table = t.in.MainTable
+			r.Table = x.in.MainTable
 		}
-		w.wants = append(w.wants, want{router: r, joins: js})
+		w.wants = append(w.wants, want{router: r, joins: ms})
 	}
 	return nil
 }

@@ -1,31 +1,53 @@
 package translate
 
-import (
-	"cmp"
-	"slices"
-	"strings"
+import "github.com/smcroute/kube-smcroute/agent/mroute"
 
-	"github.com/smcroute/kube-smcroute/agent/mroute"
-)
-
-// layers are built up, object by object in order of precedence.
-type layers map[Router]*mroute.Layer
-
-// newLayers are those of no object. About so many rules are expected on the node: a large
-// layer that grows takes twice its memory.
-func newLayers(mainTable uint32, expected int) layers {
-	ls := make(layers)
-	ls.of(Router{Table: mainTable}).Routes = make([]mroute.Route, 0, expected)
-	return ls
+// layersOf are the layers of objects, which come in order of precedence.
+func layersOf(mainTable uint32, ws []*wish) map[Router]mroute.Layer {
+	ls := layers{{Table: mainTable}: {Name: LayerName}}
+	ls.makeRoom(ws)
+	for _, w := range ws {
+		if w.rejection() == nil {
+			ls.add(w)
+		}
+	}
+	done := make(map[Router]mroute.Layer, len(ls))
+	for r, l := range ls {
+		unite(l)
+		done[r] = *l
+	}
+	return done
 }
 
-func (ls layers) of(r Router) *mroute.Layer {
-	l, ok := ls[r]
-	if !ok {
-		l = &mroute.Layer{Name: LayerName}
+// layers are built up, object by object.
+type layers map[Router]*mroute.Layer
+
+// makeRoom makes room for all rules and joins: a large layer that grows takes twice its memory.
+func (ls layers) makeRoom(ws []*wish) {
+	type size struct{ routes, joins int }
+	sizes := make(map[Router]size)
+	for _, w := range ws {
+		if w.rejection() != nil {
+			continue
+		}
+		for _, want := range w.wants {
+			if want.any() {
+				s := sizes[want.router]
+				rules, joins := want.size()
+				sizes[want.router] = size{s.routes + rules, s.joins + joins}
+			}
+		}
+	}
+	for r, s := range sizes {
+		l := &mroute.Layer{Name: LayerName}
+		if s.routes > 0 {
+			l.Routes = make([]mroute.Route, 0, s.routes)
+		}
+		if s.joins > 0 {
+			l.Joins = make([]mroute.Join, 0, s.joins)
+		}
 		ls[r] = l
 	}
-	return l
 }
 
 // add writes down what w wants, and where.
@@ -35,13 +57,12 @@ func (ls layers) add(w *wish) {
 		if !want.any() {
 			continue
 		}
-		l := ls.of(want.router)
-		w.object.Routers = append(w.object.Routers, want.router)
+		l := ls[want.router]
 		for _, in := range want.inputs {
 			if in.idle {
 				continue
 			}
-			for _, m := range in.matches {
+			for m := range in.all() {
 				r := mroute.Route{From: in.from, Match: m, To: in.to, Origin: origin}
 				r.Origin.Seq = seq(l)
 				if !m.IsExact() {
@@ -51,14 +72,13 @@ func (ls layers) add(w *wish) {
 			}
 		}
 		for _, j := range want.joins {
-			j.Origin = origin
-			j.Origin.Seq = seq(l)
-			l.Joins = append(l.Joins, j)
+			for m := range j.all() {
+				join := mroute.Join{If: j.on, Match: m, Origin: origin}
+				join.Origin.Seq = seq(l)
+				l.Joins = append(l.Joins, join)
+			}
 		}
 	}
-	slices.SortFunc(w.object.Routers, func(a, b Router) int {
-		return cmp.Or(strings.Compare(a.PodUID, b.PodUID), cmp.Compare(a.Table, b.Table))
-	})
 }
 
 // anySource is how the rule with match m, which is not exact, forwards.
@@ -69,19 +89,5 @@ func (in input) anySource(m mroute.Match) mroute.AnySource {
 	return in.any
 }
 
-// any reports whether there is something to program.
-func (w want) any() bool {
-	return len(w.joins) > 0 || slices.ContainsFunc(w.inputs, func(in input) bool { return !in.idle })
-}
-
 // seq is the next number in l, from 1.
 func seq(l *mroute.Layer) int { return len(l.Routes) + len(l.Joins) + 1 }
-
-func (ls layers) finish() map[Router]mroute.Layer {
-	done := make(map[Router]mroute.Layer, len(ls))
-	for r, l := range ls {
-		unite(l)
-		done[r] = *l
-	}
-	return done
-}

@@ -13,40 +13,40 @@ import (
 // place says in which routers an object is programmed, their table aside: on the
 // node, or in pods. ofNode says whether it names interfaces, or a table, which
 // are the node's unless it is for pods.
-func (t *translator) place(w *wish, ns *v1alpha1.NetworkNamespace, ofNode bool) ([]Router, *Rejection) {
+func (x *expander) place(w *wish, ns *v1alpha1.NetworkNamespace, ofNode bool) ([]Router, *Rejection) {
 	switch ns.Type {
 	case v1alpha1.HostNamespace, "":
 		if ns.PodSelector != nil {
 			return nil, invalid(fmt.Errorf("spec.networkNamespace.podSelector: expected it only with type Pod"))
 		}
-		if ofNode && !t.hostPermitted(w.object.Namespace) {
+		if ofNode && !x.hostPermitted(w.object.Namespace) {
 			return nil, &Rejection{v1alpha1.ReasonHostInterfacesNotPermitted, fmt.Sprintf(
 				"namespace %q may not name the node's interfaces and tables: add it to the agent's --host-namespaces, agent.hostNamespaces in the chart's values", w.object.Namespace)}
 		}
 		return []Router{{}}, nil
 	case v1alpha1.PodNamespace:
-		if !t.in.PodNetworkNamespaces {
+		if !x.in.PodNetworkNamespaces {
 			return nil, &Rejection{v1alpha1.ReasonPodNetworkNamespacesNotPermitted,
 				"the agent may not work inside pods: start it with --pod-network-namespaces"}
 		}
-		return t.podRouters(w, ns.PodSelector)
+		return x.podRouters(w, ns.PodSelector)
 	}
 	return nil, invalid(fmt.Errorf("spec.networkNamespace.type: %q: expected Host or Pod", ns.Type))
 }
 
-func (t *translator) hostPermitted(namespace string) bool {
-	return slices.Contains(t.in.HostNamespaces, namespace) || slices.Contains(t.in.HostNamespaces, "*")
+func (x *expander) hostPermitted(namespace string) bool {
+	return slices.Contains(x.in.HostNamespaces, namespace) || slices.Contains(x.in.HostNamespaces, "*")
 }
 
 // podRouters are the routers inside the selected pods. A pod on the node's
 // network has no namespace of its own, and what is asked for inside it must not
 // happen on the node.
-func (t *translator) podRouters(w *wish, pods *metav1.LabelSelector) ([]Router, *Rejection) {
+func (x *expander) podRouters(w *wish, pods *metav1.LabelSelector) ([]Router, *Rejection) {
 	const field = "spec.networkNamespace.podSelector"
 	if pods == nil {
 		return nil, invalid(fmt.Errorf("%s: expected one with type Pod; {} selects all pods of the namespace", field))
 	}
-	selected, err := t.pods.selected(w.object.Namespace, pods)
+	selected, err := x.selected(w, pods)
 	if err != nil {
 		return nil, invalid(fmt.Errorf("%s: %w", field, err))
 	}
@@ -74,12 +74,12 @@ func isDefaultTable(f mroute.Family, n uint32) bool { return n == 0 || n == defa
 
 // inTable returns r with the table of that number. One kernel table has one
 // router, whatever it is called: the agent's own, or else table 0.
-func (t *translator) inTable(r Router, f mroute.Family, table uint32) Router {
+func (x *expander) inTable(r Router, f mroute.Family, table uint32) Router {
 	r.Table = table
 	if isDefaultTable(f, table) {
 		r.Table = 0
-		if r.PodUID == "" && isDefaultTable(f, t.in.MainTable) {
-			r.Table = t.in.MainTable
+		if r.PodUID == "" && isDefaultTable(f, x.in.MainTable) {
+			r.Table = x.in.MainTable
 		}
 	}
 	return r

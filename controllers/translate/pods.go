@@ -68,8 +68,8 @@ type podIndex struct {
 // selection is a selector that was asked for, as text.
 type selection struct{ namespace, selector string }
 
-func newPodIndex(pods []Pod) podIndex {
-	x := podIndex{in: make(map[string][]*pod), found: make(map[selection][]*pod)}
+func newPodIndex(pods []Pod) *podIndex {
+	x := &podIndex{in: make(map[string][]*pod), found: make(map[selection][]*pod)}
 	sorted := make([]*Pod, len(pods)) // the caller's stay as they are
 	for i := range pods {
 		sorted[i] = &pods[i]
@@ -84,7 +84,7 @@ func newPodIndex(pods []Pod) podIndex {
 }
 
 // selected returns the pods of that namespace, and no other, that are selected.
-func (x podIndex) selected(namespace string, s *metav1.LabelSelector) ([]*pod, error) {
+func (x *podIndex) selected(namespace string, s *metav1.LabelSelector) ([]*pod, error) {
 	sel, err := metav1.LabelSelectorAsSelector(s)
 	if err != nil {
 		return nil, err

@@ -2,9 +2,7 @@ package translate
 
 import (
 	"fmt"
-	"net/netip"
 
-	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 )
 
@@ -37,10 +35,10 @@ func (qs quotas) exceeded(w *wish) *Rejection {
 	rules, joins := u.rules, u.joins
 	for _, want := range w.wants {
 		for _, in := range want.inputs {
-			rules += len(in.matches)
+			rules += in.size()
 		}
-		for _, j := range want.joins {
-			joins += singles(j.Match)
+		for _, m := range want.joins {
+			joins += m.singles()
 		}
 		if pod := want.router.PodUID; pod != "" && !u.tables[pod][want.router.Table] && len(u.tables[pod]) >= MaxPodTables {
 			return limited(namespace, "use", MaxPodTables, "tables in one pod")
@@ -67,9 +65,7 @@ func (qs quotas) exceeded(w *wish) *Rejection {
 }
 
 // singles is how many single joins m stands for, 1<<20 at most.
-func singles(m mroute.Match) int {
-	return joins([]netip.Prefix{m.Source}, []netip.Prefix{m.Group}, 1<<20)
-}
+func (m membership) singles() int { return joins(m.sources, m.groups, 1<<20) }
 
 func limited(namespace, verb string, limit int, of string) *Rejection {
 	return &Rejection{v1alpha1.ReasonLimitExceeded, fmt.Sprintf(

@@ -12,7 +12,7 @@ import (
 )
 
 // route works out what a MulticastRoute wants.
-func (t *translator) route(w *wish, spec *v1alpha1.MulticastRouteSpec) *Rejection {
+func (x *expander) route(w *wish, spec *v1alpha1.MulticastRouteSpec) *Rejection {
 	if spec.Table < 0 {
 		return invalid(fmt.Errorf("spec.table: %d: expected 0 to 999999999", spec.Table))
 	}
@@ -24,7 +24,7 @@ func (t *translator) route(w *wish, spec *v1alpha1.MulticastRouteSpec) *Rejectio
 		return invalid(err)
 	}
 	family := mroute.FamilyOf(groups[0].Addr())
-	routers, rejection := t.place(w, &spec.NetworkNamespace, namesInterface(spec) || !isDefaultTable(family, uint32(spec.Table)))
+	routers, rejection := x.place(w, &spec.NetworkNamespace, namesInterface(spec) || !isDefaultTable(family, uint32(spec.Table)))
 	if rejection != nil {
 		return rejection
 	}
@@ -39,17 +39,17 @@ func (t *translator) route(w *wish, spec *v1alpha1.MulticastRouteSpec) *Rejectio
 		return invalid(err)
 	}
 	ps := problems{}
-	to, err := t.outputs(w.object.Namespace, spec.To, family, &ps)
+	to, err := x.outputs(w, spec.To, family, &ps)
 	if err != nil {
 		return invalid(err)
 	}
-	inputs, err := t.inputs(w.object.Namespace, spec, sources, groups, to, &ps)
+	inputs, err := x.inputs(w, spec, sources, groups, to, &ps)
 	if err != nil {
 		return invalid(err)
 	}
 	want := want{inputs: inputs, joins: joinsOf(inputs, spec.Join)}
 	for _, r := range routers {
-		want.router = t.inTable(r, family, uint32(spec.Table))
+		want.router = x.inTable(r, family, uint32(spec.Table))
 		w.wants = append(w.wants, want)
 	}
 	w.object.Problems = append(w.object.Problems, ps.list()...)
@@ -140,11 +140,11 @@ func checkSize(sources, groups []netip.Prefix, join bool) error {
 
 // inputs are the rules. One interface has the same outputs for all; of pods each
 // has those that are not its own link.
-func (t *translator) inputs(namespace string, spec *v1alpha1.MulticastRouteSpec, sources, groups []netip.Prefix, to []mroute.Output, ps *problems) ([]input, error) {
+func (x *expander) inputs(w *wish, spec *v1alpha1.MulticastRouteSpec, sources, groups []netip.Prefix, to []mroute.Output, ps *problems) ([]input, error) {
 	if spec.From.Pods == nil {
-		return []input{newInput(mroute.IfPattern(spec.From.Interface), product(sources, groups), to, spec)}, nil
+		return []input{newInput(mroute.IfPattern(spec.From.Interface), product{sources, groups}, to, spec)}, nil
 	}
-	pods, err := t.pods.selected(namespace, spec.From.Pods)
+	pods, err := x.selected(w, spec.From.Pods)
 	if err != nil {
 		return nil, fmt.Errorf("spec.from.pods: %w", err)
 	}
@@ -163,7 +163,7 @@ func (t *translator) inputs(namespace string, spec *v1alpha1.MulticastRouteSpec,
 		if !seen[e] {
 			seen[e] = true
 			s := netip.PrefixFrom(e.addr, e.addr.BitLen())
-			inputs = append(inputs, newInput(e.link, product([]netip.Prefix{s}, groups), to, spec))
+			inputs = append(inputs, newInput(e.link, product{[]netip.Prefix{s}, groups}, to, spec))
 		}
 	}
 	return inputs, nil
@@ -171,10 +171,10 @@ func (t *translator) inputs(namespace string, spec *v1alpha1.MulticastRouteSpec,
 
 // newInput leaves the inbound link out of the outputs. Of those that a wildcard
 // names the router does, as it knows where a packet came in.
-func newInput(from mroute.IfPattern, matches []mroute.Match, to []mroute.Output, spec *v1alpha1.MulticastRouteSpec) input {
+func newInput(from mroute.IfPattern, p product, to []mroute.Output, spec *v1alpha1.MulticastRouteSpec) input {
 	to = without(to, from)
 	return input{
-		from: from, matches: matches, to: to,
+		from: from, product: p, to: to,
 		any: anySources[spec.AnySource], most: int(spec.MaxFlows),
 		idle: len(to) == 0 && len(spec.To) > 0,
 	}
@@ -199,9 +199,9 @@ func without(to []mroute.Output, from mroute.IfPattern) []mroute.Output {
 
 // outputs are the interfaces and the links to the pods, each once and with the
 // lowest of its thresholds.
-func (t *translator) outputs(namespace string, spec []v1alpha1.RouteOutput, f mroute.Family, ps *problems) ([]mroute.Output, error) {
+func (x *expander) outputs(w *wish, spec []v1alpha1.RouteOutput, f mroute.Family, ps *problems) ([]mroute.Output, error) {
 	var to []mroute.Output
-	at := t.at
+	at := x.at
 	clear(at)
 	add := func(o mroute.Output) {
 		i, ok := at[o.If]
@@ -218,7 +218,7 @@ func (t *translator) outputs(namespace string, spec []v1alpha1.RouteOutput, f mr
 			add(mroute.Output{If: mroute.IfPattern(o.Interface), Threshold: th})
 			continue
 		}
-		pods, err := t.pods.selected(namespace, o.Pods)
+		pods, err := x.selected(w, o.Pods)
 		if err != nil {
 			return nil, fmt.Errorf("spec.to[%d].pods: %w", i, err)
 		}
@@ -232,29 +232,15 @@ func (t *translator) outputs(namespace string, spec []v1alpha1.RouteOutput, f mr
 	return to, nil
 }
 
-func product(sources, groups []netip.Prefix) []mroute.Match {
-	ms := make([]mroute.Match, 0, len(sources)*len(groups))
-	for _, s := range sources {
-		for _, g := range groups {
-			ms = append(ms, mroute.Match{Source: s, Group: g})
+// joinsOf are the memberships of a route. One that has nowhere to forward on this
+// node does not ask for the traffic either.
+func joinsOf(inputs []input, join bool) (ms []membership) {
+	for _, in := range inputs {
+		if join && !in.idle {
+			ms = append(ms, membership{in.from, in.product})
 		}
 	}
 	return ms
-}
-
-// joinsOf are the memberships of a route. One that has nowhere to forward on this
-// node does not ask for the traffic either.
-func joinsOf(inputs []input, join bool) []mroute.Join {
-	var js []mroute.Join
-	for _, in := range inputs {
-		if !join || in.idle {
-			continue
-		}
-		for _, m := range in.matches {
-			js = append(js, mroute.Join{If: in.from, Match: m})
-		}
-	}
-	return js
 }
 
 // tooMany tells that one input and all outputs of the route cannot be in a kernel
