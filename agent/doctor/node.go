@@ -121,8 +121,9 @@ func (l *look) readTableRules() {
 	}
 }
 
-// tableRule is a rule in words. Some do nothing to packets that arrive.
-func tableRule(family int, r *uapi.Rule) (rule diagnose.TableRule, acts bool) {
+// tableRule is a rule in words, as packets that arrive meet it. To some it does nothing.
+func tableRule(family int, listed *uapi.Rule) (rule diagnose.TableRule, acts bool) {
+	r := listed.Met()
 	rule = diagnose.TableRule{
 		Six: family == uapi.FamilyIP6MR, Priority: r.Priority, Not: r.Invert, IIF: r.IIF, OIF: r.OIF, Table: r.Table, Action: actions[r.Action],
 	}
@@ -135,7 +136,7 @@ func tableRule(family int, r *uapi.Rule) (rule diagnose.TableRule, acts bool) {
 	case r.Mark != 0 || r.Mask != 0:
 		rule.Selector = fmt.Sprintf("fwmark %#x/%#x", r.Mark, r.Mask)
 	}
-	return rule, r.Action != uapi.RuleNop && !r.Unresolved && !r.FitsNone()
+	return rule, r.Action != uapi.RuleNop
 }
 
 // actions are the words of ip for what rules do.

@@ -37,6 +37,7 @@ func TestTableRule(t *testing.T) {
 func TestTableRuleKinds(t *testing.T) {
 	for _, tt := range []struct{ name, rule, text, evidence string }{
 		{"some", "iif in fwmark 0/0xff lookup 77", "leads some of what arrives on in to table 77", "5: from all iif in fwmark 0x0/0xff lookup 77"},
+		{"all have no tunnel", "not tun_id 5 lookup 77", "leads what arrives on in to table 77", "5: from all iif any lookup 77"},
 		{"over others", "not iif out goto 7", "drops what arrives on in", "7: from all iif any unreachable"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

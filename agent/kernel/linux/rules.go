@@ -178,8 +178,9 @@ func ruleObject(r kernel.Rule) string {
 	return fmt.Sprintf("%v rule of %s", r.Family, r.Links.In+r.Links.Out)
 }
 
-// newRule is a rule as it was listed.
-func newRule(f mroute.Family, l *uapi.Rule) kernel.Rule {
+// newRule is a listed rule, as packets that arrive meet it.
+func newRule(f mroute.Family, listed *uapi.Rule) kernel.Rule {
+	l := listed.Met()
 	r := kernel.Rule{
 		Family: f, Links: kernel.Way{In: l.IIF, Out: l.OIF}, Table: l.Table, Priority: l.Priority, Not: l.Invert,
 		Own:  l.Protocol == uapi.RTProtMrouted && l.Priority == kernel.RulePriority,
@@ -192,20 +193,10 @@ func newRule(f mroute.Family, l *uapi.Rule) kernel.Rule {
 		}
 	case uapi.RuleGoto:
 		r.Deed, r.Goto = kernel.Jumps, l.Goto
-		if l.Unresolved {
-			r.Deed = kernel.Passes
-		}
 	case uapi.RuleNop:
 		r.Deed = kernel.Passes
 	default:
 		r.Deed = kernel.Drops
-	}
-	if l.FitsNone() {
-		if r.Not {
-			r.Links, r.Not, r.Some = kernel.Way{}, false, false
-		} else {
-			r.Deed = kernel.Passes
-		}
 	}
 	if r.Table == defaultTable(f) {
 		r.Table = 0

@@ -302,6 +302,27 @@ func TestDecodeRule(t *testing.T) {
 	}
 }
 
+func TestRuleAsMet(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		rule, want Rule
+	}{
+		{"what all meet", Rule{Action: RuleToTable, Table: 7, IIF: "in", Invert: true}, Rule{Action: RuleToTable, Table: 7, IIF: "in", Invert: true}},
+		{"a tunnel", Rule{Action: RuleToTable, Table: 7, TunID: 5}, Rule{Action: RuleNop, Table: 7}},
+		{"no tunnel", Rule{Action: RuleToTable, Table: 7, TunID: 5, IIF: "in", OIF: "out", Mark: 1, Mask: 3, Invert: true}, Rule{Action: RuleToTable, Table: 7}},
+		{"another user", Rule{Action: RuleProhibit, HasUID: true, FirstUID: 1, FinalUID: 9}, Rule{Action: RuleNop}},
+		{"no other user", Rule{Action: RuleProhibit, HasUID: true, FirstUID: 1, FinalUID: 9, Invert: true}, Rule{Action: RuleProhibit}},
+		{"root", Rule{Action: RuleProhibit, IIF: "in", HasUID: true, FinalUID: 9}, Rule{Action: RuleProhibit, IIF: "in"}},
+		{"not root", Rule{Action: RuleProhibit, HasUID: true, FinalUID: 9, Invert: true}, Rule{Action: RuleProhibit, Invert: true}}, // all but all
+		{"nowhere", Rule{Action: RuleGoto, Goto: 9, Unresolved: true}, Rule{Action: RuleNop, Goto: 9, Unresolved: true}},
+		{"nowhere, of no tunnel", Rule{Action: RuleGoto, Unresolved: true, TunID: 5, Invert: true}, Rule{Action: RuleNop, Unresolved: true}},
+	} {
+		if got := tt.rule.Met(); got != tt.want {
+			t.Errorf("%s: %+v, expected %+v", tt.name, got, tt.want)
+		}
+	}
+}
+
 func FuzzDecodeUpcall(f *testing.F) {
 	f.Add(upcall4(1, 0, 5, 0, 225, 1, 2, 3))
 	f.Add(upcall6(0, 2, 31, "2001:db8::1", "ff0e::5"))

@@ -60,10 +60,22 @@ type Rule struct {
 	FirstUID, FinalUID uint32
 }
 
-// FitsNone reports whether no packet that arrives is of the kind that the rule asks for:
-// they have no tunnel's number, and to rules they are of root (net/core/fib_rules.c,
-// fib_rule_match).
-func (r *Rule) FitsNone() bool { return r.TunID != 0 || r.HasUID && r.FirstUID > 0 }
+// Met is the rule as packets that arrive meet it. They have no tunnel's number, and to
+// rules they are of root (net/core/fib_rules.c, fib_rule_match): a rule that asks for
+// another is for none of them, which is as if it did nothing, and one for all but those
+// is for all. A goto that leads nowhere does nothing either: the action is [RuleNop].
+func (r *Rule) Met() Rule {
+	met := *r
+	met.TunID, met.HasUID, met.FirstUID, met.FinalUID = 0, false, 0, 0
+	none := r.TunID != 0 || r.HasUID && r.FirstUID > 0
+	if none && r.Invert {
+		met.Invert, met.IIF, met.OIF, met.Mark, met.Mask = false, "", "", 0, 0
+	}
+	if none && !r.Invert || r.Action == RuleGoto && r.Unresolved {
+		met.Action = RuleNop
+	}
+	return met
+}
 
 // DecodeRule reads the payload of an RTM_NEWRULE.
 func DecodeRule(b []byte) (Rule, error) {
