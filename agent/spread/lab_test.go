@@ -15,6 +15,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent/engine"
 	"github.com/smcroute/kube-smcroute/agent/keep"
+	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -36,7 +37,8 @@ type lab struct {
 	router, host *netlab.NS
 	store        *keep.Memory // nil: nothing is kept
 	table        uint32
-	log          io.Writer // of the router
+	log          io.Writer                         // of the router
+	wrap         func(*linux.Kernel) kernel.Kernel // nil: the kernel as it is
 
 	*spread.Router
 	changes chan struct{} // has room for one
@@ -67,7 +69,11 @@ func (l *lab) start() {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	r := spread.New(engine.Options{Kernel: k, Logger: slog.New(slog.NewTextHandler(l.log, nil)), OnChange: func() {
+	var in kernel.Kernel = k
+	if l.wrap != nil {
+		in = l.wrap(k)
+	}
+	r := spread.New(engine.Options{Kernel: in, Logger: slog.New(slog.NewTextHandler(l.log, nil)), OnChange: func() {
 		select {
 		case l.changes <- struct{}{}:
 		default:

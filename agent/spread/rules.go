@@ -18,11 +18,18 @@ type key struct {
 
 func keyOf(x kernel.Rule) key { return key{x.Family, x.Links, x.Table} }
 
+// led is the number of the table to which a rule leads, if it was made by this router,
+// by that of the process before it, or by another program for what is its table now.
+func (r *Router) led(x kernel.Rule) (number int, is bool) {
+	own := r.rules.Number()
+	return int(x.Table - tables(own)), x.Own && x.Plain() && Beside(own, x.Table)
+}
+
 // ours reports whether a rule was made by this router, or by that of the process
 // before it.
 func (r *Router) ours(x kernel.Rule) bool {
-	own := r.rules.Number()
-	return x.Own && x.Plain() && Beside(own, x.Table) && !r.taken[int(x.Table-tables(own))]
+	number, is := r.led(x)
+	return is && !r.taken[number]
 }
 
 // list lists the rules of the families that the router has.

@@ -30,10 +30,10 @@ func (r *Router) recover() {
 	where := map[string]int{}
 	links := map[int]map[string]bool{}
 	for _, x := range rules {
-		if _, seen := where[x.Links.In]; seen || !r.ours(x) || x.Links.In == "" {
+		number, is := r.led(x)
+		if _, seen := where[x.Links.In]; seen || !is || x.Links.In == "" {
 			continue
 		}
-		number := int(x.Table - tables(r.rules.Number()))
 		where[x.Links.In] = number
 		if links[number] == nil {
 			links[number] = map[string]bool{}
@@ -42,7 +42,9 @@ func (r *Router) recover() {
 	}
 	for number, names := range links {
 		if err := r.open(number, names); err != nil {
-			r.taken[number] = errors.Is(err, kernel.ErrTableBusy)
+			if errors.Is(err, kernel.ErrTableBusy) {
+				r.taken[number] = true
+			}
 			maps.DeleteFunc(where, func(_ string, n int) bool { return n == number })
 			r.trouble(noHeirs, err)
 		}
@@ -93,10 +95,40 @@ func (r *Router) shareOut(needs []mroute.Need) error {
 	if err != nil {
 		return err
 	}
-	if err := r.post(rules); err != nil {
-		return err
+	r.reconsider(rules)
+	for {
+		if err := r.post(rules); err != nil {
+			return err
+		}
+		next := r.assignment(needs, rules)
+		again, err := r.openAll(&next)
+		if err != nil {
+			return err
+		}
+		if !again {
+			return r.carry(&next, rules)
+		}
 	}
-	fixed := r.bound(rules, needs)
+}
+
+// reconsider has tables tried again that somebody else had: at once where a rule of the
+// process before this one leads packets there, and another one when it is needed.
+func (r *Router) reconsider(rules []kernel.Rule) {
+	led := map[int]bool{}
+	for _, x := range rules {
+		if number, is := r.led(x); is {
+			led[number] = true
+		}
+	}
+	for number := range r.taken {
+		if !led[number] || r.open(number, map[string]bool{}) == nil {
+			delete(r.taken, number)
+		}
+	}
+}
+
+// assignment is where links belong, as rules and tables are now.
+func (r *Router) assignment(needs []mroute.Need, rules []kernel.Rule) assign.Assignment {
 	present := maps.Clone(r.where)
 	if present == nil {
 		present = map[string]int{}
@@ -106,18 +138,9 @@ func (r *Router) shareOut(needs []mroute.Need) error {
 			present[n.Link] = assign.Home
 		}
 	}
-	for {
-		next := assign.Next(assign.Situation{
-			Needs: needs, Present: present, Fixed: fixed, Taken: r.taken, Frozen: r.frozen,
-		})
-		again, err := r.openAll(&next)
-		if err != nil {
-			return err
-		}
-		if !again {
-			return r.carry(&next, rules)
-		}
-	}
+	return assign.Next(assign.Situation{
+		Needs: needs, Present: present, Fixed: r.bound(rules, needs), Taken: r.taken, Frozen: r.frozen,
+	})
 }
 
 // post tells the first engine where rules of others lead packets. Those of links

@@ -1,10 +1,14 @@
 package spread_test
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/spread"
@@ -13,7 +17,8 @@ import (
 
 // A process was killed, and before the next one comes somebody takes the table to which
 // its rules lead. The next one cannot tell these rules from such of that program: it leaves
-// them alone, says what they do, and routes what arrives on all other links.
+// them alone, says what they do, and routes what arrives on all other links, until that
+// program gives the table up.
 func TestTableOfHeirsIsTaken(t *testing.T) {
 	l := newLab(t)
 	l.links("n", 36)
@@ -44,5 +49,82 @@ func TestTableOfHeirsIsTaken(t *testing.T) {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log has no %q:\n%s", want, &log)
 		}
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.awaitPending()
+	l.stream(flow(mroute.IPv4, 31), "n31", "n32").lost()
+}
+
+// A table that somebody had when it was needed first is used when one is needed again.
+func TestTableIsFreeAgain(t *testing.T) {
+	l := newLab(t)
+	l.links("n", 36)
+	var routes []mroute.Route
+	for i := range 36 {
+		routes = append(routes, anySource(flow(mroute.IPv4, i), mroute.IfPattern(fmt.Sprint("n", i)), "n0"))
+	}
+	other, err := linux.Open(linux.Options{NetNS: l.router.Path(), Table: spread.FirstTable + 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.start()
+	for _, want := range []uint32{spread.FirstTable + 2, spread.FirstTable + 1} {
+		l.set(routes...)
+		if got := l.snapshot().Tables; !slices.Equal(got, []uint32{want}) {
+			t.Errorf("tables beside the first: %v, want %d", got, want)
+		}
+		l.set(routes[:3]...)
+		if got := l.snapshot().Tables; len(got) > 0 {
+			t.Errorf("tables that are not needed: %v", got)
+		}
+		if err := other.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// unruly is a kernel that adds no rules while it is out of order.
+type unruly struct {
+	*linux.Kernel
+	broken *atomic.Bool
+}
+
+func (k unruly) AddRules(rules []kernel.Rule) error {
+	if k.broken.Load() {
+		return errors.New("no rules today")
+	}
+	return k.Kernel.AddRules(rules)
+}
+
+// What cannot be done is told once, and once more if it could be done in between.
+func TestTroubleIsToldAgain(t *testing.T) {
+	l := newLab(t)
+	l.links("n", 36)
+	var routes []mroute.Route
+	for i := range 36 {
+		routes = append(routes, anySource(flow(mroute.IPv4, i), mroute.IfPattern(fmt.Sprint("n", i)), "n0"))
+	}
+	var log programs.Output
+	var broken atomic.Bool
+	l.log, l.wrap = &log, func(k *linux.Kernel) kernel.Kernel { return unruly{k, &broken} }
+	l.start()
+	for i := range 3 {
+		broken.Store(true)
+		l.set(routes...)
+		l.set(routes...)
+		if got := strings.Count(log.String(), "it is tried again: no rules today"); got != i+1 {
+			t.Errorf("the trouble was told %d times, want %d", got, i+1)
+		}
+		broken.Store(false)
+		l.set(routes...)
+		if got := strings.Count(log.String(), "as they should"); got != i+1 {
+			t.Errorf("its end was told %d times, want %d", got, i+1)
+		}
+		l.set(routes[:3]...)
+	}
+	if t.Failed() {
+		t.Log(log.String())
 	}
 }
