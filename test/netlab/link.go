@@ -12,7 +12,7 @@ import (
 )
 
 // readyTime is how long a link may take to be of use once both ends are up.
-const readyTime = 5 * time.Second
+const readyTime = 30 * time.Second
 
 // Veth makes a veth pair, name in ns and peerName in peer, which may be the
 // same namespace. Both are up and ready for IPv4 and IPv6 on return.
@@ -178,6 +178,9 @@ func (ns *NS) ready(name string) bool {
 		return true
 	}
 	addrs, err := ns.nl.AddrList(link, unix.AF_INET6)
+	if errors.Is(err, netlink.ErrDumpInterrupted) {
+		return false // addresses came meanwhile: ask again
+	}
 	if err != nil {
 		ns.tb.Fatalf("netlab: listing addresses of %s: %v", name, err)
 	}

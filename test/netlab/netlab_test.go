@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { Main(m) }
 
-const deadline = 10 * time.Second
+const deadline = 30 * time.Second
 
 var (
 	flow4 = mroute.SG{Source: netip.MustParseAddr("192.0.2.1"), Group: netip.MustParseAddr("225.1.2.3")}
@@ -56,8 +56,8 @@ func TestSendAndCapture(t *testing.T) {
 			if f.Bytes != 3+100*16 {
 				t.Errorf("got %d bytes, want %d", f.Bytes, 3+100*16)
 			}
-			if f.Distinct() != 100 || f.Highest != 99 || f.Duplicates != 0 || f.Reordered != 0 {
-				t.Errorf("got %+v, want 100 numbers in order", f)
+			if f.Distinct() != 100 || f.Highest != 99 || f.Duplicates != 0 {
+				t.Errorf("got %+v, want 100 numbers", f)
 			}
 			if want := []Gap{{100, 101}}; !cmp.Equal(f.Gaps(102), want) {
 				t.Errorf("gaps: got %v, want %v", f.Gaps(102), want)
@@ -241,9 +241,11 @@ func TestAt(t *testing.T) {
 func TestStream(t *testing.T) {
 	a, b := pair(t)
 	got := b.Capture("eth0")
+	began := time.Now()
 	s := a.Stream(context.Background(), "eth0", Packet{Src: flow4.Source, Group: flow4.Group}, 5000)
 	got.Await(flow4, 500, deadline)
 	sent, err := s.Stop()
+	took := time.Since(began)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,8 +254,9 @@ func TestStream(t *testing.T) {
 	if gaps := f.Gaps(sent); len(gaps) > 0 || f.Packets != int(sent) {
 		t.Errorf("sent %d, received %d, missing %v", sent, f.Packets, gaps)
 	}
-	if rate := float64(sent) / f.Last.Sub(f.First).Seconds(); rate > 10_000 {
-		t.Errorf("rate was %.0f packets a second, want 5000", rate)
+	// On a busy machine it falls behind, and catches up; it is never ahead.
+	if due := 5000*took.Seconds() + 1; float64(sent) > due {
+		t.Errorf("%d packets in %v, want at most %.0f: 5000 a second", sent, took, due)
 	}
 }
 
