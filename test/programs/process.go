@@ -17,7 +17,7 @@ import (
 
 // Process is a program that was started.
 type Process struct {
-	Log Output // what it printed
+	Log Log
 
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
@@ -25,8 +25,12 @@ type Process struct {
 
 // Start starts a program. Who calls it ends it.
 func Start(cmd *exec.Cmd) (*Process, error) {
-	p := &Process{cmd: cmd, done: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = &p.Log, &p.Log
+	log, err := newLog()
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{Log: log, cmd: cmd, done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = log.file, log.file
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

@@ -32,6 +32,12 @@ func TestMain(m *testing.M) {
 		signal.Notify(end, unix.SIGTERM)
 		_ = os.WriteFile(os.Args[1], fmt.Appendln(nil, os.Getpid()), 0o600)
 		<-end
+	case "talks":
+		fmt.Println("one")
+		fmt.Fprintln(os.Stderr, "two")
+		fmt.Println("three")
+		_ = os.WriteFile(os.Args[1], fmt.Appendln(nil, os.Getpid()), 0o600)
+		_ = unix.Pause()
 	case "hangs":
 		signal.Ignore(unix.SIGTERM)
 		fmt.Println("deaf")
@@ -103,5 +109,19 @@ func TestEndIsTaken(t *testing.T) {
 	fails(t, p.End(unix.SIGTERM, time.Millisecond), "did not end within 1ms of signal terminated")
 	if !p.Ended() {
 		t.Error("it was not killed")
+	}
+}
+
+// What it has printed by the time at which it is ready is there, in order.
+func TestLog(t *testing.T) {
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	p := begin(t, "talks", pidFile)
+	if err := p.AwaitReady(pidFile, soon); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // to read it changes nothing
+		if got := p.Log.String(); got != "one\ntwo\nthree\n" {
+			t.Errorf("got %q", got)
+		}
 	}
 }
