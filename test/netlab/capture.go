@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,7 +37,8 @@ type Capture struct {
 	raw  syscall.RawConn
 	done chan struct{}
 
-	reading sync.Mutex // held before mu
+	marks   atomic.Bool // of Flush are counted
+	reading sync.Mutex  // held before mu
 	buf     []byte
 
 	mu    sync.Mutex
@@ -191,7 +193,7 @@ func (c *Capture) drain(fd int) error {
 			direction = Out
 		}
 		r, ok := decode(c.buf[:n])
-		if !ok {
+		if !ok || r.sg == mark && !c.marks.Load() {
 			continue
 		}
 		c.mu.Lock()

@@ -12,43 +12,48 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
-// mark is the flow of Flush. No router forwards it, or asks what to do with it: its
-// group is of the link alone (RFC 5771, section 4), and nobody's.
+// mark is the flow of Flush, which captures don't show. No router forwards it, or asks what
+// to do with it: its group is of the link alone (RFC 5771, section 4), and nobody's.
 var mark = mroute.SG{Source: netip.MustParseAddr("192.0.2.255"), Group: netip.MustParseAddr("224.0.0.254")}
 
-// Flush returns when everything that was sent out of link before has been handled at
-// peerLink, the other end of that veth pair: what is to be forwarded from there has left
-// peer. It ends the test if that takes longer than within.
+// Flush returns when all packets that were sent before, on whatever veth pairs, have been
+// handled where they arrived; with 2 hops also what was forwarded then, and so on. It ends
+// the test if that takes longer than within. The link's other end is peerLink of peer.
 //
-// A veth pair puts packets into a queue of the processor that sends them, where they stay
-// for a while if the machine is busy, and each of these queues keeps its order. So a mark is
-// sent by each processor, after whatever went before. A test that expects a packet to arrive
-// nowhere flushes the links on its way, the first one first.
-func (ns *NS) Flush(link string, peer *NS, peerLink string, within time.Duration) {
+// A packet that is sent on a veth pair is put into a queue of the processor, and stays there
+// for a while if the machine is busy. Each processor has one, for all links, and keeps its
+// order. So marks are sent by each, after whatever went before, and awaited. A test that
+// expects a packet to arrive nowhere flushes the queues before it looks, and before it
+// changes what should become of the packet.
+func (ns *NS) Flush(link string, peer *NS, peerLink string, hops int, within time.Duration) {
 	ns.tb.Helper()
 	seen := peer.Capture(peerLink)
+	seen.marks.Store(true)
 	defer seen.Stop()
 	s := ns.sender(link)
-	var marks []uint64
-	err := eachProcessor(func(cpu int) error {
-		marks = append(marks, uint64(cpu))
-		frame, err := Packet{Src: mark.Source, Group: mark.Group, TTL: 1, Payload: sequencePayload(uint64(cpu))}.frame(s.mac)
-		if err != nil {
-			return err
-		}
-		return s.write(frame)
-	})
-	if err != nil {
-		ns.tb.Fatalf("netlab: flushing %s: %v", link, err)
-	}
-	Await(ns.tb, within, func() bool {
-		for _, n := range marks {
-			if !seen.Has(mark, n) {
-				return false
+	number := uint64(0)
+	for range hops {
+		first := number
+		err := eachProcessor(func(int) error {
+			frame, err := Packet{Src: mark.Source, Group: mark.Group, TTL: 1, Payload: sequencePayload(number)}.frame(s.mac)
+			if err != nil {
+				return err
 			}
+			number++
+			return s.write(frame)
+		})
+		if err != nil {
+			ns.tb.Fatalf("netlab: flushing %s: %v", link, err)
 		}
-		return true
-	}, "the marks of each processor on "+peerLink)
+		Await(ns.tb, within, func() bool {
+			for n := first; n < number; n++ {
+				if !seen.Has(mark, n) {
+					return false
+				}
+			}
+			return true
+		}, "the marks of all processors on "+peerLink)
+	}
 }
 
 // InOrder calls f on a thread that stays on one processor, so that packets which it sends

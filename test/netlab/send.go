@@ -151,7 +151,9 @@ type Stream struct {
 }
 
 // Stream sends p on link, rate packets a second, numbered from 0, until ctx or
-// the test ends or Stop is called. It catches up when it was held off.
+// the test ends or Stop is called. When it was held off it catches up, at twice the
+// rate: the kernel's queue for what comes in has room for a thousand packets
+// (net.core.netdev_max_backlog), and drops the others.
 func (ns *NS) Stream(ctx context.Context, link string, p Packet, rate int) *Stream {
 	ns.tb.Helper()
 	numbers, err := newNumbering(p, ns.sender(link), 0)
@@ -171,10 +173,12 @@ func (ns *NS) Stream(ctx context.Context, link string, p Packet, rate int) *Stre
 func (s *Stream) run(ctx context.Context, numbers *numbering, rate float64) {
 	defer close(s.done)
 	start := time.Now()
-	tick := time.NewTicker(max(time.Millisecond, min(time.Duration(1e9/rate), 100*time.Millisecond)))
+	pause := max(time.Millisecond, min(time.Duration(1e9/rate), 100*time.Millisecond))
+	most := max(2, uint64(2*rate*pause.Seconds())) // at a time
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
-		due := uint64(time.Since(start).Seconds()*rate) + 1
+		due := min(uint64(time.Since(start).Seconds()*rate)+1, s.sent.Load()+most)
 		for s.sent.Load() < due && ctx.Err() == nil {
 			if s.err = numbers.send(); s.err != nil {
 				return

@@ -47,12 +47,9 @@ func TestForwardPolicyDrop(t *testing.T) {
 			l.arrived.Reset()
 			l.iptables(l.node, tt.version, "-P", "FORWARD", "DROP")
 			l.send(sg, 64, 5)
-			// All is done inside of send: the packet has gone through the
-			// veth pairs when it returns, or is about to.
-			netlab.Await(t, deadline, func() bool { return r.entry(sg).Packets == 8 }, "8 packets to be counted")
-			if _, out := l.vif(l.node, tt.vifs, "out"); out != 8 {
-				t.Errorf("%s counts %d packets out of out, want 8", tt.vifs, out)
-			}
+			l.sender.Flush("eth0", l.node, "in", 1, deadline)
+			r.counted(sg, 8, 0)
+			l.awaitVIF(l.node, tt.vifs, "out", 0, 8)
 			rules := l.iptables(l.node, tt.version, "-nvxL", "FORWARD")
 			if !strings.Contains(rules, "policy DROP 5 packets") {
 				t.Errorf("iptables does not count 5 packets dropped:\n%s", rules)

@@ -63,11 +63,10 @@ func TestJoinOnOtherInterface(t *testing.T) {
 	if n := s.receives(none); n != 0 {
 		t.Errorf("with rp_filter the program gets %d packets from beyond the network, want none", n)
 	}
-	if n := l.counter(pod, "netstat", "TcpExt: IPReversePathFilter"); n != 5 {
-		t.Errorf("TcpExtIPReversePathFilter of the pod is %d, want 5", n)
-	}
+	l.awaitCounter(pod, "netstat", "TcpExt: IPReversePathFilter", 5)
 	pod.Sysctl("ipv4/conf/net1/rp_filter", "2")
 	l.send(beyond, 64, 3)
+	arrived.Await(beyond, 8, deadline)
 	if n := s.receives(some); n != 3 {
 		t.Errorf("with a loose rp_filter the program gets %d packets, want 3", n)
 	}

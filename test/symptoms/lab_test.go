@@ -93,11 +93,13 @@ func (r *router) command(args ...string) []byte {
 	return out
 }
 
-// counted checks the packets of a flow's entry in the kernel, those that came
-// by another interface included.
+// counted waits until a flow's entry in the kernel has counted so many packets, those that
+// came by another interface included. Have packets pass before, lest it look too early for
+// those that must not be counted.
 func (r *router) counted(sg mroute.SG, packets, wrong int) {
 	r.Helper()
-	if e := r.entry(sg); e.Packets != packets || e.Wrong != wrong {
+	var e entry
+	if !netlab.Poll(deadline, func() bool { e = r.entry(sg); return e.Packets == packets && e.Wrong == wrong }) {
 		r.Errorf("%v: smcroutectl shows %d packets, %d of them from a wrong interface; want %d and %d", sg, e.Packets, e.Wrong, packets, wrong)
 	}
 }
@@ -150,6 +152,14 @@ func (l *lab) proc(ns *netlab.NS, name string) string {
 	return string(text)
 }
 
+// awaitCounter waits until a counter has a value.
+func (l *lab) awaitCounter(ns *netlab.NS, file, name string, want int) {
+	l.Helper()
+	if !netlab.Poll(deadline, func() bool { return l.counter(ns, file, name) == want }) {
+		l.Errorf("%s of %s is %d, want %d", name, file, l.counter(ns, file, name), want)
+	}
+}
+
 // counter is one of /proc/net/snmp, netstat, as "Ip: InDiscards" or, of
 // snmp6, "Ip6InDiscards"; nstat calls them IpInDiscards and so on.
 func (l *lab) counter(ns *netlab.NS, file, name string) int {
@@ -185,6 +195,15 @@ func (l *lab) counter(ns *netlab.NS, file, name string) int {
 		l.Fatalf("there is no counter %q in %s:\n%s", name, file, text)
 	}
 	return n
+}
+
+// awaitVIF waits until so many packets are counted.
+func (l *lab) awaitVIF(ns *netlab.NS, file, name string, in, out int) {
+	l.Helper()
+	var gotIn, gotOut int
+	if !netlab.Poll(deadline, func() bool { gotIn, gotOut = l.vif(ns, file, name); return gotIn == in && gotOut == out }) {
+		l.Errorf("%s counts %d packets in by %s and %d out, want %d and %d", file, gotIn, name, gotOut, in, out)
+	}
 }
 
 // vif is what /proc/net/ip_mr_vif, or ip6_mr_vif, counts of an interface.

@@ -47,9 +47,7 @@ func TestReversePathFilter(t *testing.T) {
 			l.passes(after) // its source is on the link
 			l.none(sg)
 			r.counted(sg, 0, 0)
-			if n := l.counter(l.node, "netstat", "TcpExt: IPReversePathFilter"); n != 5 {
-				t.Errorf("TcpExtIPReversePathFilter is %d, want 5", n)
-			}
+			l.awaitCounter(l.node, "netstat", "TcpExt: IPReversePathFilter", 5)
 			// The cures that the page names.
 			l.node.Sysctl("ipv4/conf/all/rp_filter", "0")
 			l.node.Sysctl("ipv4/conf/in/rp_filter", "0")

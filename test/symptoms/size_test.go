@@ -24,16 +24,14 @@ func TestLargerThanMTU(t *testing.T) {
 	s := l.socket(l.sender, false)
 	l.passesOnly(s, sg, fits, size)
 	r.counted(sg, 6, 0)
-	if n := l.counter(l.node, "snmp", "Ip: FragFails"); n != 5 {
-		t.Errorf("IpFragFails is %d, want 5", n)
-	}
+	l.awaitCounter(l.node, "snmp", "Ip: FragFails", 5)
 
 	// A program that allows fragments.
 	s.option(unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DONT)
 	if err := s.send("eth0", sg.Group, size); err != nil {
 		t.Fatal(err)
 	}
-	netlab.Await(t, deadline, func() bool { return l.counter(l.node, "snmp", "Ip: FragOKs") == 1 }, "IpFragOKs to be 1")
+	l.awaitCounter(l.node, "snmp", "Ip: FragOKs", 1)
 	if n := l.counter(l.node, "snmp", "Ip: FragFails"); n != 5 {
 		t.Errorf("IpFragFails is %d, want still 5", n)
 	}
@@ -50,9 +48,7 @@ func TestLargerThanMTU6(t *testing.T) {
 	s := l.socket(l.sender, true)
 	l.passesOnly(s, sg, fits, size)
 	r.counted(sg, 6, 0)
-	if n := l.counter(l.node, "snmp6", "Ip6FragFails"); n != 5 {
-		t.Errorf("Ip6FragFails is %d, want 5", n)
-	}
+	l.awaitCounter(l.node, "snmp6", "Ip6FragFails", 5)
 }
 
 // passesOnly checks that of five packets that are too large and one that fits, sent by a

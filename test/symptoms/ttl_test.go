@@ -21,12 +21,8 @@ func TestTTL1(t *testing.T) {
 			l.passes(after)
 			l.none(sg)
 			r.counted(sg, 5, 0)
-			if in, out := l.vif(l.node, tt.vifs, "in"); in != 8 || out != 0 {
-				t.Errorf("%s counts in: %d packets in and %d out, want 8 and 0", tt.vifs, in, out)
-			}
-			if in, out := l.vif(l.node, tt.vifs, "out"); in != 0 || out != 3 {
-				t.Errorf("%s counts out: %d packets in and %d out, want 0 and 3", tt.vifs, in, out)
-			}
+			l.awaitVIF(l.node, tt.vifs, "in", 8, 0)
+			l.awaitVIF(l.node, tt.vifs, "out", 0, 3)
 			l.passes(sg) // with a TTL of 64
 		})
 	}

@@ -83,8 +83,8 @@ func (l *lab) start(lines ...string) {
 	programs.RunDaemon(l, cmd, pid, deadline)
 }
 
-// trace runs smcroutectl trace on the node while send sends, ends it as Ctrl-C does, and
-// returns what it printed.
+// trace runs smcroutectl trace on the node while send sends, which arrives in order, ends
+// it as Ctrl-C does when the node has handled all of that, and returns what it printed.
 func (l *lab) trace(send func(), args ...string) string {
 	l.Helper()
 	var out bytes.Buffer
@@ -95,7 +95,10 @@ func (l *lab) trace(send func(), args ...string) string {
 		l.Fatal(err)
 	}
 	netlab.Await(l, deadline, func() bool { return strings.Contains(errs.String(), "Following") }, "smcroutectl trace to listen")
-	send()
+	if err := netlab.InOrder(send); err != nil {
+		l.Fatal(err)
+	}
+	l.sender.Flush("eth0", l.node, "in", 1, deadline)
 	if err := cmd.Process.Signal(unix.SIGINT); err != nil {
 		l.Fatal(err)
 	}
