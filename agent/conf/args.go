@@ -15,6 +15,10 @@ import (
 //	join    IIF [SRC[/LEN]] GRP[/LEN]
 //	leave   IIF [SRC[/LEN]] GRP[/LEN]
 //
+// add and remove also take what stands behind mroute in a line of a file, if it begins
+// with the word from. Behind that, as an interface, an address would have to follow:
+// SMCRoute refuses all such lines.
+//
 // The errors of the functions below are sentences for the user of the client.
 
 // ParseEdit reads the arguments of the command that asks for kind. What it
@@ -44,6 +48,9 @@ func ParseRoute(args []string) (mroute.Route, error) { return parseRoute(args, t
 // parseRoute reads the arguments of "add", or of "remove", where the mask of a
 // (*,*) rule may be absent.
 func parseRoute(args []string, needMask bool) (mroute.Route, error) {
+	if len(args) > 1 && args[0] == kwFrom && !mayBeAddress(args[1]) {
+		return parseRouteLine(args)
+	}
 	from, match, rest, err := parseArgs(args)
 	if err != nil {
 		return mroute.Route{}, err
@@ -62,6 +69,37 @@ func parseRoute(args []string, needMask bool) (mroute.Route, error) {
 		return mroute.Route{}, err
 	}
 	return route, nil
+}
+
+// parseRouteLine reads the words of a line of a file. What there is a warning is an
+// error to a client, which can say it again.
+func parseRouteLine(args []string) (mroute.Route, error) {
+	for _, word := range args {
+		if word == "" || word[0] == '#' || strings.ContainsFunc(word, func(r rune) bool { return r == '\n' || r < 0x80 && isBlank(byte(r)) }) {
+			return mroute.Route{}, errors.New("word " + quote(word) + ": expected one without blanks, and no comment")
+		}
+	}
+	var p parser
+	p.mroute(&line{text: strings.Join(args, " ")}, 1)
+	for _, d := range p.diagnostics {
+		switch d.Severity {
+		case Error:
+			return mroute.Route{}, errors.New(d.Message)
+		case Warning:
+			return mroute.Route{}, errors.New("an error here, in a file a warning: " + d.Message)
+		}
+	}
+	route := p.layer.Routes[0]
+	route.Origin = mroute.Origin{}
+	return route, nil
+}
+
+// mayBeAddress reports whether an interface before the word makes sense. No source may
+// also be said by an empty word.
+func mayBeAddress(word string) bool {
+	text, _, _ := strings.Cut(word, "/")
+	_, err := parseAddress(kwSource, text)
+	return err == nil || word == ""
 }
 
 func isNumber(word string) bool {

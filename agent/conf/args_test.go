@@ -36,6 +36,29 @@ func TestParseEdit(t *testing.T) {
 		{"join a1 1.2.3.4 225.1.1.1/24", "join a1 (1.2.3.4, 225.1.1.1/24)"},
 		{"leave a1 1.2.3.4 225.1.1.1/24", "join a1 (1.2.3.4, 225.1.1.1/24)"},
 
+		// The words of a file.
+		{"add from a1 group 225.1.1.1 to a2 a3", "a1 (*, 225.1.1.1) [{a2 0} {a3 0}]"},
+		{"add from a1 source 1.2.3.0/24 group 225.1.0.0/16", "a1 (1.2.3.0/24, 225.1.0.0/16) []"},
+		{"add from a1 group 225.1.1.1 native to a2", "a1 (*, 225.1.1.1) [{a2 0}] native"},
+		{"add from a1 flows 1000 group 225.1.1.1 learn to a2", "a1 (*, 225.1.1.1) [{a2 0}] flows 1000"},
+		{"add from a1 group 225.1.1.1 except 1.2.3.4,2.0.0.0/8 to a2", "a1 (*, 225.1.1.1) [{a2 0}] except [1.2.3.4/32 2.0.0.0/8]"},
+		{"add from wpan0 source :: group :: to 65472 eth0", "wpan0 (*, *)<FFC0> [{eth0 0}]"},
+		{"add from from group 225.1.1.1 to to", `error: an error here, in a file a warning: "from" is taken as the name of an interface here`},
+		{"remove from a1 group 225.1.1.1 native to a2", "a1 (*, 225.1.1.1) [{a2 0}] native"},
+		{"add from 225.1.1.1 group", "from (*, 225.1.1.1) [{group 0}]"},               // an interface called from
+		{"add from 1.2.3.4 225.1.1.1 group", "from (1.2.3.4, 225.1.1.1) [{group 0}]"}, // as ever
+		{"add from  225.1.1.1 group", "from (*, 225.1.1.1) [{group 0}]"},
+		{"add from a1", "error: mroute without group: expected \"group\" and a multicast address"},
+		{"add from a1 group 225.1.1.1 nativ to a2", `error: an error here, in a file a warning: unknown word "nativ" ignored: expected from, source, group, except, native, learn, flows or to`},
+		{"add from a1 source 1.2.3.4 group 225.1.1.1 native to a2", "error: native with a source, a prefix or except: expected it only with a single group, as the kernel's entry is for any source of that"},
+		{"add from a1 group 225.1.1.1 flows 0 to a2", `error: flows "0": expected a number from 1 to 1000000`},
+		{"add from a1 group 225.1.1.1 native learn to a2", `error: an error here, in a file a warning: "learn" after "native" on this line: the later one counts`},
+		{"add from a1 group 225.1.1.1 to", "error: an error here, in a file a warning: to without an interface behind it: this is a stop rule, as if to were not there"},
+		{"add from a1 group 225.1.1.1 #native", `error: word "#native": expected one without blanks, and no comment`},
+		{"add from a1 group 225.1.1.1 to\na2", `error: word "to\na2": expected one without blanks, and no comment`},
+		{"add from a1 group 225.1.1.1  to a2", `error: word "": expected one without blanks, and no comment`},
+		{"join from a1 group 225.1.1.1", `error: group "group" is not an address: expected one like 192.0.2.1 or 2001:db8::1`},
+
 		{"add", "error: no arguments: expected an interface, a source if wanted, and a group"},
 		{"add a1", "error: no group: expected a multicast address behind the interface or the source"},
 		{"add a1 10.0.0.1", "error: group 10.0.0.1 is not multicast: expected an address in 224.0.0.0/4 or ff00::/8"},
@@ -71,6 +94,18 @@ func TestParseEdit(t *testing.T) {
 				got = fmt.Sprintf("join %s %v", edit.Join.If, edit.Join.Match)
 			default:
 				got = fmt.Sprintf("%s %v%v %v", r.From, r.Match, r.Scopes, r.To)
+				if r.AnySource == mroute.NativeSources {
+					got += " native"
+				}
+				if r.MaxFlows > 0 {
+					got += fmt.Sprint(" flows ", r.MaxFlows)
+				}
+				if len(r.Except) > 0 {
+					got += fmt.Sprint(" except ", r.Except)
+				}
+				if r.Origin != (mroute.Origin{}) {
+					t.Errorf("origin %v", r.Origin)
+				}
 			}
 			if got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)

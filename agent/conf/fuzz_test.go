@@ -111,6 +111,9 @@ func FuzzParseEdit(f *testing.F) {
 	f.Add("wpan0 :: :: 65472 eth0")
 	f.Add("a1 225.1.1.1/33")
 	f.Add("a1 ::/0 ff05::1")
+	f.Add("from a1 source 1.2.3.4 group 225.1.1.1 to a2")
+	f.Add("from a1 group ff05::1 native flows 7 to a2 a+")
+	f.Add("from a1 source :: group :: except ::1 to 7 a2")
 	f.Fuzz(func(t *testing.T, command string) {
 		args := strings.Split(command, " ")
 		add, err := conf.ParseEdit(mroute.AddRoute, args)

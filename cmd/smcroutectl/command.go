@@ -56,6 +56,12 @@ const (
 	example = "225.1.2.0/24"
 )
 
+// lineArgs are a line of smcroute.conf, for commands that take one.
+const lineArgs = "from IIF [source SOURCE[/LEN]] group GROUP[/LEN] [except LIST] [native | learn] [flows N] [to OIF...]"
+
+// takesLine reports whether the command takes the words of a line of smcroute.conf.
+func (c *command) takesLine() bool { return c.letter == ipc.Add || c.letter == ipc.Remove }
+
 // findCommand returns the first command that word abbreviates. As in SMCRoute
 // a word that is longer will do, too: "showing" is show.
 func findCommand(word string) (*command, error) {

@@ -95,12 +95,30 @@ func (c *control) candidates(ctx context.Context, words []string) []string {
 	switch {
 	case !strings.HasPrefix(cmd.args, "IIF"):
 		return addresses(s)
-	case len(args) == 0:
+	case len(args) == 0 && cmd.takesLine():
+		return append(interfaces(s), "from")
+	case len(args) == 0, cmd.takesLine() && len(args) == 1 && args[0] == "from":
 		return interfaces(s)
+	case cmd.takesLine() && args[0] == "from":
+		return clauses(s, args)
 	case len(args) == 1:
 		return addresses(s)
 	}
 	return append(addresses(s), interfaces(s)...)
+}
+
+// clauses are the words that may follow those of a line of smcroute.conf.
+func clauses(s *view.State, args []string) []string {
+	switch last := args[len(args)-1]; {
+	case slices.Contains(args, "to"):
+		return interfaces(s)
+	case last == "source", last == "group", last == "except":
+		return addresses(s)
+	case last == "flows":
+		return nil
+	}
+	words := []string{"source", "group", "except", "native", "learn", "flows", "to"}
+	return slices.DeleteFunc(words, func(word string) bool { return slices.Contains(args, word) })
 }
 
 // names are those of commands that people give.

@@ -37,6 +37,7 @@ Commands, which may be abbreviated:
 			fmt.Fprintf(&b, "  %-10s %s\n", commands[i].name, commands[i].args)
 		}
 	}
+	fmt.Fprintf(&b, "\nTo add, remove and del also what is behind mroute in smcroute.conf:\n  %s\n", lineArgs)
 	b.WriteString(`
 Packets come in at IIF and leave through each OIF. Both are names of interfaces,
 or patterns: "eth+" stands for eth0, eth15 and so on. Without a command: show.
@@ -49,7 +50,11 @@ func (c *command) help() string {
 	line := func(args string) string {
 		return strings.TrimSpace(program + " " + c.name + " " + args)
 	}
-	text := fmt.Sprintf("Usage:\n  %s\n\n%s.\n", line(c.args), c.text)
+	usage := line(c.args)
+	if c.takesLine() {
+		usage += "\n  " + line(lineArgs)
+	}
+	text := fmt.Sprintf("Usage:\n  %s\n\n%s.\n", usage, c.text)
 	if c.example != "" {
 		text += fmt.Sprintf("\nExample:\n  %s\n", line(c.example))
 	}
