@@ -86,8 +86,8 @@ func TestManyJoinsBlockNobody(t *testing.T) {
 	if partly < 3 {
 		t.Errorf("%d snapshots in the midst of the joins, want several", partly)
 	}
-	snap := e.snapshot()
-	if len(snap.Entries) != 1 || len(snap.Pending) != 0 {
+	var snap *mroute.Snapshot
+	if !netlab.Poll(soon, func() bool { snap = e.snapshot(); return len(snap.Entries) == 1 && len(snap.Pending) == 0 }) {
 		t.Errorf("entries %v, pending %v", snap.Entries, snap.Pending)
 	}
 }

@@ -43,7 +43,7 @@ func TestMoreQuestions(t *testing.T) {
 		k.asks <- kernel.Upcalls{List: c.question(), From: c}
 		select {
 		case <-c.done:
-		case <-time.After(10 * time.Second):
+		case <-time.After(soon):
 			t.Fatal("Done is not called")
 		}
 		if err := e.Started(t.Context()); err != nil {

@@ -129,6 +129,7 @@ func TestForeignRuleKinds(t *testing.T) {
 			for _, send := range stay {
 				lost = append(lost, send(2))
 			}
+			l.flush() // what is late would come by other rules
 			l.mrule("del", rules)
 			for _, send := range stay {
 				c.Await(send(3), 1, soon)

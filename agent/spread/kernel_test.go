@@ -56,6 +56,7 @@ func TestTwoHundredInterfaces(t *testing.T) {
 			c.Await(sg, 1, soon)
 		}
 	}
+	l.flush()
 	for i, c := range captures {
 		got := map[mroute.SG]int{}
 		for sg, f := range c.Flows(netlab.In) {
@@ -257,6 +258,7 @@ func TestForeignRules(t *testing.T) {
 			c.Await(flow(mroute.IPv4, i), 1, soon)
 		}
 	}
+	l.flush()
 	if n := c.Count(flow(mroute.IPv4, 39)); n > 0 {
 		t.Errorf("%d packets of another program's were forwarded", n)
 	}
@@ -294,6 +296,7 @@ func TestDiverted(t *testing.T) {
 		"n1 diverted "+away("n1", mroute.IPv6, 5, 700),
 		"n+ diverted "+away("n1", mroute.IPv6, 5, 700))
 	l.host.Send("xn1", packet(four))
+	l.flush() // or it comes when the rule is gone
 	remove()
 	l.awaitPending()
 	later := mroute.SG{Source: flow(mroute.IPv4, 9).Source, Group: four.Group}

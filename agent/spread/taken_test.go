@@ -12,6 +12,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/agent/spread"
+	"github.com/smcroute/kube-smcroute/test/netlab"
 	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
@@ -46,7 +47,7 @@ func TestTableOfHeirsIsTaken(t *testing.T) {
 		t.Errorf("rules are %v", got)
 	}
 	for _, want := range []string{"lead packets to tables that cannot be taken over: it is tried again: ", "Packets that arrive on n31 and 4 more do not come to this router: the IPv4 rule of priority 10 leads to table 90000001"} {
-		if !strings.Contains(log.String(), want) {
+		if !netlab.Poll(soon, func() bool { return strings.Contains(log.String(), want) }) {
 			t.Errorf("the log has no %q:\n%s", want, &log)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,8 +36,7 @@ type Capture struct {
 	raw  syscall.RawConn
 	done chan struct{}
 
-	marks   atomic.Bool // of Flush are counted
-	reading sync.Mutex  // held before mu
+	reading sync.Mutex // held before mu
 	buf     []byte
 
 	mu    sync.Mutex
@@ -48,6 +46,17 @@ type Capture struct {
 
 // Capture counts what passes on link from now until the end of the test.
 func (ns *NS) Capture(link string) *Capture {
+	ns.tb.Helper()
+	c, err := ns.capture(link)
+	if err != nil {
+		ns.tb.Fatalf("netlab: capture on %s: %v", link, err)
+	}
+	ns.tb.Cleanup(c.Stop)
+	return c
+}
+
+// capture is Capture, until Stop.
+func (ns *NS) capture(link string) (*Capture, error) {
 	ns.tb.Helper()
 	c := &Capture{tb: ns.tb, link: link, done: make(chan struct{}), buf: make([]byte, maxFrame), flows: noFlows()}
 	index := ns.Index(link)
@@ -61,11 +70,10 @@ func (ns *NS) Capture(link string) *Capture {
 		return err
 	})
 	if err != nil {
-		ns.tb.Fatalf("netlab: capture on %s: %v", link, err)
+		return nil, err
 	}
 	go c.run()
-	ns.tb.Cleanup(c.Stop)
-	return c
+	return c, nil
 }
 
 // openCapture opens an AF_PACKET socket on a link, of the thread's namespace,
@@ -193,7 +201,7 @@ func (c *Capture) drain(fd int) error {
 			direction = Out
 		}
 		r, ok := decode(c.buf[:n])
-		if !ok || r.sg == mark && !c.marks.Load() {
+		if !ok {
 			continue
 		}
 		c.mu.Lock()

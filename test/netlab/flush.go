@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/netip"
 	"runtime"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,52 +13,67 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
-// mark is the flow of Flush, which captures don't show. No router forwards it, or asks what
-// to do with it: its group is of the link alone (RFC 5771, section 4), and nobody's.
+// mark is the flow of Flush.
 var mark = mroute.SG{Source: netip.MustParseAddr("192.0.2.255"), Group: netip.MustParseAddr("224.0.0.254")}
 
-// Flush returns when all packets that were sent before, on whatever veth pairs, have been
-// handled where they arrived; with 2 hops also what was forwarded then, and so on. It ends
-// the test if that takes longer than within. The link's other end is peerLink of peer.
+// flusher has a veth pair of its own, as long as the process lives.
+var flusher struct {
+	sync.Mutex
+	out  *sender
+	seen *Capture
+}
+
+// Flush returns when all packets that this program has sent, on whatever veth pairs, have
+// been handled where they arrived; with 2 hops also what was forwarded then, and so on. It
+// ends the test if that takes longer than within.
 //
 // A packet that is sent on a veth pair is put into a queue of the processor, and stays there
 // for a while if the machine is busy. Each processor has one, for all links, and keeps its
-// order. So marks are sent by each, after whatever went before, and awaited. A test that
+// order. So a mark is sent by each, after whatever went before, and awaited. A test that
 // expects a packet to arrive nowhere flushes the queues before it looks, and before it
 // changes what should become of the packet.
-func (ns *NS) Flush(link string, peer *NS, peerLink string, hops int, within time.Duration) {
-	ns.tb.Helper()
-	seen := peer.Capture(peerLink)
-	seen.marks.Store(true)
-	defer seen.Stop()
-	s := ns.sender(link)
-	number := uint64(0)
+func Flush(tb TB, hops int, within time.Duration) {
+	tb.Helper()
+	flusher.Lock()
+	defer flusher.Unlock()
+	if flusher.out == nil {
+		if err := openFlusher(tb); err != nil {
+			tb.Fatalf("netlab: a link to flush others with: %v", err)
+		}
+	}
 	for range hops {
-		first := number
+		want := flusher.seen.Count(mark)
 		err := eachProcessor(func(int) error {
-			frame, err := Packet{Src: mark.Source, Group: mark.Group, TTL: 1, Payload: sequencePayload(number)}.frame(s.mac)
+			frame, err := Packet{Src: mark.Source, Group: mark.Group}.frame(flusher.out.mac)
 			if err != nil {
 				return err
 			}
-			number++
-			return s.write(frame)
+			want++
+			return flusher.out.write(frame)
 		})
 		if err != nil {
-			ns.tb.Fatalf("netlab: flushing %s: %v", link, err)
+			tb.Fatalf("netlab: flushing: %v", err)
 		}
-		Await(ns.tb, within, func() bool {
-			for n := first; n < number; n++ {
-				if !seen.Has(mark, n) {
-					return false
-				}
-			}
-			return true
-		}, "the marks of all processors on "+peerLink)
+		Await(tb, within, func() bool { return flusher.seen.Count(mark) >= want }, "the marks of all processors")
 	}
 }
 
+func openFlusher(tb TB) error {
+	ns, err := open()
+	if err != nil {
+		return err
+	}
+	ns.tb = tb // for the calls below alone
+	ns.Veth("in", ns, "out")
+	if flusher.seen, err = ns.capture("in"); err != nil {
+		return err
+	}
+	flusher.out, err = ns.newSender(ns.link("out"))
+	return err
+}
+
 // InOrder calls f on a thread that stays on one processor, so that packets which it sends
-// arrive in that order: see [NS.Flush].
+// arrive in that order: see [Flush].
 func InOrder(f func()) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -9,7 +9,7 @@ func TestFlush(t *testing.T) {
 	a.Veth("eth0", b, "eth0")
 	b.Veth("eth1", c, "eth0")
 	b.Bridge("br0", "eth0", "eth1")
-	near, far := b.Capture("eth0"), c.Capture("eth0")
+	far := c.Capture("eth0")
 	sent := 0
 	for range 20 {
 		if err := eachProcessor(func(int) error {
@@ -19,13 +19,10 @@ func TestFlush(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		a.Flush("eth0", b, "eth0", 2, deadline)
+		Flush(t, 2, deadline)
 		if got := far.Count(flow4); got != sent {
 			t.Fatalf("%d packets have arrived, want %d", got, sent)
 		}
-	}
-	if got := len(near.Flows(In)) + len(far.Flows(In)); got != 2 {
-		t.Errorf("captures show %d flows, want one each: %v; %v", got, near, far)
 	}
 }
 

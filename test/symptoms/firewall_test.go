@@ -47,7 +47,7 @@ func TestForwardPolicyDrop(t *testing.T) {
 			l.arrived.Reset()
 			l.iptables(l.node, tt.version, "-P", "FORWARD", "DROP")
 			l.send(sg, 64, 5)
-			l.sender.Flush("eth0", l.node, "in", 1, deadline)
+			netlab.Flush(t, 1, deadline)
 			r.counted(sg, 8, 0)
 			l.awaitVIF(l.node, tt.vifs, "out", 0, 8)
 			rules := l.iptables(l.node, tt.version, "-nvxL", "FORWARD")

@@ -98,7 +98,7 @@ func (l *lab) trace(send func(), args ...string) string {
 	if err := netlab.InOrder(send); err != nil {
 		l.Fatal(err)
 	}
-	l.sender.Flush("eth0", l.node, "in", 1, deadline)
+	netlab.Flush(l, 1, deadline)
 	if err := cmd.Process.Signal(unix.SIGINT); err != nil {
 		l.Fatal(err)
 	}

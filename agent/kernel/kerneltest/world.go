@@ -39,7 +39,8 @@ type World interface {
 	// SetMulticast sets or clears IFF_MULTICAST.
 	SetMulticast(name string, on bool)
 
-	// Send has a packet arrive on a link.
+	// Send has a packet arrive on a link. It has left, or never will, unless it waits
+	// for an entry.
 	Send(link string, sg mroute.SG, ttl uint8)
 
 	// Left counts the packets of sg that left through a link since it was

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -134,6 +133,7 @@ func (w *world) SetMulticast(name string, on bool) { w.router.SetMulticast(name,
 
 func (w *world) Send(link string, sg mroute.SG, ttl uint8) {
 	w.host.Send(w.peers[link], netlab.Packet{Src: sg.Source, Group: sg.Group, TTL: ttl})
+	netlab.Flush(w.t, 1, awaitTime)
 }
 
 func (w *world) Left(link string, sg mroute.SG) int {
@@ -148,5 +148,5 @@ func (w *world) Memberships(link string) []mroute.SG { return w.router.Membershi
 
 func (w *world) Await(what string, cond func() bool) {
 	w.t.Helper()
-	netlab.Await(w.t, 10*time.Second, cond, what)
+	netlab.Await(w.t, awaitTime, cond, what)
 }

@@ -57,7 +57,7 @@ func keeperMain(socket string) {
 // all is held.
 func programMain(args []string) {
 	socket, path, static := args[0], args[1], args[2] == "true"
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), awaitTime)
 	defer cancel()
 	store := keep.Open(ctx, socket, nil)
 	k, err := Open(Options{NetNS: path, Keep: &keep.Keeping{Store: store, Static: static, Records: keep.NewRecords(socket + ".records")}})
@@ -106,7 +106,7 @@ func programMain(args []string) {
 	for {
 		fmt.Println("settled", store.Lasts(), err)
 		in.Scan() // until it is killed
-		netlab.Poll(10*time.Second, store.Lasts)
+		netlab.Poll(awaitTime, store.Lasts)
 	}
 }
 
@@ -216,7 +216,7 @@ func (s *scene) stream() {
 func (s *scene) flow() {
 	s.t.Helper()
 	for _, sg := range killFlows {
-		s.capture.Await(sg, s.capture.Count(sg)+200, 10*time.Second)
+		s.capture.Await(sg, s.capture.Count(sg)+200, awaitTime)
 	}
 }
 
@@ -228,7 +228,8 @@ func (s *scene) gaps() (gaps [][]netlab.Gap) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if !netlab.Poll(2*time.Second, func() bool { return s.capture.Has(sg, sent-1) }) {
+		netlab.Flush(s.t, 2, awaitTime)
+		if !s.capture.Has(sg, sent-1) {
 			s.t.Errorf("the last packet of %v, %d, did not come", sg, sent-1)
 		}
 		f := s.capture.Flow(netlab.In, sg)

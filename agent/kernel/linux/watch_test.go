@@ -18,7 +18,7 @@ import (
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
-const awaitTime = 10 * time.Second
+const awaitTime = 30 * time.Second
 
 // log collects what Watch tells.
 type log struct {
