@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"slices"
 
 	"github.com/smcroute/kube-smcroute/agent/conf"
 	"github.com/smcroute/kube-smcroute/agent/core"
@@ -43,6 +44,13 @@ func Check(w io.Writer, path string, o CheckOptions) (ok bool) {
 	in := plan.NewIntent()
 	in.SetLayer(r.layer)
 	res := plan.NewResolver(in, o.Links)
+	for _, p := range r.layer.Phyints {
+		says := p.State == mroute.PhyintEnabled || p.MRDisc || p.Threshold != 0
+		there := slices.ContainsFunc(o.Links, func(l mroute.Link) bool { return p.If.Matches(l.Name, l.Index) })
+		if says && !there && core.LevelNotice >= o.Level {
+			fmt.Fprintf(w, "%v: waiting: no interface for phyint %s\n", p.Origin, p.If)
+		}
+	}
 	for _, p := range res.Pending(plan.Problems{}, nil) {
 		if core.LevelNotice < o.Level {
 			break

@@ -25,8 +25,8 @@ type reading struct {
 	diags []conf.Diagnostic
 	err   error // of reading the file itself: nothing in it is fatal
 
-	// unread is that a file which is included is there and cannot be read: nobody
-	// knows what it wants.
+	// unread is that a file which is included is there and cannot be read, or that
+	// one is no text: nobody knows what it wants.
 	unread error
 
 	sum      uint64   // of all that was read, and of why what was not
@@ -54,6 +54,7 @@ func readConf(path string, defaultDisable bool) (r reading) {
 		return r
 	}
 	add("file", text)
+	r.noText(path, text)
 	r.layer, r.diags = conf.Parse(conf.Source{Name: path, Text: text}, conf.Options{
 		DefaultDisable: defaultDisable,
 		Include: func(pattern string) ([]conf.Source, error) {
@@ -64,6 +65,7 @@ func readConf(path string, defaultDisable bool) (r reading) {
 				add("name", s.Name)
 				add("file", s.Text)
 				r.files = append(r.files, s.Name)
+				r.noText(s.Name, s.Text)
 			}
 			if err != nil {
 				add("error", err.Error())
@@ -75,6 +77,13 @@ func readConf(path string, defaultDisable bool) (r reading) {
 		},
 	})
 	return r
+}
+
+// noText notes a file that is no text.
+func (r *reading) noText(path, text string) {
+	if conf.HasNUL(text) {
+		r.unread = &fs.PathError{Op: "read", Path: path, Err: errors.New("there are NUL bytes in it: expected text, in ASCII or UTF-8")}
+	}
 }
 
 // dirs are the directories in which another reading can come to be: those of
@@ -175,6 +184,10 @@ func level(s conf.Severity) slog.Level {
 	return slog.LevelInfo
 }
 
+// maxTold is how many remarks of one severity about a configuration go to the log:
+// a file that is none at all would fill it.
+const maxTold = 100
+
 // judge logs what is to be said of a reading. The layer is nil if there is no
 // telling what is wanted: because there is no file, or with an error. clean is
 // whether there was one and every line was accepted.
@@ -198,9 +211,18 @@ func (a *Agent) judge(ctx context.Context, r *reading) (layer *mroute.Layer, cle
 	}
 	a.read = true
 	clean = true
+	var told [conf.Info + 1]int
 	for _, d := range r.diags {
-		a.log.Log(ctx, level(d.Severity), d.String())
+		if told[d.Severity]++; told[d.Severity] <= maxTold {
+			a.log.Log(ctx, level(d.Severity), d.String())
+		}
 		clean = clean && d.Severity != conf.Error
+	}
+	for severity, n := range told {
+		if n > maxTold {
+			s := conf.Severity(severity)
+			a.log.Log(ctx, level(s), fmt.Sprintf("%s: %d more of severity %q, which smcrouted -F lists", a.o.ConfFile, n-maxTold, s))
+		}
 	}
 	if !clean {
 		a.log.Warn("Parse error in " + a.o.ConfFile + ": what is wrong there was left out, all else is in use")

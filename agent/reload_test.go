@@ -42,6 +42,12 @@ func TestReloadKeepsTheLastGoodState(t *testing.T) {
 			loop := p + ".loop"
 			return errors.Join(os.Symlink(loop, loop), os.WriteFile(p, []byte("include "+loop+"\n"), 0o644))
 		}, true, "cannot read all of the configuration", func(string) error { return nil }},
+		{"UTF-16", func(p string) error {
+			return os.WriteFile(p, []byte("\xff\xfe#\x00\n\x00"), 0o644)
+		}, true, "conf: there are NUL bytes in it: expected text", func(string) error { return nil }},
+		{"an include that is not all there", func(p string) error {
+			return errors.Join(os.WriteFile(p+".inc", make([]byte, 512), 0o644), os.WriteFile(p, []byte("include "+p+".inc\n"), 0o644))
+		}, true, "conf.inc: there are NUL bytes in it: expected text", func(string) error { return nil }},
 		{"unreadable", func(p string) error { return errors.Join(os.Remove(p), os.Mkdir(p, 0o755)) }, true, "cannot read the configuration", os.Remove},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,6 +94,7 @@ func TestErrorsInFiles(t *testing.T) {
 		logged     []string
 	}{
 		{"a bad line", "mroute from a0 group 10.0.0.1 to b0\n" + oneRoute, []string{"conf:1:", "10.0.0.1", "Parse error in"}},
+		{"a line that is no text", "phyint\x00 b0\n" + oneRoute, []string{"conf:1:7: a NUL byte", "Parse error in"}},
 		{"an include that cannot be read", "include DIR/*.inc\n" + oneRoute, []string{"conf:1:", "dangling.inc", "Parse error in"}},
 		{"an include of itself", "include DIR/conf\n" + oneRoute, []string{"conf:1:", "is being read already", "Parse error in"}},
 		{"a bad pattern", "include DIR/[\n" + oneRoute, []string{"conf:1:", "is not a pattern", "Parse error in"}},
@@ -111,6 +118,19 @@ func TestErrorsInFiles(t *testing.T) {
 				is(t, "a good include", r.out("a0", "10.0.0.2", "225.1.1.1"), "b1")
 			}
 		})
+	}
+}
+
+// A file that is none at all does not fill the log.
+func TestMoreErrorsThanAnybodyReads(t *testing.T) {
+	r := run(t, strings.Repeat("nonsense\n", 150)+oneRoute+"phyint b0 up\n")
+	is(t, "the good line", r.out("a0", "10.0.0.1", "225.1.1.1"), "b0")
+	log := r.log.String()
+	is(t, "errors in the log", strings.Count(log, "unknown directive"), 100)
+	for _, w := range []string{`conf: 50 more of severity \"error\", which smcrouted -F lists`, "unknown word", "Parse error in"} {
+		if !strings.Contains(log, w) {
+			t.Errorf("log:\n%s\nwithout %s", log, w)
+		}
 	}
 }
 

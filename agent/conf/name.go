@@ -3,6 +3,7 @@ package conf
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
@@ -60,6 +61,9 @@ func oddity(word string) string {
 	}
 	if looksMisplaced(word) {
 		return quote(word) + " is taken as the name of an interface here"
+	}
+	if strings.ContainsAny(word, `,;"'\`) || !utf8.ValidString(word) {
+		return quote(word) + " is taken as the name of an interface here: expected names as ip-link(8) shows them, with blanks between"
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,10 +36,35 @@ func TestNoPins(t *testing.T) {
 	}
 }
 
+// TestNoText: of lines with NUL bytes the first of each file is reported, and none counts.
+func TestNoText(t *testing.T) {
+	const text = "phyint a1\nphyint\x00 a2\n# \x00\nphyint a3\ninclude more\n"
+	layer, diagnostics := conf.Parse(conf.Source{Name: "test.conf", Text: text}, conf.Options{
+		Include: func(string) ([]conf.Source, error) {
+			return []conf.Source{{Name: "more", Text: "\x00\nphyint a4\n"}}, nil
+		},
+	})
+	var names []mroute.IfPattern
+	for _, p := range layer.Phyints {
+		names = append(names, p.If)
+	}
+	if want := []mroute.IfPattern{"a1", "a3", "a4"}; !slices.Equal(names, want) {
+		t.Errorf("phyints %v, want %v", names, want)
+	}
+	var places []string
+	for _, d := range diagnostics {
+		places = append(places, strings.TrimSuffix(d.String(), ": a NUL byte: expected text, in ASCII or UTF-8; lines with such bytes are left out"))
+	}
+	if want := []string{"test.conf:2:7", "more:1:1"}; !slices.Equal(places, want) {
+		t.Errorf("errors at %v, want %v", places, want)
+	}
+}
+
 // TestWords has the lexical rules: each text is one route from a1 for
 // 225.1.1.1 to a2, and nothing to remark.
 func TestWords(t *testing.T) {
 	for name, text := range map[string]string{
+		"byte order mark":     "\ufeffmroute from a1 group 225.1.1.1 to a2\r\n",
 		"plain":               "mroute from a1 group 225.1.1.1 to a2\n",
 		"no newline":          "mroute from a1 group 225.1.1.1 to a2",
 		"CRLF":                "mroute from a1 group 225.1.1.1 to a2\r\n",

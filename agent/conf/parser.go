@@ -32,6 +32,13 @@ type parser struct {
 	joined map[joinKey]int32  // joins, by index
 }
 
+// byteOrderMark is U+FEFF in UTF-8, with which some editors begin a file.
+const byteOrderMark = "\ufeff"
+
+// HasNUL reports whether text is none: it is in UTF-16, not in ASCII or UTF-8, or
+// was not written to its end before the machine went down.
+func HasNUL(text string) bool { return strings.IndexByte(text, 0) >= 0 }
+
 type position struct {
 	file string
 	line int
@@ -55,14 +62,22 @@ func (p *parser) file(src Source) {
 	p.name, p.line = src.Name, 0
 	p.open = append(p.open, src.Name)
 
+	text := strings.TrimPrefix(src.Text, byteOrderMark)
 	if len(p.open) == 1 {
-		p.reserve(src.Text)
+		p.reserve(text)
 	}
-	for text := src.Text; text != ""; {
+	nul := HasNUL(text)
+	for told := false; text != ""; {
 		var l line
 		l.text, text, _ = strings.Cut(text, "\n")
 		p.line++
-		p.directive(&l)
+		switch {
+		case !nul || !HasNUL(l.text):
+			p.directive(&l)
+		case !told: // of the others in the file nothing more can be said
+			told = true
+			p.error(strings.IndexByte(l.text, 0)+1, "a NUL byte: expected text, in ASCII or UTF-8; lines with such bytes are left out")
+		}
 	}
 
 	p.open = p.open[:len(p.open)-1]

@@ -16,6 +16,7 @@ func (p *parser) mroute(l *line, column int) {
 		learn  anySource
 		to     clause // its word is "to" itself
 		good   = true
+		strays bool // words that are no keywords
 	)
 words:
 	for {
@@ -38,6 +39,7 @@ words:
 			good = p.value(l, &learn.flows, kwFlows, expectedFlows) && good
 		default:
 			p.unknown(word, column, routeKeywords)
+			strays = true
 		}
 	}
 	if !good || !p.complete(&r, kwMRoute, column) {
@@ -76,6 +78,8 @@ words:
 		}
 	} else if to.given() && tail.atEnd() {
 		p.warn(to.column, "to without an interface behind it: this is a stop rule, as if to were not there")
+	} else if !to.given() && strays {
+		p.warn(column, "mroute without to: this is a stop rule, which forwards nothing")
 	}
 
 	from, ok := p.iface(r.from.word, r.from.column)

@@ -40,7 +40,7 @@ func TestHealthy(t *testing.T) {
 
 func TestNotRunning(t *testing.T) {
 	l := newLab(t)
-	l.finds(l.examine(), is(diagnose.NotRunning), "router.sock", "systemctl start smcrouted")
+	l.finds(l.examine(), is(diagnose.NotRunning), "router.sock", "systemctl start smcroute")
 }
 
 func TestNoRule(t *testing.T) {

@@ -169,7 +169,7 @@ func (d *diagnosis) daemon() bool {
 			},
 			Fix: []string{
 				fmt.Sprintf("kill %d", other.PID),
-				"systemctl start smcrouted",
+				"systemctl start smcroute",
 				"# or let smcrouted have a table of its own: smcrouted -t 100",
 			},
 		})
@@ -178,7 +178,7 @@ func (d *diagnosis) daemon() bool {
 			ID: NotRunning, Severity: Broken,
 			Text:     "The router does not answer: smcrouted does not run, or listens elsewhere",
 			Evidence: []string{d.Daemon.Error},
-			Fix:      []string{"systemctl start smcrouted", "# if it runs with -i NAME: smcroutectl -i NAME doctor"},
+			Fix:      []string{"systemctl start smcroute", "# if it runs with -i NAME: smcroutectl -i NAME doctor"},
 		})
 	}
 	return false
