@@ -33,7 +33,7 @@ const soon = 30 * time.Second
 //
 //	host xn0 ==== n0 router n1 ==== xn1 host, and so on
 type lab struct {
-	t            *testing.T
+	t            testing.TB
 	router, host *netlab.NS
 	store        *keep.Memory // nil: nothing is kept
 	table        uint32
@@ -45,7 +45,7 @@ type lab struct {
 	stop    func(give func(*spread.Router) error)
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t testing.TB) *lab {
 	return &lab{t: t, router: netlab.New(t), host: netlab.New(t), log: t.Output(), changes: make(chan struct{}, 1)}
 }
 
@@ -313,7 +313,7 @@ func anySource(sg mroute.SG, from mroute.IfPattern, to ...mroute.IfPattern) mrou
 
 // stream sends a flow that loses nothing until it is stopped.
 type stream struct {
-	t  *testing.T
+	t  testing.TB
 	l  *lab
 	sg mroute.SG
 	s  *netlab.Stream
