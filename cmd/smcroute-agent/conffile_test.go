@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -87,7 +88,13 @@ func TestConfFileComes(t *testing.T) {
 	defer c.Stop()
 	p := netlab.Packet{Src: netip.MustParseAddr("192.0.2.1"), Group: netip.MustParseAddr("225.1.2.3")}
 	stream := n.sender.Stream(t.Context(), "eth0", p, 1000)
-	if err := os.WriteFile(n.path("smcroute.conf"), []byte(conf("225.1.2.3")+conf("225.1.2.4")), 0o600); err != nil {
+	// In one piece: an empty file, of some moment, would be what is wanted.
+	file, err := os.OpenFile(n.path("smcroute.conf"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = file.WriteString(conf("225.1.2.3") + conf("225.1.2.4"))
+	if err := errors.Join(err, file.Close()); err != nil {
 		t.Fatal(err)
 	}
 	n.awaitForwarding("192.0.2.1", "225.1.2.4")

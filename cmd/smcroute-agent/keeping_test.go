@@ -27,8 +27,8 @@ func (n *lab) keeper(args ...string) (*exec.Cmd, string) {
 	ns := netlab.New(n.t)
 	program, socket := filepath.Join(programs.Dir(), "smcroute-keeper"), "--socket="+n.path("keeper")
 	cmd := ns.Command(program, append([]string{socket}, args...)...)
-	var log programs.Output
-	cmd.Stderr = &log
+	log := programs.NewLog(n.t)
+	log.Of(cmd)
 	if err := cmd.Start(); err != nil {
 		n.t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func (s *stream) lossless() {
 	if err != nil {
 		s.n.t.Fatal(err)
 	}
-	s.n.await("the last packet", func() bool { return s.c.Has(s.sg, sent-1) })
+	netlab.Flush(s.n.t, 2, soon)
 	f := s.c.Flow(netlab.In, s.sg)
 	if gaps := f.Gaps(sent); len(gaps) > 0 {
 		s.n.t.Errorf("of %d packets are missing %v", sent, gaps)
@@ -144,9 +144,10 @@ func TestKeeperDoesNotAnswer(t *testing.T) {
 	}
 	n.start("--manifests", n.path("m"), option)
 	n.await("the agent to wait", func() bool { return n.lines("does not answer: both are tried again") == 1 })
-	if code, body := n.probe("/healthz"); code != http.StatusOK || !strings.Contains(body, "waiting for the keeper") {
-		t.Errorf("/healthz: %d %s", code, body)
-	}
+	n.await("/healthz to tell what it waits for", func() bool {
+		code, body := n.probe("/healthz")
+		return code == http.StatusOK && strings.Contains(body, "waiting for the keeper")
+	})
 	if code, body := n.probe("/readyz"); code != http.StatusServiceUnavailable {
 		t.Errorf("/readyz: %d %s", code, body)
 	}

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	programs.MainOf(m, "smcroute-keeper")
 }
 
-const soon = 20 * time.Second
+const soon = time.Minute
 
 // lab has a router with the agent in it:
 //
@@ -49,13 +49,13 @@ type lab struct {
 	health                   string // socket of the probes; "": a port
 	without                  string // capability that the agent lacks
 	cmd                      *exec.Cmd
-	log                      programs.Output
+	log                      *programs.Log
 	done                     chan error
 }
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	n := &lab{t: t, sender: netlab.New(t), router: netlab.New(t), receiver: netlab.New(t), dir: t.TempDir()}
+	n := &lab{t: t, sender: netlab.New(t), router: netlab.New(t), receiver: netlab.New(t), dir: t.TempDir(), log: programs.NewLog(t)}
 	n.router.Veth("eth0", n.sender, "eth0")
 	n.router.Veth("eth1", n.receiver, "eth0")
 	return n
@@ -85,7 +85,7 @@ func (n *lab) start(args ...string) {
 	args = append([]string{"--node-name=n1", "--socket=" + n.path("sock"), "--health-probe-bind-address=127.0.0.1:8471"}, args...)
 	n.cmd = n.router.Command("/proc/self/exe", args...)
 	n.cmd.Env = append(n.cmd.Env, envPlay+"=1", envWithout+"="+n.without, "KUBECONFIG=", "NODE_NAME=", "POD_NAMESPACE=")
-	n.cmd.Stdout, n.cmd.Stderr = &n.log, &n.log
+	n.log.Of(n.cmd)
 	if err := n.cmd.Start(); err != nil {
 		n.t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func (n *lab) await(what string, cond func() bool) {
 	netlab.Await(n.t, soon, cond, what)
 }
 
-// awaitForwarding sends until the receiver gets what is sent.
+// awaitForwarding sends until the receiver gets what is sent, all of it.
 func (n *lab) awaitForwarding(src, group string) {
 	n.t.Helper()
 	c := n.receiver.Capture("eth0")
@@ -158,11 +158,12 @@ func (n *lab) awaitForwarding(src, group string) {
 		n.sender.Send("eth0", p)
 		return c.Count(mroute.SG{Source: p.Src, Group: p.Group}) > 0
 	})
+	netlab.Flush(n.t, 2, soon)
 }
 
 // show is what smcroutectl shows of the routes.
 func (n *lab) show() string {
-	ctx, cancel := context.WithTimeout(n.t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(n.t.Context(), soon)
 	defer cancel()
 	c, err := ipc.Dial(ctx, n.path("sock"))
 	if err != nil {

@@ -55,6 +55,7 @@ func TestConflict(t *testing.T) {
 	s.awaitProgrammed("second", 1)
 	s.awaitReason("third", v1alpha1.ConditionAccepted, v1alpha1.ReasonConflicted)
 	h.sender.SendBurst("eth0", packet(sg), 0, 10)
+	netlab.Flush(t, 2, patience)
 	if n := h.atLeft.Count(sg) + h.atRight.Count(sg); n != 20 {
 		t.Errorf("%d packets of the deleted route and of the loser", n-20)
 	}
@@ -114,7 +115,7 @@ func TestThousand(t *testing.T) {
 	for _, h := range s.hosts {
 		// Each is listed twice: as it is wanted, and as the kernel has it.
 		count := func() int { return strings.Count(h.Smcroutectl("show"), "(192.0.2.10, 232.77.") }
-		if !netlab.Poll(patience, func() bool { return count() == 2*n }) {
+		if !netlab.Poll(4*patience, func() bool { return count() == 2*n }) {
 			t.Fatalf("of %d routes %v has %d", n, h, count()/2)
 		}
 		h.exact(last, h.atLeft, 10)

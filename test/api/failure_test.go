@@ -2,7 +2,7 @@ package api
 
 import (
 	"context"
-	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,9 +25,7 @@ func TestAgentKilled(t *testing.T) {
 	for _, h := range s.hosts {
 		h.exact(sg, h.atLeft, 50)
 	}
-	s.await("r", "100 packets are counted", func(st v1alpha1.MulticastRouteStatus) bool {
-		return st.Counters != nil && st.Counters.Packets == 100
-	})
+	s.awaitPackets("r", 100)
 
 	h := s.hosts[1]
 	h.agent.Kill()
@@ -39,18 +37,17 @@ func TestAgentKilled(t *testing.T) {
 	if c == nil || c.Reason != v1alpha1.ReasonNodeNotReporting || !strings.Contains(c.Message, h.Name) {
 		t.Errorf("the condition does not name the node %s: %+v", h.Name, c)
 	}
-	if st.Counters.Packets != 100 {
-		t.Errorf("%d packets are counted while an agent is away, not 100", st.Counters.Packets)
+	if st.Counters == nil || st.Counters.Packets != 100 {
+		t.Errorf("%+v are counted while an agent is away, not 100 packets", st.Counters)
 	}
 	s.hosts[0].exact(sg, s.hosts[0].atLeft, 10)
 
 	h.run()
-	s.awaitProgrammed("r", 2)
-	if got := s.get("r").Status.Counters.Packets; got < 100 {
-		t.Errorf("the counters went back to %d", got)
+	if st := s.awaitProgrammed("r", 2); st.Counters == nil || st.Counters.Packets < 100 {
+		t.Errorf("the counters went back to %+v", st.Counters)
 	}
 	h.exact(sg, h.atLeft, 10)
-	s.await("r", "120 packets are counted", func(st v1alpha1.MulticastRouteStatus) bool { return st.Counters.Packets == 120 })
+	s.awaitPackets("r", 120)
 }
 
 // Packets flow while there is no API server, known flows and new ones; what
@@ -81,7 +78,7 @@ func TestServerGone(t *testing.T) {
 	}
 
 	back()
-	s.await("exact", "200 packets are counted", func(st v1alpha1.MulticastRouteStatus) bool { return st.Counters.Packets == 200 })
+	s.awaitPackets("exact", 200)
 	s.apply(route("exact", `from: {interface: eth0}, sources: [192.0.2.10], groups: [232.1.1.1], to: [{interface: eth3}]`))
 	s.awaitProgrammed("exact", 1)
 	h.exact(known, atLate, 10)
@@ -114,16 +111,13 @@ func TestConfFile(t *testing.T) {
 	defer back()
 	h.agent = h.Launch(h.args...)
 	h.passes(flow("192.0.2.10", "232.9.9.9"), h.atRight)
-	netlab.Await(t, patience, func() bool {
-		_, err := os.Stat(h.Socket)
-		return err == nil
-	}, "the agent's socket")
+	h.awaitSocket()
 	h.Smcroutectl("add", "eth0", "192.0.2.10", "232.8.8.8", "eth1")
 	back()
 	h.agent.AwaitReady()
 	check()
 	// The controller, too, has to find the API server again.
-	s.await("r", "20 packets are counted", func(st v1alpha1.MulticastRouteStatus) bool { return st.Counters != nil && st.Counters.Packets == 20 })
+	s.awaitPackets("r", 20)
 }
 
 // What is missing on a node is told with its name, and waited for.
@@ -133,6 +127,9 @@ func TestPending(t *testing.T) {
 		route("nowhere", `from: {interface: eth0}, sources: [192.0.2.10], groups: [232.1.1.2], to: [{interface: eth1}]`))
 	s.lab.Kubectl("patch", "mcroute", "-n", s.name, "nowhere", "--type=merge", "-p", `{"spec":{"nodeSelector":{"matchLabels":{"site":"no-such-site"}}}}`)
 	message := s.awaitReason("r", v1alpha1.ConditionProgrammed, v1alpha1.ReasonInterfaceNotFound)
+	s.await("r", "both nodes lack an interface, and have programmed the rest", func(st v1alpha1.MulticastRouteStatus) bool {
+		return len(st.FailingNodes) == 2 && !slices.ContainsFunc(st.FailingNodes, func(n v1alpha1.FailingNode) bool { return n.Reason != v1alpha1.ReasonInterfaceNotFound })
+	})
 	if !strings.Contains(message, "eth9") {
 		t.Errorf("the message does not name eth9: %s", message)
 	}

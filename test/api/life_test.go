@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
-	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
@@ -34,9 +33,9 @@ func TestLife(t *testing.T) {
 	}
 
 	// The counters of all nodes are summed up, and shown.
-	s.await("exact", "30 packets are counted", func(st v1alpha1.MulticastRouteStatus) bool {
-		return st.Counters != nil && st.Counters.Packets == 30 && st.Counters.Flows == 3
-	})
+	if st := s.awaitPackets("exact", 30); st.Counters.Flows != 3 {
+		t.Errorf("%d flows, want one on each node", st.Counters.Flows)
+	}
 	out := s.lab.Kubectl("get", "mcroute", "-n", s.name, "exact", "-o", "wide")
 	for _, want := range []string{"NAME", "GROUPS", "FROM", "TO", "PROGRAMMED", "PACKETS", "AGE", "232.1.1.1", "eth0", "eth1", "3/3", " 30 "} {
 		if !strings.Contains(out, want) {
@@ -59,7 +58,7 @@ func TestLife(t *testing.T) {
 			t.Errorf("%v: %d packets went where they used to go", h, n)
 		}
 	}
-	s.await("exact", "60 packets are counted", func(st v1alpha1.MulticastRouteStatus) bool { return st.Counters.Packets == 60 })
+	s.awaitPackets("exact", 60)
 
 	// The third node is another site's now.
 	s.hosts[2].SetLabel("site", "elsewhere")
@@ -71,14 +70,15 @@ func TestLife(t *testing.T) {
 		h.exact(sg, h.atRight, 10)
 	}
 	// What it counted went with it.
-	s.await("exact", "70 packets are counted", func(st v1alpha1.MulticastRouteStatus) bool { return st.Counters.Packets == 70 })
+	s.awaitPackets("exact", 70)
 
-	s.lab.Kubectl("delete", "mcroute", "-n", s.name, "--all", "--timeout=20s")
+	s.lab.Kubectl("delete", "mcroute", "-n", s.name, "--all", "--timeout=2m")
 	for _, h := range s.hosts {
 		h.awaitGone(sg)
 		h.awaitGone(sg6)
 		before := h.atRight.Count(sg)
 		h.sender.SendBurst("eth0", packet(sg), 0, 10)
+		netlab.Flush(t, 2, patience)
 		if n := h.atRight.Count(sg) - before; n > 0 {
 			t.Errorf("%v: %d packets of a deleted route", h, n)
 		}
@@ -106,12 +106,12 @@ spec: {nodeSelector: NODES, interface: eth2, sources: [192.0.2.10], groups: [232
 		h.awaitJoined("eth0", mroute.SG{Group: netip.MustParseAddr("225.2.2.2")})
 		h.awaitJoined("eth2", flow("192.0.2.10", "232.2.2.2"))
 	}
-	s.lab.Kubectl("wait", "-n", s.name, "--for=condition=Programmed", "--timeout=20s", "mcgroup/news", "mcroute/joined")
+	s.lab.Kubectl("wait", "-n", s.name, "--for=condition=Programmed", "--timeout=2m", "mcgroup/news", "mcroute/joined")
 	out := s.lab.Kubectl("get", "mcgroup", "-n", s.name)
 	if !strings.Contains(out, "2/2") || !strings.Contains(out, "232.2.2.2") {
 		t.Errorf("kubectl get mcgroup:\n%s", out)
 	}
-	s.lab.Kubectl("delete", "-n", s.name, "mcgroup/news", "mcroute/joined", "--timeout=20s")
+	s.lab.Kubectl("delete", "-n", s.name, "mcgroup/news", "mcroute/joined", "--timeout=2m")
 	for _, h := range s.hosts {
 		h.awaitJoined("eth0")
 		h.awaitJoined("eth2")

@@ -94,6 +94,7 @@ func (w *show) end() (missing []string) {
 	}
 	i := -1
 	w.awaitPacket(func(*netlab.Stream) uint64 { i++; return sent[i] - 1 })
+	netlab.Flush(w.s.t, 2, patience) // one may have overtaken another
 	for i, sg := range w.flows {
 		f := w.at.Flow(netlab.In, sg)
 		if gaps := f.Gaps(sent[i]); len(gaps) > 0 || f.Duplicates > 0 {
@@ -130,9 +131,7 @@ func (w *show) lostNothing() {
 // counted waits until exactly n packets of a route are counted in its status.
 func (w *show) counted(name string, n int) {
 	w.s.t.Helper()
-	w.s.await(name, fmt.Sprintf("%d packets are counted", n), func(st v1alpha1.MulticastRouteStatus) bool {
-		return st.Counters != nil && st.Counters.Packets == int64(n)
-	})
+	w.s.awaitPackets(name, n)
 }
 
 // auditor sees to it that what a node reports never counts back.

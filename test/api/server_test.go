@@ -115,7 +115,7 @@ func TestSamples(t *testing.T) {
 	if out != "" {
 		t.Errorf("finalizers: %s", out)
 	}
-	lab.Kubectl("delete", "-k", samples, "--timeout=20s")
+	lab.Kubectl("delete", "-k", samples, "--timeout=2m")
 }
 
 // kubectl explain shows our comments.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -163,6 +164,25 @@ func (s *site) awaitReason(name, condition, reason string) string {
 	return meta.FindStatusCondition(st.Conditions, condition).Message
 }
 
+// awaitPackets waits until exactly n packets of a route are counted in its status.
+func (s *site) awaitPackets(name string, n int) v1alpha1.MulticastRouteStatus {
+	s.t.Helper()
+	return s.await(name, fmt.Sprintf("%d packets are counted", n), func(st v1alpha1.MulticastRouteStatus) bool {
+		return st.Counters != nil && st.Counters.Packets == int64(n)
+	})
+}
+
+// awaitSocket waits until the agent can be asked.
+func (h *host) awaitSocket() {
+	netlab.Await(h.t, patience, func() bool {
+		conn, err := net.Dial("unix", h.Socket)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	}, "the agent's socket")
+}
+
 func flow(source, group string) mroute.SG {
 	return mroute.SG{Source: netip.MustParseAddr(source), Group: netip.MustParseAddr(group)}
 }
@@ -172,14 +192,19 @@ func packet(sg mroute.SG) netlab.Packet {
 	return netlab.Packet{Src: sg.Source, Group: sg.Group, TTL: 9}
 }
 
-// passes sends packets of a flow until one arrives at a receiver, as it must.
-func (h *host) passes(sg mroute.SG, at *netlab.Capture) {
+// passes sends packets of a flow until one arrives at a receiver, as it must, and waits
+// until none of them is still on its way.
+func (h *host) passes(sg mroute.SG, at *netlab.Capture) { h.passesFrom(h.sender, sg, at) }
+
+// passesFrom is passes for another sender, with an eth0.
+func (h *host) passesFrom(ns *netlab.NS, sg mroute.SG, at *netlab.Capture) {
 	if !netlab.Poll(patience, func() bool {
-		h.sender.Send("eth0", packet(sg))
+		ns.Send("eth0", packet(sg))
 		return at.Count(sg) > 0
 	}) {
 		h.Fatalf("%v does not arrive on %v: %v\n%s", sg, h, at, h.Smcroutectl("-d", "show"))
 	}
+	netlab.Flush(h.t, 2, patience)
 }
 
 // exact sends n packets of a flow, all of which arrive.

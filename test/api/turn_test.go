@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 	"github.com/smcroute/kube-smcroute/test/kubelab"
 	"github.com/smcroute/kube-smcroute/test/netlab"
 )
@@ -15,7 +14,7 @@ import (
 func (h *host) beside() *kubelab.Process {
 	dir := h.t.TempDir()
 	second := h.Launch(append(slices.Clone(h.args), "--health-probe-bind-address=unix://"+filepath.Join(dir, "health"), "--socket="+filepath.Join(dir, "sock"))...)
-	netlab.Await(h.t, patience, func() bool { return strings.Count(second.Log.String(), "Another agent has the tables") == 1 }, "the second agent to stand by")
+	netlab.Await(h.t, patience, func() bool { return strings.Contains(second.Log.String(), "Another agent has the tables") }, "the second agent to stand by")
 	return second
 }
 
@@ -41,15 +40,13 @@ func TestReplacedAgent(t *testing.T) {
 		h.exact(flow("192.0.2.10", "232.1.1.6"), h.atLeft, 10)
 		end(h.agent)
 		h.agent = second
-		netlab.Await(t, patience, func() bool { return strings.Count(second.Log.String(), "msg=Programmed") == 5 }, "the second agent to have all routes")
+		netlab.Await(t, patience, func() bool { return strings.Count(second.Log.String(), "msg=Programmed") >= 5 }, "the second agent to have all routes")
 		h.exact(sg, h.atLeft, 50)
 		w.goesOn()
 		s.lab.Kubectl("delete", "mcroute", "-n", s.name, "other")
 	}
-	s.await("r", "400 packets are counted", func(st v1alpha1.MulticastRouteStatus) bool { return st.Counters.Packets == 400 })
-	if n := s.get("r").Status.Nodes; n.Programmed != 1 || n.Failed != 0 {
-		t.Errorf("%+v, want the node to be programmed", n)
-	}
+	s.awaitPackets("r", 400)
+	s.awaitProgrammed("r", 1)
 	w.lostNothing()
 	a.countsForward()
 }

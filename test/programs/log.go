@@ -5,6 +5,8 @@ import (
 	"io"
 	"math"
 	"os"
+	"os/exec"
+	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,6 +26,19 @@ func newLog() (Log, error) {
 	}
 	return Log{os.NewFile(uintptr(fd), "log of a program")}, nil
 }
+
+// NewLog makes one for programs that a test starts by itself: see [Log.Of].
+func NewLog(t testing.TB) *Log {
+	t.Helper()
+	l, err := newLog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &l
+}
+
+// Of has the program that cmd starts print into the log, after what is there.
+func (l *Log) Of(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = l.file, l.file }
 
 // String returns what was printed so far.
 func (l *Log) String() string {

@@ -30,7 +30,7 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{Log: log, cmd: cmd, done: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = log.file, log.file
+	log.Of(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

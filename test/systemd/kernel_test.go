@@ -17,7 +17,7 @@ import (
 func (m *machine) nothing(table uint32) {
 	m.t.Helper()
 	var left []string
-	if !netlab.Poll(deadline/10, func() bool { left = m.left(table); return left == nil }) {
+	if !netlab.Poll(deadline, func() bool { left = m.left(table); return left == nil }) {
 		m.t.Errorf("left in the kernel: %q", left)
 	}
 }

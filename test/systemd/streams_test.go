@@ -75,7 +75,8 @@ func (n *network) lossless(during string) {
 		if sent == 0 {
 			n.t.Fatalf("%s: nothing is sent of %v", during, sg)
 		}
-		arrived := netlab.Poll(deadline/10, func() bool { return n.out.Has(sg, sent-1) })
+		arrived := netlab.Poll(deadline, func() bool { return n.out.Has(sg, sent-1) })
+		netlab.Flush(n.t, 2, deadline) // one may have overtaken another
 		f := n.out.Flow(netlab.In, sg)
 		if gaps := f.Gaps(sent); !arrived || len(gaps) > 0 || f.Duplicates > 0 {
 			n.t.Errorf("%s: of %d packets of %v these are missing: %v; %d came twice", during, sent, sg, gaps, f.Duplicates)
