@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,6 +19,7 @@ import (
 
 	"github.com/smcroute/kube-smcroute/agent/keep"
 	"github.com/smcroute/kube-smcroute/test/netlab"
+	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
 // envPlay tells the test binary what to be: "keeper", "program", which has one
@@ -73,16 +72,14 @@ func playLoader(socket string) {
 }
 
 // within is how long a test waits for anything.
-const within = 20 * time.Second
+const within = time.Minute
 
 // process is a keeper or a program.
 type process struct {
 	t     *testing.T
 	cmd   *exec.Cmd
 	ended chan struct{}
-
-	mu  sync.Mutex
-	log strings.Builder
+	log   *programs.Log
 }
 
 // play starts the test binary as something.
@@ -93,27 +90,15 @@ func play(t *testing.T, what string, args ...string) *process {
 
 func start(t *testing.T, what string, attr *syscall.SysProcAttr, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command("/proc/self/exe", args...), ended: make(chan struct{})}
+	p := &process{t: t, cmd: exec.Command("/proc/self/exe", args...), ended: make(chan struct{}), log: programs.NewLog(t)}
 	p.cmd.Env = append(os.Environ(), envPlay+"="+what)
 	p.cmd.SysProcAttr = attr
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.cmd.Stdout, p.cmd.Stderr = w, w
-	err = p.cmd.Start()
-	_ = w.Close()
-	if err != nil {
+	p.log.Of(p.cmd)
+	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
 		defer close(p.ended)
-		defer r.Close()
-		for s := bufio.NewScanner(r); s.Scan(); {
-			p.mu.Lock()
-			fmt.Fprintln(&p.log, s.Text())
-			p.mu.Unlock()
-		}
 		_ = p.cmd.Wait()
 	}()
 	t.Cleanup(func() {
@@ -126,11 +111,7 @@ func start(t *testing.T, what string, attr *syscall.SysProcAttr, args ...string)
 	return p
 }
 
-func (p *process) text() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.log.String()
-}
+func (p *process) text() string { return p.log.String() }
 
 // says waits until it logs something.
 func (p *process) says(text string) {

@@ -46,7 +46,7 @@ func TestDaemonize(t *testing.T) {
 		t.Fatalf("exit code %d, stderr %q", code, d.stderr)
 	}
 	w.Close()
-	r.SetReadDeadline(time.Now().Add(10 * time.Second))
+	r.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("a descriptor of its parent is open: %v", err)
 	}
@@ -74,7 +74,7 @@ func TestDaemonize(t *testing.T) {
 		syscall.Kill(pid, term)
 		// A pidfd is readable once the process is gone.
 		fds := []unix.PollFd{{Fd: int32(code), Events: unix.POLLIN}}
-		if n, err := unix.Poll(fds, 10_000); n != 1 {
+		if n, err := unix.Poll(fds, 60_000); n != 1 {
 			t.Errorf("it does not end: %v", err)
 		}
 	}
@@ -114,14 +114,11 @@ func TestParentHearsOfASocketInUse(t *testing.T) {
 
 func TestDelayDoesNotHoldUpTheParent(t *testing.T) {
 	needCapabilities(t)
-	// The daemon ends by itself: after the delay its table is in use.
-	d := command(t, []string{envOpen + "=busy"}, "-d", "2")
-	start := time.Now()
+	// The daemon ends by itself: after the delay its table is in use. The parent, which
+	// would have that as its own exit code, has ended long before.
+	d := command(t, []string{envOpen + "=busy"}, "-d", "20")
 	if code := d.exit(t); code != 0 {
 		t.Errorf("exit code %d, stderr %q", code, d.stderr)
-	}
-	if waited := time.Since(start); waited >= 2*time.Second {
-		t.Errorf("the parent waited %v", waited)
 	}
 }
 

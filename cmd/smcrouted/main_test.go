@@ -183,7 +183,7 @@ func (d *smcrouted) start(t *testing.T) {
 // is killed, which gives -1.
 func (d *smcrouted) code(t *testing.T) int {
 	t.Helper()
-	defer time.AfterFunc(30*time.Second, func() { d.Process.Kill() }).Stop()
+	defer time.AfterFunc(time.Minute, func() { d.Process.Kill() }).Stop()
 	var exit *exec.ExitError
 	if err := d.Wait(); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
@@ -224,10 +224,10 @@ func mustGroups(t *testing.T) []int {
 	return groups
 }
 
-// await retries until holds, and fails after 10 seconds.
+// await retries until holds, and fails after a minute.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !holds() {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)

@@ -21,7 +21,7 @@ func manager(t *testing.T) (path string, receive func() map[string]string) {
 	t.Cleanup(func() { server.Close() })
 	return path, func() map[string]string {
 		t.Helper()
-		server.SetReadDeadline(time.Now().Add(10 * time.Second))
+		server.SetReadDeadline(time.Now().Add(time.Minute))
 		buf := make([]byte, 4096)
 		n, err := server.Read(buf)
 		if err != nil {
