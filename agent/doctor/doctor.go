@@ -39,7 +39,8 @@ type Options struct {
 	// not be asked, any other that it does not answer.
 	State func(context.Context) (*view.State, error)
 	// Visit goes over the router instead, which takes less memory: of 100,000 rules only
-	// those are kept that are examined.
+	// those are kept that are examined. Without a group it is called twice as often, first
+	// to choose these: not for who gets a whole document each time, as by a socket.
 	Visit func(context.Context, view.Visit) (*view.State, error)
 
 	Socket string // where it was asked, for a person; ""
