@@ -182,6 +182,19 @@ func TestLargerThanMTU(t *testing.T) {
 	}
 }
 
+// A stop rule is an answer to who asks, and else a note.
+func TestStopRule(t *testing.T) {
+	l := newLab(t)
+	l.start("mroute from in source 192.0.2.1 group 239.1.1.1", "mroute from in group 239.0.0.0/8 to out")
+	l.stream()
+	l.finds(l.examine(), is(diagnose.NoOutput), "router.conf, line 1 is a stop rule: (192.0.2.1, 239.1.1.1) goes nowhere")
+	r := l.examineAll()
+	l.finds(r, is(diagnose.NoOutput))
+	if r.Broken() {
+		l.Errorf("a stop rule breaks something:\n%s", r.Text(true))
+	}
+}
+
 // A rule that says: nowhere.
 func TestNoOutput(t *testing.T) {
 	l := newLab(t)

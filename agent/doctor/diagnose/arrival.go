@@ -168,6 +168,9 @@ func (w *walk) silence() {
 	if !w.group.IsSingleIP() {
 		return // a rule for many groups: nobody need send to one
 	}
+	if !w.asked && slices.ContainsFunc(w.ruling, func(r view.Rule) bool { return r.Source == w.source && r.Group == w.group && stops(&r) }) {
+		return // nor what is to go nowhere
+	}
 	if !w.Captured {
 		if n, _, _ := w.counted(flow{w.source.Addr(), w.group.Addr()}); n > 0 {
 			return

@@ -113,6 +113,12 @@ func (d *diagnosis) flows() {
 	}
 	type key struct{ source, group netip.Prefix }
 	seen := map[key]bool{}
+	type about struct {
+		id            ID
+		source, group netip.Prefix
+		link, text    string
+	}
+	told := map[about]bool{} // several rules may take one flow
 	left := d.Left
 	one := func(source, group view.Net) {
 		k := key{source.Prefix, group.Prefix}
@@ -127,7 +133,13 @@ func (d *diagnosis) flows() {
 		d.report.Examined++
 		w := d.walkOf(source, group)
 		w.walk()
-		if worst := w.worst(); worst != nil {
+		worst := w.worst()
+		if worst == nil {
+			return
+		}
+		a := about{worst.ID, worst.Source.Prefix, worst.Group.Prefix, worst.Link, worst.Text}
+		if !told[a] {
+			told[a] = true
 			d.find(*worst)
 		}
 	}

@@ -104,6 +104,44 @@ func TestAllRules(t *testing.T) {
 	}
 }
 
+// A stop rule does what it is for, unless somebody asks about its group. Of a flow
+// that several rules take there is one finding.
+func TestStopRule(t *testing.T) {
+	for _, tt := range []struct {
+		asked bool
+		seen  bool
+		want  Severity // or nothing
+	}{
+		{asked: false, seen: true, want: Note},
+		{asked: false, seen: false},
+		{asked: true, seen: true, want: Broken},
+		{asked: true, seen: false, want: Broken},
+	} {
+		f := healthy()
+		if f.Seen = f.Seen[:1]; !tt.seen {
+			f.Seen, f.After.Flows[0].Packets = nil, 10
+		}
+		if !tt.asked {
+			f.Group = netip.Addr{}
+		}
+		wide := f.After.Rules[0]
+		wide.Source, wide.Group = view.Net{}, view.Net{Prefix: netip.MustParsePrefix("239.0.0.0/8")}
+		f.After.Rules[0].OIFs, f.After.Flows[0].OIFs = nil, nil
+		f.After.Rules = append(f.After.Rules, wide)
+		r := Diagnose(f)
+		var got Severity
+		if len(r.Findings) > 0 {
+			got = r.Findings[0].Severity
+		}
+		if tt.want == "" && len(r.Findings) > 0 || got != tt.want || !tt.asked && len(r.Findings) > 1 {
+			t.Errorf("asked: %v, packets seen: %v: want %q, of one finding\n%s", tt.asked, tt.seen, tt.want, r.Text(true))
+		}
+		if tt.seen && !strings.Contains(r.Text(true), "a.conf, line 1 is a stop rule: (192.0.2.1, 239.1.1.1) goes nowhere") {
+			t.Errorf("the stop rule is not told:\n%s", r.Text(true))
+		}
+	}
+}
+
 // Names of interfaces come from elsewhere, and may be made to fool a terminal.
 func TestTextIsClean(t *testing.T) {
 	f := healthy()

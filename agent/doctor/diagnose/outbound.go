@@ -20,12 +20,7 @@ func (w *walk) outbound(f flow, entry *view.Flow) {
 		return // that is why
 	}
 	if len(outputs) == 0 {
-		w.find(Finding{
-			ID: NoOutput, Severity: Broken, Source: view.NetOf(f.source), Group: view.NetOf(f.group), Link: entry.IIF,
-			Text:     fmt.Sprintf("%v arrives, and has no interface to leave by", f),
-			Evidence: []string{fmt.Sprintf("the entry in the kernel from %s has no outputs", entry.IIF)},
-			Fix:      []string{fmt.Sprintf("smcroutectl add %s %v %v OIF", entry.IIF, f.source, f.group)},
-		})
+		w.goesNowhere(f, entry.IIF)
 		return
 	}
 	arrives := w.seen(f, entry.IIF, false)
@@ -33,6 +28,30 @@ func (w *walk) outbound(f flow, entry *view.Flow) {
 		w.leaves(f, name, arrives)
 	}
 }
+
+// goesNowhere tells of a flow without outputs. If a stop rule wants that it is as it
+// should be, unless somebody asks why the flow does not arrive.
+func (w *walk) goesNowhere(f flow, link string) {
+	finding := Finding{
+		ID: NoOutput, Severity: Broken, Source: view.NetOf(f.source), Group: view.NetOf(f.group), Link: link,
+		Text:     fmt.Sprintf("%v arrives, and has no interface to leave by", f),
+		Evidence: []string{fmt.Sprintf("the entry in the kernel from %s has no outputs", link)},
+		Fix:      []string{fmt.Sprintf("smcroutectl add %s %v %v OIF", link, f.source, f.group)},
+	}
+	for _, r := range w.rules.of(finding.Group) { // which may take less than this walk looks at
+		if r.IIF == link && stops(r) && takes(r, f.source, f.group) {
+			finding.Text = fmt.Sprintf("%s is a stop rule: %v goes nowhere", place(r.Origin), f)
+			if !w.asked {
+				finding.Severity = Note
+			}
+			break
+		}
+	}
+	w.find(finding)
+}
+
+// stops reports whether a rule has what it takes go nowhere.
+func stops(r *view.Rule) bool { return len(r.OIFs) == 0 }
 
 // seen is what was seen of a flow on a link, or nil.
 func (w *walk) seen(f flow, link string, out bool) *Seen {

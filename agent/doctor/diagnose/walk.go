@@ -114,9 +114,13 @@ func (w *walk) words() string {
 // "" reports it for any.
 func (w *walk) takes(source, group netip.Addr, link string) bool {
 	return slices.ContainsFunc(w.ruling, func(r view.Rule) bool {
-		return (link == "" || r.IIF == link) && r.Group.Contains(group) &&
-			(r.Source.IsZero() || r.Source.Contains(source)) && !excepted(view.NetOf(source), r.Except)
+		return (link == "" || r.IIF == link) && takes(&r, source, group)
 	})
+}
+
+// takes reports whether a rule takes packets of a source.
+func takes(r *view.Rule, source, group netip.Addr) bool {
+	return r.Group.Contains(group) && (r.Source.IsZero() || r.Source.Contains(source)) && !excepted(view.NetOf(source), r.Except)
 }
 
 // covers reports whether a packet is of what was asked for.
