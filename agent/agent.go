@@ -274,7 +274,7 @@ func (a *Agent) readConf() *reading {
 	if a.o.ConfFile == "" {
 		return nil
 	}
-	r := readConf(a.o.ConfFile, a.o.DefaultDisable)
+	r := readConf(a.o.ConfFile, a.o.DefaultDisable, a.read)
 	a.sum = r.sum
 	return &r
 }

@@ -25,7 +25,7 @@ type CheckOptions struct {
 // w, and reports whether it would accept every line. Missing interfaces are no
 // error: the daemon waits for them.
 func Check(w io.Writer, path string, o CheckOptions) (ok bool) {
-	r := readConf(path, o.DefaultDisable)
+	r := readConf(path, o.DefaultDisable, false)
 	if err := r.err; err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {

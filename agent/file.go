@@ -37,8 +37,9 @@ type reading struct {
 // seed is of a reading's sum.
 var seed = maphash.MakeSeed()
 
-// readConf reads a configuration file and what it includes.
-func readConf(path string, defaultDisable bool) (r reading) {
+// readConf reads a configuration file and what it includes; again is that it has
+// been read before.
+func readConf(path string, defaultDisable, again bool) (r reading) {
 	var sum maphash.Hash
 	sum.SetSeed(seed)
 	add := func(kind, text string) {
@@ -47,7 +48,14 @@ func readConf(path string, defaultDisable bool) (r reading) {
 	}
 	defer func() { r.sum = sum.Sum64() }()
 	r.files = []string{path}
-	text, err := readText(path)
+	var text string
+	info, err := os.Stat(path)
+	if err == nil && again && info.Mode()&fs.ModeNamedPipe != 0 {
+		// It would be empty, or hold up the daemon until somebody writes.
+		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("it is a pipe, which can be read once: expected a file")}
+	} else {
+		text, err = readText(path)
+	}
 	if err != nil {
 		add("error", err.Error())
 		r.err = err

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/smcroute/kube-smcroute/agent/ipc"
@@ -42,6 +43,7 @@ func TestReloadKeepsTheLastGoodState(t *testing.T) {
 			loop := p + ".loop"
 			return errors.Join(os.Symlink(loop, loop), os.WriteFile(p, []byte("include "+loop+"\n"), 0o644))
 		}, true, "cannot read all of the configuration", func(string) error { return nil }},
+		{"a pipe", func(p string) error { return errors.Join(os.Remove(p), syscall.Mkfifo(p, 0o600)) }, true, "it is a pipe", os.Remove},
 		{"UTF-16", func(p string) error {
 			return os.WriteFile(p, []byte("\xff\xfe#\x00\n\x00"), 0o644)
 		}, true, "conf: there are NUL bytes in it: expected text", func(string) error { return nil }},
