@@ -315,6 +315,13 @@ func TestStopOfSuccessor(t *testing.T) {
 	}
 }
 
+func TestStopOfNobody(t *testing.T) {
+	path := socketPath(t)
+	if code, out := runKeeper(t, "stop", "--socket", path); code != exitFailure || !strings.Contains(out, "no keeper answers at "+path) {
+		t.Errorf("%d: %s", code, out)
+	}
+}
+
 // A mirror that is behind is waited for.
 func TestMirrorIsBusy(t *testing.T) {
 	path := socketPath(t)

@@ -12,7 +12,7 @@ import (
 func stop(ctx context.Context, socket string, force bool) error {
 	c, err := wire.Dial(ctx, socket, wire.Operator)
 	if err != nil {
-		return err
+		return fmt.Errorf("no keeper answers at %s: %w", socket, err)
 	}
 	defer c.Close()
 	end := context.AfterFunc(ctx, func() { _ = c.Close() })
