@@ -139,7 +139,7 @@ func (r *rig) start(o agent.Options) {
 	case err := <-r.ended:
 		r.ended <- err
 		r.t.Fatalf("Run: %v", err)
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		r.t.Fatalf("not ready; log:\n%v", r.log)
 	}
 }
@@ -200,7 +200,7 @@ func (r *rig) await(what string, cond func() bool) {
 	r.t.Helper()
 	poll := time.NewTicker(2 * time.Millisecond)
 	defer poll.Stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for !cond() {
 		select {
 		case <-poll.C:

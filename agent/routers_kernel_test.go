@@ -187,7 +187,7 @@ func TestRoutersOnKernel(t *testing.T) {
 		sg := flow("10.0.0.1", w.group)
 		captures = append(captures, w.hosts.Capture(w.to))
 		streams = append(streams, w.hosts.Stream(t.Context(), w.from, netlab.Packet{Src: sg.Source, Group: sg.Group}, 2000))
-		captures[len(captures)-1].Await(sg, 10, 10*time.Second)
+		captures[len(captures)-1].Await(sg, 10, time.Minute)
 	}
 	for _, w := range ways {
 		s := p.state(w.at)
@@ -202,7 +202,7 @@ func TestRoutersOnKernel(t *testing.T) {
 		for i, w := range ways {
 			if i != gone {
 				sg := flow("10.0.0.1", w.group)
-				captures[i].Await(sg, captures[i].Count(sg)+100, 10*time.Second)
+				captures[i].Await(sg, captures[i].Count(sg)+100, time.Minute)
 			}
 		}
 	}
@@ -215,7 +215,7 @@ func TestRoutersOnKernel(t *testing.T) {
 	}
 	want[ways[gone].at] = across("a0", "b0", ways[gone].group)
 	p.set(want)
-	captures[gone].Await(sg, captures[gone].Count(sg)+100, 10*time.Second)
+	captures[gone].Await(sg, captures[gone].Count(sg)+100, time.Minute)
 	for i, w := range ways {
 		sent, err := streams[i].Stop()
 		if err != nil {
@@ -225,7 +225,7 @@ func TestRoutersOnKernel(t *testing.T) {
 			continue
 		}
 		sg := flow("10.0.0.1", w.group)
-		captures[i].Await(sg, int(sent), 10*time.Second)
+		captures[i].Await(sg, int(sent), time.Minute)
 		if f := captures[i].Flow(netlab.In, sg); len(f.Gaps(sent)) > 0 || f.Duplicates > 0 {
 			t.Errorf("%v lost %v of %d packets, and doubled %d", w.at, f.Gaps(sent), sent, f.Duplicates)
 		}
@@ -269,11 +269,11 @@ func TestRoutersOnKernelRefused(t *testing.T) {
 	if err := other.Close(); err != nil {
 		t.Fatal(err)
 	}
-	netlab.Await(t, 10*time.Second, func() bool { return p.state(p.pods[0].place).Err == nil }, "the table to be taken")
+	netlab.Await(t, time.Minute, func() bool { return p.state(p.pods[0].place).Err == nil }, "the table to be taken")
 	sg := flow("10.0.0.1", "225.1.1.3")
 	c := p.pods[0].hosts.Capture("B0")
 	p.pods[0].hosts.Send("A0", netlab.Packet{Src: sg.Source, Group: sg.Group})
-	c.Await(sg, 1, 10*time.Second)
+	c.Await(sg, 1, time.Minute)
 }
 
 // Many routers open and close at a time, and leave no descriptors.
@@ -289,7 +289,7 @@ func TestRoutersOnKernelMany(t *testing.T) {
 	before := descriptors(t)
 	p.set(want) // which waits 5 s at most
 	var states map[mroute.Place]mroute.RouterState
-	netlab.Poll(20*time.Second, func() bool {
+	netlab.Poll(time.Minute, func() bool {
 		states = p.States(t.Context(), true)
 		for _, s := range states {
 			if s.Err != nil {
@@ -304,7 +304,7 @@ func TestRoutersOnKernelMany(t *testing.T) {
 		}
 	}
 	p.set(nil)
-	if !netlab.Poll(20*time.Second, func() bool { return descriptors(t) <= before }) {
+	if !netlab.Poll(time.Minute, func() bool { return descriptors(t) <= before }) {
 		t.Errorf("%d descriptors are open, %d were before", descriptors(t), before)
 	}
 }

@@ -50,10 +50,10 @@ func script(t *testing.T, before string) (cmd, calls string) {
 	return cmd, calls
 }
 
-// await retries until holds, and fails after 10 seconds.
+// await retries until holds, and fails after a minute.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !holds() {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)

@@ -54,7 +54,7 @@ func tap(t *testing.T, ns *netlab.NS, link string) *wiretap {
 // next waits for a message that is wanted, and fails after 10 seconds.
 func (w *wiretap) next(t *testing.T, what string, wanted func(packet) bool) packet {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	buf := make([]byte, 2048)
 	for {
 		left := time.Until(deadline)

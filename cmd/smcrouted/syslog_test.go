@@ -28,7 +28,7 @@ func TestSyslogFormat(t *testing.T) {
 	buf := make([]byte, 1024)
 	for severity := syslog.LOG_EMERG; severity <= syslog.LOG_DEBUG; severity++ {
 		s.write(severity, "text")
-		server.SetReadDeadline(time.Now().Add(10 * time.Second))
+		server.SetReadDeadline(time.Now().Add(time.Minute))
 		n, err := server.Read(buf)
 		if err != nil {
 			t.Fatal(err)

@@ -15,6 +15,9 @@ import (
 // rate is that of each flow of a broadcast, in packets a second.
 const rate = 2000
 
+// hops is more links than there are on the way from the studio to a pod, bridges among them.
+const hops = 6
+
 // broadcast is three flows at once from the studio's LAN to a pod on each node,
 // of a known source, of one that was learned, and of IPv6. What arrives is counted
 // at the pods' links: a socket in a pod has no room for what comes while it waits
@@ -86,6 +89,7 @@ func (b *broadcast) begin() {
 			return true
 		})
 	}
+	netlab.Flush(b.s.t, hops, patience)
 	b.streams = nil
 	for _, c := range b.pods {
 		c.Reset()
@@ -122,6 +126,7 @@ func (b *broadcast) end(suffered ...*clusterlab.Node) map[mroute.SG][]netlab.Gap
 		}
 		for j, node := range b.s.Nodes {
 			b.s.await(fmt.Sprintf("the last packet of %v arrives on %s", sg, node.Name), func() bool { return b.pods[j].Has(sg, sent-1) })
+			netlab.Flush(t, hops, patience) // one may have overtaken another
 			f := b.pods[j].Flow(netlab.In, sg)
 			gaps := f.Gaps(sent)
 			if slices.Contains(suffered, node) {

@@ -178,7 +178,7 @@ func TestRuleForOwnPackets(t *testing.T) {
 			}
 			return netlab.Poll(within, func() bool { return r.count() > before })
 		}
-		const never, soon = 300 * time.Millisecond, 10 * time.Second
+		const never, soon = 300 * time.Millisecond, awaitTime
 		if passes(never) {
 			t.Error("it goes to the second table without a rule")
 		}
