@@ -1,6 +1,8 @@
 package mroute
 
 import (
+	"iter"
+	"math"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -15,15 +17,103 @@ type Layer struct {
 	Routes  []Route
 	Joins   []Join
 
+	// Parts are more rules and memberships, behind those of Routes and Joins in order of
+	// Origin.Seq. They are for a source of very many of which few change at a time: a part
+	// that was in the layer before, too, is not looked at again.
+	Parts []*Part
+
 	// FirstMatch says how the templates of this layer overlap. Set: the first
 	// in order that covers a flow gives all its outputs, as in smcroute.conf.
 	// Clear: the outputs of all that cover it are united.
 	FirstMatch bool
 }
 
-// Equal reports whether l and o are the same, origins included.
+// Part is rules and memberships of a layer that come and go together, as those of one
+// object. It is immutable like the layer. The numbers of parts, Origin.Seq, do not
+// overlap, and ascend within.
+type Part struct {
+	Routes []Route
+	Joins  []Join
+}
+
+// AllRoutes goes over all rules, those of parts included, in order.
+func (l *Layer) AllRoutes() iter.Seq[*Route] {
+	return func(yield func(*Route) bool) {
+		for i := range l.Routes {
+			if !yield(&l.Routes[i]) {
+				return
+			}
+		}
+		for _, p := range l.Parts {
+			for i := range p.Routes {
+				if !yield(&p.Routes[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// AllJoins goes over all memberships, those of parts included, in order.
+func (l *Layer) AllJoins() iter.Seq[*Join] {
+	return func(yield func(*Join) bool) {
+		for i := range l.Joins {
+			if !yield(&l.Joins[i]) {
+				return
+			}
+		}
+		for _, p := range l.Parts {
+			for i := range p.Joins {
+				if !yield(&p.Joins[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Size is how many rules there are, those of parts included.
+func (l *Layer) Size() int {
+	n := len(l.Routes)
+	for _, p := range l.Parts {
+		n += len(p.Routes)
+	}
+	return n
+}
+
+// Since tells which parts l has that the layer before did not have, and the other way
+// round. It takes them to be in order.
+func (l *Layer) Since(before *Layer) (come, gone []*Part) {
+	old, now := before.Parts, l.Parts
+	for len(old)+len(now) > 0 {
+		switch {
+		case len(old) > 0 && len(now) > 0 && old[0] == now[0]:
+			old, now = old[1:], now[1:]
+		case len(now) == 0 || len(old) > 0 && old[0].first() <= now[0].first():
+			gone, old = append(gone, old[0]), old[1:]
+		default:
+			come, now = append(come, now[0]), now[1:]
+		}
+	}
+	return come, gone
+}
+
+// first is the least of the part's numbers.
+func (p *Part) first() int {
+	first := math.MaxInt
+	if len(p.Routes) > 0 {
+		first = p.Routes[0].Origin.Seq
+	}
+	if len(p.Joins) > 0 {
+		first = min(first, p.Joins[0].Origin.Seq)
+	}
+	return first
+}
+
+// Equal reports whether l and o are the same, origins included. Parts are the same only if
+// they are one.
 func (l *Layer) Equal(o *Layer) bool {
-	return l.Name == o.Name && l.FirstMatch == o.FirstMatch && slices.Equal(l.Phyints, o.Phyints) && slices.Equal(l.Joins, o.Joins) &&
+	return l.Name == o.Name && l.FirstMatch == o.FirstMatch && slices.Equal(l.Parts, o.Parts) && slices.Equal(l.Phyints, o.Phyints) && slices.Equal(l.Joins, o.Joins) &&
 		len(l.Routes) == len(o.Routes) && slices.EqualFunc(l.Routes, o.Routes, func(a, b Route) bool {
 		return a.Origin == b.Origin && a.Same(&b)
 	})

@@ -25,6 +25,9 @@ const (
 // flows nor its entries are looked at.
 func (x *index) replace(l mroute.Layer) (*index, Change) {
 	old := &x.layer
+	if len(old.Parts)+len(l.Parts) > 0 {
+		return x.replaceParts(l)
+	}
 	// What a "phyint disable" undoes depends on the order of all lines.
 	ordered := disables(old) || disables(&l)
 	same := func(a, b *mroute.Route) bool {
@@ -106,7 +109,7 @@ func templates(rts []mroute.Route) (ts []*mroute.Route) {
 // sameChain reports whether the rules with match m are the same in x and y.
 func sameChain(x, y *index, m mroute.Match, same func(a, b *mroute.Route) bool) bool {
 	i, j := x.first(m), y.first(m)
-	for i != none && j != none && same(&x.layer.Routes[i], &y.layer.Routes[j]) {
+	for i != none && j != none && same(x.at(i), y.at(j)) {
 		i, j = x.next[i], y.next[j]
 	}
 	return i == none && j == none

@@ -404,9 +404,9 @@ func (in *Intent) removeJoin(j mroute.Join) error {
 	inLayer := false
 	if c == nil || !c.removed {
 		for _, x := range in.layers {
-			inLayer = inLayer || slices.ContainsFunc(x.layer.Joins, func(o mroute.Join) bool {
-				return o.If == j.If && masked(o.Match) == k.match
-			})
+			for o := range x.layer.AllJoins() {
+				inLayer = inLayer || o.If == j.If && masked(o.Match) == k.match
+			}
 		}
 	}
 	if !inLayer && (c == nil || !c.added) {

@@ -174,7 +174,7 @@ func (r *Resolver) uniteTemplates(sg mroute.SG, pos int, u *union) (found bool) 
 			})
 		}
 		if first != none {
-			found = r.uniteLayer(li, masked(x.layer.Routes[first].Match), sg, pos, u) || found
+			found = r.uniteLayer(li, masked(x.at(first).Match), sg, pos, u) || found
 		}
 	}
 	for _, sh := range r.in.edits.shapes {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -152,15 +153,7 @@ func (x *index) pairs() []pair {
 	x.pairOnce.Do(func() {
 		type key struct{ from, to mroute.IfPattern }
 		froms, tos := make(map[mroute.IfPattern]int), make(map[key]int)
-		for i := range x.layer.Routes {
-			rt := &x.layer.Routes[i]
-			if i > 0 && i < len(x.layer.Routes)-1 {
-				// Of routes in a row with the same interfaces the first and the last count.
-				before, next := &x.layer.Routes[i-1], &x.layer.Routes[i+1]
-				if sameWays(before, rt) && sameWays(rt, next) {
-					continue
-				}
-			}
+		for rt := range ends(x.layer.AllRoutes()) {
 			at, ok := froms[rt.From]
 			if !ok {
 				at = len(x.pairList)
@@ -182,6 +175,25 @@ func (x *index) pairs() []pair {
 		}
 	})
 	return x.pairList
+}
+
+// ends goes over the rules that count for where packets go: of those in a row with the same
+// interfaces the first and the last.
+func ends(all iter.Seq[*mroute.Route]) iter.Seq[*mroute.Route] {
+	return func(yield func(*mroute.Route) bool) {
+		var last *mroute.Route
+		passed := true // last was given on
+		for rt := range all {
+			same := last != nil && sameWays(last, rt)
+			if !same && (!passed && !yield(last) || !yield(rt)) {
+				return
+			}
+			last, passed = rt, !same
+		}
+		if !passed {
+			yield(last)
+		}
+	}
 }
 
 func sameWays(a, b *mroute.Route) bool { return a.From == b.From && sameSlice(a.To, b.To) }
@@ -210,9 +222,12 @@ func (e *edits) pairsInOrder() []pair {
 	return pairs
 }
 
-// Clone returns an intent that goes its own way from now on. Layers are shared,
-// since nothing changes them.
+// Clone returns an intent that goes its own way from now on. Layers are shared: from now on
+// nothing changes these.
 func (in *Intent) Clone() *Intent {
+	for _, x := range in.layers {
+		x.shared.Store(true)
+	}
 	return &Intent{layers: slices.Clone(in.layers), edits: in.edits.clone()}
 }
 

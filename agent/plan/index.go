@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -28,6 +30,8 @@ type places struct {
 	groups groups[int32]
 
 	limited []int32 // routes with a MaxFlows
+
+	parts // of the layer
 }
 
 const none int32 = -1
@@ -42,16 +46,19 @@ func newIndex(l mroute.Layer) *index { return indexOf(l, newPlaces(&l)) }
 
 func indexOf(l mroute.Layer, p *places) *index {
 	x := &index{layer: l, places: p}
-	x.collectUses()
+	x.uses = usesOfAll(usesOf(l.Phyints, l.Joins, l.Routes), l.Parts, p.parts.at)
 	return x
 }
 
 func newPlaces(l *mroute.Layer) *places {
+	if len(l.Parts) > 0 {
+		return newPartedPlaces(l)
+	}
 	x := &places{
 		head: make(map[mroute.Match]int32),
 		next: make([]int32, len(l.Routes)),
 
-		limited: limitedRoutes(l.Routes),
+		limited: limitedRoutes(flat(l.Routes)),
 	}
 	x.count = x.exact.look(l.Routes)
 	if x.exact.sorted && x.exact.to-x.exact.from == len(l.Routes) {
@@ -106,20 +113,19 @@ func (x *index) first(m mroute.Match) int32 {
 	return none
 }
 
-// collectUses merges phyints, routes and joins, each ascending by Seq, so that
-// VIFs are numbered in the order in which the layer names their interfaces.
-func (x *index) collectUses() {
+// usesOf merges phyints, joins and routes, each ascending by Seq, so that VIFs are
+// numbered in the order in which a layer names their interfaces.
+func usesOf(phyints []mroute.Phyint, joins []mroute.Join, routes []mroute.Route) (uses []use) {
 	at := make(map[mroute.IfPattern]int)
 	mention := func(p mroute.IfPattern, seq int) {
 		i, ok := at[p]
 		if !ok {
-			i = len(x.uses)
+			i = len(uses)
 			at[p] = i
-			x.uses = append(x.uses, use{pattern: p})
+			uses = append(uses, use{pattern: p})
 		}
-		x.uses[i].lastSeq = max(x.uses[i].lastSeq, seq)
+		uses[i].lastSeq = max(uses[i].lastSeq, seq)
 	}
-	phyints, joins := x.layer.Phyints, x.layer.Joins
 	const never = int(^uint(0) >> 1)
 	before := func(seq int) {
 		for {
@@ -150,23 +156,24 @@ func (x *index) collectUses() {
 			mention(o.If, r.Origin.Seq)
 		}
 	}
-	for i := range x.layer.Routes {
-		r := &x.layer.Routes[i]
+	for i := range routes {
+		r := &routes[i]
 		before(r.Origin.Seq)
 		if i == 0 {
 			route(r)
 			continue
 		}
 		// Of routes in a row with the same interfaces the first and the last count.
-		if last := &x.layer.Routes[i-1]; last.From != r.From || !sameSlice(last.To, r.To) {
+		if last := &routes[i-1]; !sameWays(last, r) {
 			route(last)
 			route(r)
 		}
 	}
-	if n := len(x.layer.Routes); n > 0 {
-		route(&x.layer.Routes[n-1])
+	if n := len(routes); n > 0 {
+		route(&routes[n-1])
 	}
 	before(never)
+	return uses
 }
 
 // sameSlice reports whether a and b are one slice, not only equal.
@@ -181,7 +188,7 @@ func (x *index) chain(m mroute.Match, f func(i int32, r *mroute.Route) bool) {
 
 func (x *index) chainFrom(first int32, f func(i int32, r *mroute.Route) bool) {
 	for i := first; i != none; i = x.next[i] {
-		if !f(i, &x.layer.Routes[i]) {
+		if !f(i, x.at(i)) {
 			return
 		}
 	}
@@ -190,15 +197,17 @@ func (x *index) chainFrom(first int32, f func(i int32, r *mroute.Route) bool) {
 // shape is the pair of prefix lengths of a match. A table has few of them, so
 // that looking a flow up is a few map accesses however many templates there are.
 type shape struct {
-	family        mroute.Family
-	anySource     bool
-	source, group uint8
+	family mroute.Family
+	group  uint8
+	source int16 // -1: for any
 }
 
+func (s shape) anySource() bool { return s.source < 0 }
+
 func shapeOf(m mroute.Match) shape {
-	s := shape{family: m.Family(), group: uint8(m.Group.Bits()), anySource: !m.Source.IsValid()}
-	if !s.anySource {
-		s.source = uint8(m.Source.Bits())
+	s := shape{family: m.Family(), group: uint8(m.Group.Bits()), source: -1}
+	if m.Source.IsValid() {
+		s.source = int16(m.Source.Bits())
 	}
 	return s
 }
@@ -206,8 +215,8 @@ func shapeOf(m mroute.Match) shape {
 // of returns the masked match of that shape which contains sg.
 func (s shape) of(sg mroute.SG) mroute.Match {
 	m := mroute.Match{Group: mask(sg.Group, s.group)}
-	if !s.anySource {
-		m.Source = mask(sg.Source, s.source)
+	if !s.anySource() {
+		m.Source = mask(sg.Source, uint8(s.source))
 	}
 	return m
 }
@@ -224,7 +233,8 @@ func masked(m mroute.Match) mroute.Match {
 	return m
 }
 
-// shapes counts the templates of each shape.
+// shapes counts the templates of each shape. They are in order, so that the same rules
+// give the same answers however they came to be.
 type shapes []shapeCount
 
 type shapeCount struct {
@@ -232,14 +242,18 @@ type shapeCount struct {
 	n int
 }
 
+// compare has the longest prefixes come first.
+func (s shape) compare(o shape) int {
+	return cmp.Or(cmp.Compare(s.family, o.family), cmp.Compare(o.group, s.group), cmp.Compare(o.source, s.source))
+}
+
 func (s *shapes) add(sh shape) {
-	for i := range *s {
-		if (*s)[i].shape == sh {
-			(*s)[i].n++
-			return
-		}
+	i, found := slices.BinarySearchFunc(*s, sh, func(have shapeCount, sh shape) int { return have.compare(sh) })
+	if found {
+		(*s)[i].n++
+		return
 	}
-	*s = append(*s, shapeCount{sh, 1})
+	*s = slices.Insert(*s, i, shapeCount{sh, 1})
 }
 
 func (s *shapes) remove(sh shape) {

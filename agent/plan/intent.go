@@ -45,7 +45,7 @@ func (in *Intent) DropEdits() bool {
 func (in *Intent) Routes() int {
 	n := len(in.edits.routes)
 	for _, x := range in.layers {
-		n += len(x.layer.Routes)
+		n += x.layer.Size()
 	}
 	return n
 }
@@ -87,22 +87,28 @@ func (in *Intent) chain(layer int, m mroute.Match, f func(i int32, r *mroute.Rou
 // Cursor is a place in an intent, between two of its rules. The zero Cursor is
 // before the first. It is good for as long as the intent does not change.
 type Cursor struct {
-	layer, route int
-	edits        []*routeEdit // what is left of them, when the layers are done
+	layer, part, route int          // part 0: what is in no part
+	edits              []*routeEdit // what is left of them, when the layers are done
 }
 
 // NextExact goes over every (S,G) that an exact rule names, and the (*,G) of every
 // rule that asks for native forwarding, in order; it may come to some more than
 // once. ok is false at the end.
 func (in *Intent) NextExact(c *Cursor) (sg mroute.SG, ok bool) {
-	for ; c.layer < len(in.layers); c.layer, c.route = c.layer+1, 0 {
-		routes := in.layers[c.layer].layer.Routes
-		for c.route < len(routes) {
-			rt := &routes[c.route]
-			c.route++
-			if rt.Match.IsExact() || asksForNative(rt) {
-				in.came.layer, in.came.route = c.layer, c.route-1
-				return rt.Match.SG(), true
+	for ; c.layer < len(in.layers); c.layer, c.part, c.route = c.layer+1, 0, 0 {
+		l := &in.layers[c.layer].layer
+		for ; c.part <= len(l.Parts); c.part, c.route = c.part+1, 0 {
+			routes := l.Routes
+			if c.part > 0 {
+				routes = l.Parts[c.part-1].Routes
+			}
+			for c.route < len(routes) {
+				rt := &routes[c.route]
+				c.route++
+				if rt.Match.IsExact() || asksForNative(rt) {
+					in.came.layer, in.came.route = c.layer, c.route-1
+					return rt.Match.SG(), true
+				}
 			}
 		}
 	}

@@ -38,8 +38,8 @@ func (r *Resolver) Joins(f func(Membership) bool) {
 		return true
 	}
 	for li, x := range r.in.layers {
-		for i := range x.layer.Joins {
-			if j := &x.layer.Joins[i]; !r.in.edits.left(j) && !line(li, j) {
+		for j := range x.layer.AllJoins() {
+			if !r.in.edits.left(j) && !line(li, j) {
 				return
 			}
 		}
@@ -88,8 +88,7 @@ func (r *Resolver) Joined(m Membership) bool {
 		return names(j.If, &r.links[pos]) && j.Match.Contains(m.SG) && j.Match.Source.IsValid() == m.SG.Source.IsValid()
 	}
 	for li, x := range r.in.layers {
-		for i := range x.layer.Joins {
-			j := &x.layer.Joins[i]
+		for j := range x.layer.AllJoins() {
 			if covers(j) && r.counts(li, pos, j.Origin.Seq) && !r.in.edits.left(j) {
 				return true
 			}

@@ -1,6 +1,10 @@
 package plan
 
-import "github.com/smcroute/kube-smcroute/agent/mroute"
+import (
+	"iter"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
 
 // Limited calls f for each rule that has a limit on the flows it learns, in
 // order: those of layers, then those of clients. The rules are those that
@@ -8,7 +12,7 @@ import "github.com/smcroute/kube-smcroute/agent/mroute"
 func (in *Intent) Limited(f func(*mroute.Route)) {
 	for _, x := range in.layers {
 		for _, i := range x.limited {
-			f(&x.layer.Routes[i])
+			f(x.at(i))
 		}
 	}
 	for _, c := range in.edits.inOrder() {
@@ -19,10 +23,10 @@ func (in *Intent) Limited(f func(*mroute.Route)) {
 }
 
 // limitedRoutes are the positions of the routes with a limit.
-func limitedRoutes(routes []mroute.Route) (at []int32) {
-	for i := range routes {
-		if routes[i].MaxFlows > 0 {
-			at = append(at, int32(i))
+func limitedRoutes(all iter.Seq2[int32, *mroute.Route]) (at []int32) {
+	for i, rt := range all {
+		if rt.MaxFlows > 0 {
+			at = append(at, i)
 		}
 	}
 	return at

@@ -47,18 +47,24 @@ type groups[T comparable] struct {
 }
 
 func (g *groups[T]) add(rt *mroute.Route, which T) {
+	g.insert(rt, which, func(list []T) int { return len(list) })
+}
+
+// insert is add at that place in the lists.
+func (g *groups[T]) insert(rt *mroute.Route, which T, place func([]T) int) {
 	if asksForNative(rt) {
 		if g.native == nil {
 			g.native = make(map[netip.Addr][]T)
 		}
-		g.native[rt.Match.Group.Addr()] = append(g.native[rt.Match.Group.Addr()], which)
+		list := g.native[rt.Match.Group.Addr()]
+		g.native[rt.Match.Group.Addr()] = slices.Insert(list, place(list), which)
 	}
 	if isPartial(rt) {
 		if g.partial == nil {
 			g.partial = make(map[netip.Prefix][]T)
 		}
 		group := rt.Match.Group.Masked()
-		g.partial[group] = append(g.partial[group], which)
+		g.partial[group] = slices.Insert(g.partial[group], place(g.partial[group]), which)
 	}
 }
 
@@ -183,7 +189,7 @@ func (r *Resolver) nativeInputs(group netip.Addr) []int {
 	}
 	for li, x := range r.in.layers {
 		for _, i := range x.groups.native[group] {
-			rt := &x.layer.Routes[i]
+			rt := x.at(i)
 			for _, pos := range r.match(rt.From) {
 				if _, ok := r.applies(li, rt, pos); ok {
 					add(pos)
@@ -275,10 +281,10 @@ func (r *Resolver) decideLayer(li int, group netip.Addr, pos int, d *decision) {
 		}
 	}
 	if first != none {
-		each(masked(x.layer.Routes[first].Match), take)
+		each(masked(x.at(first).Match), take)
 	}
 	for i := range partials(&x.groups, x.shapes, group) {
-		rt := &x.layer.Routes[i]
+		rt := x.at(i)
 		_, ok := r.coversGroup(li, rt, group, pos)
 		switch {
 		case !ok:
@@ -335,7 +341,7 @@ func partials[T comparable](g *groups[T], shs shapes, group netip.Addr) func(yie
 // ofGroup returns the masked match of that shape which holds for any source of
 // the group, if the shape is one for any source.
 func (s shape) ofGroup(group netip.Addr) (mroute.Match, bool) {
-	if !s.anySource || s.family != mroute.FamilyOf(group) {
+	if !s.anySource() || s.family != mroute.FamilyOf(group) {
 		return mroute.Match{}, false
 	}
 	return mroute.Match{Group: mask(group, s.group)}, true

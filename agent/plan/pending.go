@@ -76,22 +76,21 @@ func (r *Resolver) Pending(ps Problems, more func() bool) []mroute.PendingView {
 		}
 	}
 	for li, x := range r.in.layers {
-		for i := range x.layer.Routes {
+		for rt := range x.layer.AllRoutes() {
 			if more != nil && !more() {
 				return views
 			}
-			rt := &x.layer.Routes[i]
 			c := claim{layer: li, route: rt}
 			if !r.in.edits.empty() {
 				c.changes = r.in.edits.routes[masked(rt.Match)]
 			}
 			route(c, 0)
 		}
-		for i := range x.layer.Joins {
+		for j := range x.layer.AllJoins() {
 			if more != nil && !more() {
 				return views
 			}
-			if j := &x.layer.Joins[i]; !r.in.edits.left(j) {
+			if !r.in.edits.left(j) {
 				join(li, j)
 			}
 		}

@@ -32,17 +32,16 @@ func (r *Resolver) Rules(
 		}, rt, r.links[pos].Index)
 	}
 	for li, x := range r.in.layers {
-		for i := range x.layer.Routes {
+		for i, rt := range x.all() {
 			if more != nil && !more() {
 				return
 			}
-			rt := &x.layer.Routes[i]
 			row++
 			if takes != nil && !takes(rt) {
 				continue
 			}
 			for _, pos := range r.match(rt.From) {
-				if cs, ok := r.applies(li, rt, pos); ok && r.firstOfMatch(li, int32(i), pos) {
+				if cs, ok := r.applies(li, rt, pos); ok && r.firstOfMatch(li, i, pos) {
 					add(rt, r.effectiveScopes(rt, cs, pos), pos)
 				}
 			}
@@ -72,12 +71,12 @@ func (r *Resolver) firstOfMatch(layer int, i int32, pos int, ed ...*routeEdit) b
 	if len(ed) > 0 {
 		m = masked(ed[0].route.Match)
 	} else {
-		m = masked(r.in.layers[layer].layer.Routes[i].Match)
+		m = masked(r.in.layers[layer].at(i).Match)
 	}
 	first := true
 	for li, x := range r.in.layers[:min(layer+1, len(r.in.layers))] {
 		x.chain(m, func(j int32, rt *mroute.Route) bool {
-			if li == layer && j >= i {
+			if li == layer && j == i {
 				return false
 			}
 			_, applies := r.applies(li, rt, pos)
@@ -183,7 +182,7 @@ func (r *Resolver) Groups() []mroute.GroupView {
 	}
 	var gs []mroute.GroupView
 	for _, x := range r.in.layers {
-		for _, j := range x.layer.Joins {
+		for j := range x.layer.AllJoins() {
 			if ed := r.in.edits.joins[joinRule{j.If, masked(j.Match)}]; ed == nil || !ed.removed {
 				gs = append(gs, mroute.GroupView{Match: j.Match, If: j.If.Name()})
 			}

@@ -1,0 +1,294 @@
+package plan
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"sync/atomic"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
+)
+
+// blockSize is how many routes of one part have numbers in a row.
+const blockSize = 64
+
+// parts give routes of parts their numbers, behind those of the layer's own: a part has
+// whole blocks of them, so that others keep theirs when it comes or goes.
+type parts struct {
+	base   int32                    // number of blocks[0][0]
+	blocks [][]mroute.Route         // nil: free
+	free   []int32                  // of blocks
+	at     map[*mroute.Part]*placed // those of the layer
+
+	// shared is set when others have a say in what is in the places: then they stay as they are.
+	shared atomic.Bool
+}
+
+// placed is where a part is, and what it names.
+type placed struct {
+	blocks []int32
+	uses   []use
+}
+
+// number is that of the i-th route.
+func (ps *parts) number(pl *placed, i int) int32 {
+	return ps.base + pl.blocks[i/blockSize]*blockSize + int32(i%blockSize)
+}
+
+// at is the route of that number.
+func (x *index) at(i int32) *mroute.Route {
+	if int(i) < len(x.layer.Routes) {
+		return &x.layer.Routes[i]
+	}
+	i -= x.base
+	return &x.blocks[i/blockSize][i%blockSize]
+}
+
+// all goes over all routes in order, with their numbers.
+func (x *index) all() iter.Seq2[int32, *mroute.Route] {
+	return func(yield func(int32, *mroute.Route) bool) {
+		for i, rt := range flat(x.layer.Routes) {
+			if !yield(i, rt) {
+				return
+			}
+		}
+		for _, p := range x.layer.Parts {
+			pl := x.parts.at[p]
+			for i := range p.Routes {
+				if !yield(x.number(pl, i), &p.Routes[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// flat goes over routes that have no part.
+func flat(routes []mroute.Route) iter.Seq2[int32, *mroute.Route] {
+	return func(yield func(int32, *mroute.Route) bool) {
+		for i := range routes {
+			if !yield(int32(i), &routes[i]) {
+				return
+			}
+		}
+	}
+}
+
+// newPartedPlaces is newPlaces for a layer with parts.
+func newPartedPlaces(l *mroute.Layer) *places {
+	ps := &places{head: make(map[mroute.Match]int32)}
+	ps.base, ps.parts.at = int32(len(l.Routes)), make(map[*mroute.Part]*placed, len(l.Parts))
+	ps.next = make([]int32, len(l.Routes))
+	for _, p := range l.Parts {
+		ps.place(p)
+	}
+	x := &index{layer: *l, places: ps}
+	for _, rt := range x.all() {
+		if rt.Match.IsExact() {
+			ps.count[rt.Match.Family()]++
+		}
+	}
+	table := &mroute.BySG[int32]{}
+	for _, f := range mroute.Families {
+		table.Grow(f, ps.count[f])
+	}
+	ps.exact.table.Store(table)
+	ps.count = [len(ps.count)]int{}
+	// Backwards, so that each is the first of its chain.
+	for _, p := range slices.Backward(l.Parts) {
+		x.link(p)
+	}
+	for i := range slices.Backward(l.Routes) {
+		x.linkRoute(int32(i), &l.Routes[i])
+	}
+	ps.limited = limitedRoutes(x.all())
+	return ps
+}
+
+// place gives the routes of a part numbers.
+func (ps *places) place(p *mroute.Part) {
+	pl := &placed{uses: usesOf(nil, p.Joins, p.Routes)}
+	for block := range slices.Chunk(p.Routes, blockSize) {
+		n := len(ps.free) - 1
+		if n < 0 {
+			ps.free, n = append(ps.free, int32(len(ps.blocks))), 0
+			ps.blocks = append(ps.blocks, nil)
+			ps.next = append(ps.next, make([]int32, blockSize)...)
+		}
+		pl.blocks = append(pl.blocks, ps.free[n])
+		ps.blocks[ps.free[n]] = block
+		ps.free = ps.free[:n]
+	}
+	ps.parts.at[p] = pl
+}
+
+// link makes the routes of a part, which has numbers, be found.
+func (x *index) link(p *mroute.Part) {
+	pl := x.parts.at[p]
+	for i := range slices.Backward(p.Routes) {
+		x.linkRoute(x.number(pl, i), &p.Routes[i])
+	}
+}
+
+// linkRoute puts a route among those of its match, in order.
+func (x *index) linkRoute(i int32, rt *mroute.Route) {
+	m := rt.Match
+	exact := m.IsExact()
+	if exact {
+		x.count[m.Family()]++
+	} else {
+		m = masked(m)
+		x.groups.insert(rt, i, func(list []int32) int { // the last comes first, as in newPlaces
+			at, _ := slices.BinarySearchFunc(list, i, func(a, b int32) int { return x.compare(b, a) })
+			return at
+		})
+	}
+	first := x.first(m)
+	if first == none && !exact {
+		x.shapes.add(shapeOf(m))
+	}
+	if first == none || x.compare(i, first) < 0 {
+		x.next[i] = first
+		x.setFirst(m, i)
+		return
+	}
+	before := first
+	for x.next[before] != none && x.compare(x.next[before], i) < 0 {
+		before = x.next[before]
+	}
+	x.next[i], x.next[before] = x.next[before], i
+}
+
+// unlinkRoute undoes linkRoute.
+func (x *index) unlinkRoute(i int32, rt *mroute.Route) {
+	m := rt.Match
+	exact := m.IsExact()
+	if exact {
+		x.count[m.Family()]--
+	} else {
+		m = masked(m)
+		x.groups.remove(rt, i)
+	}
+	first := x.first(m)
+	if first != i {
+		for x.next[first] != i {
+			first = x.next[first]
+		}
+		x.next[first] = x.next[i]
+		return
+	}
+	x.setFirst(m, x.next[i])
+	if x.next[i] == none && !exact {
+		x.shapes.remove(shapeOf(m))
+	}
+}
+
+// setFirst says which is the first of the routes with masked match m, or that there is none.
+func (x *index) setFirst(m mroute.Match, i int32) {
+	switch exact := m.IsExact(); {
+	case exact && i == none:
+		x.exact.table.Load().Delete(m.SG())
+	case exact:
+		x.exact.table.Load().Set(m.SG(), i)
+	case i == none:
+		delete(x.head, m)
+	default:
+		x.head[m] = i
+	}
+}
+
+// compare compares routes by their order.
+func (x *index) compare(i, j int32) int {
+	return cmp.Compare(x.at(i).Origin.Seq, x.at(j).Origin.Seq)
+}
+
+// add takes in a part of the layer that was not there before.
+func (x *index) add(p *mroute.Part) {
+	x.place(p)
+	x.link(p)
+	for i, pl := 0, x.parts.at[p]; i < len(p.Routes); i++ {
+		if p.Routes[i].MaxFlows > 0 {
+			n := x.number(pl, i)
+			at, _ := slices.BinarySearchFunc(x.limited, n, x.compare)
+			x.limited = slices.Insert(x.limited, at, n)
+		}
+	}
+}
+
+// drop takes the routes of a part away.
+func (x *index) drop(p *mroute.Part) {
+	pl := x.parts.at[p]
+	x.limited = slices.DeleteFunc(x.limited, func(i int32) bool {
+		return slices.Contains(pl.blocks, (i-x.base)/blockSize)
+	})
+	for i := range p.Routes {
+		x.unlinkRoute(x.number(pl, i), &p.Routes[i])
+	}
+	for _, b := range pl.blocks {
+		x.blocks[b] = nil
+	}
+	x.free = append(x.free, pl.blocks...)
+	delete(x.parts.at, p)
+}
+
+// replaceParts is replace for layers with parts. Where parts alone come and go it costs
+// as much as these have, and x must not be used any more.
+func (x *index) replaceParts(l mroute.Layer) (*index, Change) {
+	old := &x.layer
+	if old.FirstMatch || l.FirstMatch || len(old.Phyints)+len(l.Phyints)+len(old.Routes)+len(l.Routes)+len(old.Joins)+len(l.Joins) > 0 || len(old.Parts)*len(l.Parts) == 0 {
+		return newIndex(l), Change{All: true}
+	}
+	come, gone := l.Since(old)
+	ch := Change{}
+	for _, p := range slices.Concat(gone, come) {
+		ch.Joins = ch.Joins || len(p.Joins) > 0
+		for i := range p.Routes {
+			ch.Matches = append(ch.Matches, p.Routes[i].Match)
+		}
+	}
+	if len(ch.Matches) > alwaysTold+(old.Size()+l.Size())/told {
+		return newIndex(l), Change{All: true}
+	}
+	if x.shared.Load() {
+		return newIndex(l), ch
+	}
+	y := &index{layer: l, places: x.places, uses: x.uses}
+	same := slices.EqualFunc(old.Parts, l.Parts, func(a, b *mroute.Part) bool {
+		return a == b || x.parts.at[b] == nil && samePatterns(x.parts.at[a].uses, usesOf(nil, b.Joins, b.Routes))
+	})
+	for _, p := range gone {
+		x.drop(p)
+	}
+	for _, p := range come {
+		y.add(p)
+	}
+	if !same {
+		y.uses = usesOfAll(nil, y.layer.Parts, y.parts.at)
+	}
+	return y, ch
+}
+
+// samePatterns reports whether a and b name the same, in the same order.
+func samePatterns(a, b []use) bool {
+	return slices.EqualFunc(a, b, func(a, b use) bool { return a.pattern == b.pattern })
+}
+
+// usesOfAll are those of a layer, some of them and behind these those of its parts.
+func usesOfAll(uses []use, ps []*mroute.Part, at map[*mroute.Part]*placed) []use {
+	known := make(map[mroute.IfPattern]int, len(uses))
+	for i, u := range uses {
+		known[u.pattern] = i
+	}
+	for _, p := range ps {
+		for _, u := range at[p].uses {
+			i, ok := known[u.pattern]
+			if !ok {
+				i = len(uses)
+				known[u.pattern] = i
+				uses = append(uses, use{pattern: u.pattern})
+			}
+			uses[i].lastSeq = u.lastSeq
+		}
+	}
+	return uses
+}
