@@ -43,8 +43,9 @@ type router struct {
 	// Of keep's goroutine:
 
 	want    wish
-	has     bool   // the layer of want is in the kernel
-	trouble string // what was logged last, "" if all is well
+	has     bool         // the layer of want is in the kernel
+	done    mroute.Layer // that was there last
+	trouble string       // what was logged last, "" if all is well
 }
 
 // backend is a router at work: an Agent, or an engine alone.
@@ -135,7 +136,7 @@ func (x *router) keep(ctx context.Context, after []<-chan struct{}) {
 	for {
 		began := time.Now()
 		err := x.run(ctx, x.serve)
-		x.has = false
+		x.has, x.done = false, mroute.Layer{}
 		if ctx.Err() != nil {
 			x.end(err)
 			return
@@ -213,7 +214,8 @@ func (x *router) serve(ctx context.Context, b backend, ended <-chan error) error
 				x.has, pause = true, 0
 				retry.Stop()
 				x.works(b)
-				GiveBackAfter(len(x.want.layer.Routes))
+				GiveBackAfter(x.changes())
+				x.done = x.want.layer
 			case ctx.Err() != nil, ended != nil && errors.Is(err, engine.ErrStopped):
 				continue // and return
 			default:
@@ -224,6 +226,16 @@ func (x *router) serve(ctx context.Context, b backend, ended <-chan error) error
 		}
 		x.tried()
 	}
+}
+
+// changes is how many rules of what is wanted may be other ones than what was there last.
+func (x *router) changes() int {
+	n := len(x.want.layer.Routes)
+	come, _ := x.want.layer.Since(&x.done)
+	for _, p := range come {
+		n += len(p.Routes)
+	}
+	return n
 }
 
 func (x *router) works(b backend) {

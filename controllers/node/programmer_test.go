@@ -44,7 +44,7 @@ func (f *fakeRouters) Digests(_ context.Context, visit func(mroute.Place, time.T
 	for place, l := range f.layers {
 		snap := &mroute.Snapshot{Time: time.Now()}
 		var entries []mroute.EntryView
-		for _, r := range l.Routes {
+		for r := range l.AllRoutes() {
 			for _, o := range r.To {
 				if f.lacking[o.If] {
 					snap.Pending = append(snap.Pending, mroute.PendingView{
@@ -91,7 +91,7 @@ func (f *fakeRouters) places() []string {
 	defer f.mu.Unlock()
 	var out []string
 	for p, l := range f.layers {
-		out = append(out, fmt.Sprintf("%v: %d", p, len(l.Routes)))
+		out = append(out, fmt.Sprintf("%v: %d", p, l.Size()))
 	}
 	slices.Sort(out)
 	return out

@@ -62,7 +62,7 @@ func TestReconcile(t *testing.T) {
 		t.Fatalf("places %q, want %q", got, want)
 	}
 	for _, l := range routers.layers {
-		if to := l.Routes[0].To; len(to) != 1 || to[0].If != "veth7/7" {
+		if to := l.Parts[0].Routes[0].To; len(to) != 1 || to[0].If != "veth7/7" {
 			t.Errorf("outputs %v", to)
 		}
 	}

@@ -102,7 +102,7 @@ func TestRun(t *testing.T) {
 			}
 			n := 0
 			for _, l := range routers.layers {
-				n += len(l.Routes)
+				n += l.Size()
 			}
 			rounds <- n
 		},

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
@@ -15,6 +16,7 @@ type claims struct {
 	// disputed are the only ones that are looked at; nil: all are. The others are
 	// claimed by those alone that were in the layers together before.
 	disputed *mroute.BySG[struct{}]
+	near     []span // of those who claim them
 }
 
 type claim struct {
@@ -29,17 +31,14 @@ const fewRules = 8
 
 // newClaims are those of nobody. In question is what is claimed by whoever was not in the layers
 // before, or may be an other than then.
-func newClaims(ws []*wish) *claims {
+func newClaims(ws []*wish, round int) *claims {
 	cs := &claims{by: make(map[Router]*mroute.BySG[claim])}
-	open := func(w *wish) bool { return w.fresh || w.verdict != nil }
+	open := func(w *wish) bool { return w.born == round || w.verdict != nil }
 	all, few := 0, 0
 	for _, w := range ws {
-		for _, want := range w.wants {
-			rules, _ := want.size()
-			all += rules
-			if open(w) {
-				few += rules
-			}
+		all += w.rules
+		if open(w) {
+			few += w.rules
 		}
 	}
 	if few*fewRules > all {
@@ -47,8 +46,9 @@ func newClaims(ws []*wish) *claims {
 	}
 	cs.disputed = &mroute.BySG[struct{}]{}
 	for _, w := range ws {
-		if open(w) {
+		if open(w) && w.rules > 0 {
 			w.each(func(_ Router, sg mroute.SG, _ mroute.IfPattern) { cs.disputed.Set(sg, struct{}{}) })
+			cs.near = append(cs.near, w.groups)
 		}
 	}
 	return cs
@@ -73,7 +73,7 @@ func (cs *claims) each(w *wish, f func(Router, mroute.SG, mroute.IfPattern)) {
 		w.each(f)
 		return
 	}
-	if cs.disputed.Len() == 0 {
+	if !slices.ContainsFunc(cs.near, w.groups.meets) {
 		return
 	}
 	w.each(func(at Router, sg mroute.SG, from mroute.IfPattern) {

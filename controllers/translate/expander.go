@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"iter"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -55,6 +56,7 @@ func (x *expander) expand(o apiObject) *wish {
 		w.object.Problems, w.wants = nil, nil
 	}
 	w.object.Routers = routersOf(w.wants)
+	w.measure()
 	return w
 }
 
@@ -82,18 +84,18 @@ func (o apiObject) nodes() *metav1.LabelSelector {
 	return o.group.Spec.NodeSelector
 }
 
-// objects are those that are not being deleted.
-func (in *Input) objects() []apiObject {
-	all := make([]apiObject, 0, len(in.Routes)+len(in.Groups))
-	for i := range in.Routes {
-		if r := &in.Routes[i]; r.DeletionTimestamp == nil {
-			all = append(all, apiObject{kind: RouteKind, meta: &r.ObjectMeta, route: r})
+// objects goes over those that are not being deleted.
+func (in *Input) objects() iter.Seq[apiObject] {
+	return func(yield func(apiObject) bool) {
+		for i := range in.Routes {
+			if r := &in.Routes[i]; r.DeletionTimestamp == nil && !yield(apiObject{kind: RouteKind, meta: &r.ObjectMeta, route: r}) {
+				return
+			}
+		}
+		for i := range in.Groups {
+			if g := &in.Groups[i]; g.DeletionTimestamp == nil && !yield(apiObject{kind: GroupKind, meta: &g.ObjectMeta, group: g}) {
+				return
+			}
 		}
 	}
-	for i := range in.Groups {
-		if g := &in.Groups[i]; g.DeletionTimestamp == nil {
-			all = append(all, apiObject{kind: GroupKind, meta: &g.ObjectMeta, group: g})
-		}
-	}
-	return all
 }

@@ -33,7 +33,7 @@ func FuzzWords(f *testing.F) {
 		r.Join = true
 		g.Interface, g.Sources, g.Groups = v1alpha1.Interface(from), r.Sources, r.Groups
 		l := translate.Translate(in).Layers[translate.Router{}]
-		for _, row := range l.Routes {
+		for row := range l.AllRoutes() {
 			checkMatch(t, row.Match)
 			checkName(t, row.From)
 			for _, o := range row.To {
@@ -41,7 +41,7 @@ func FuzzWords(f *testing.F) {
 			}
 		}
 		n := 0
-		for _, j := range l.Joins {
+		for j := range l.AllJoins() {
 			checkMatch(t, j.Match)
 			checkName(t, j.If)
 			n += size(j.Match.Group) * size(j.Match.Source)

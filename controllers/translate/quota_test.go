@@ -100,8 +100,8 @@ func TestQuota(t *testing.T) {
 func origins(layers map[translate.Router]mroute.Layer) int {
 	refs := map[string]bool{}
 	for _, l := range layers {
-		for i := range l.Routes {
-			refs[l.Routes[i].Origin.Ref] = true
+		for r := range l.AllRoutes() {
+			refs[r.Origin.Ref] = true
 		}
 	}
 	return len(refs)

@@ -101,6 +101,7 @@ func parse(t testing.TB, data []byte) translate.Input {
 
 // text writes a result in full.
 func text(r translate.Result) string {
+	r = inOne(r)
 	var b strings.Builder
 	for _, o := range r.Objects {
 		fmt.Fprintf(&b, "%s@%d", o.Ref(), o.Generation)
@@ -143,7 +144,7 @@ func layerText(at translate.Router, l mroute.Layer) string {
 		text string
 	}
 	var rows []row
-	for _, r := range l.Routes {
+	for r := range l.AllRoutes() {
 		to := " stop"
 		for i, o := range r.To {
 			to = strings.TrimPrefix(to, " stop") + []string{" -> ", " "}[min(i, 1)] + string(o.If)
@@ -160,7 +161,7 @@ func layerText(at translate.Router, l mroute.Layer) string {
 		}
 		rows = append(rows, row{r.Origin.Seq, fmt.Sprintf("%s %v%s  # %v", r.From, r.Match, to, r.Origin)})
 	}
-	for _, j := range l.Joins {
+	for j := range l.AllJoins() {
 		rows = append(rows, row{j.Origin.Seq, fmt.Sprintf("join %s %v  # %v", j.If, j.Match, j.Origin)})
 	}
 	slices.SortFunc(rows, func(a, b row) int { return a.seq - b.seq })

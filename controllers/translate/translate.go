@@ -23,12 +23,39 @@ type wish struct {
 	selects bool   // the node; if not, nothing else is said
 	wants   []want // by router
 	onPods  bool   // it depends on what pods there are
+	born    int    // round in which it was worked out
+
+	groups    span // of its rules
+	templates bool // it has such rules
+	rules     int  // how many there are, in all routers
+	size      int  // how many rules and joins there are at most in one
 
 	// What may be another the next time, though the object is the same:
 
 	age     time.Time
-	fresh   bool       // it was worked out just now
+	round   int        // of the translator, when the object was there last
 	verdict *Rejection // because of what older objects want
+	first   int        // number of its first rule; 0: it has none yet
+	parts   []partOf   // nil: there are none yet
+}
+
+// measure fills in what follows from the wants.
+func (w *wish) measure() {
+	for _, want := range w.wants {
+		rules, joins := 0, 0
+		for _, in := range want.inputs {
+			rules += in.size()
+			w.templates = w.templates || !in.exact()
+			for _, g := range in.groups {
+				w.groups.add(g)
+			}
+		}
+		for _, m := range want.joins {
+			joins += m.size()
+		}
+		w.rules += rules
+		w.size = max(w.size, rules+joins)
+	}
 }
 
 // want is what an object wants of one router. Several routers may share its
@@ -73,28 +100,28 @@ func (p product) all() iter.Seq[mroute.Match] {
 	}
 }
 
+// exact reports whether all matches are.
+func (p product) exact() bool {
+	isSingle := func(p netip.Prefix) bool { return p.IsValid() && p.IsSingleIP() }
+	return !slices.ContainsFunc(slices.Concat(p.sources, p.groups), func(p netip.Prefix) bool { return !isSingle(p) })
+}
+
 // any reports whether there is something to program.
 func (w want) any() bool {
 	return len(w.joins) > 0 || slices.ContainsFunc(w.inputs, func(in input) bool { return !in.idle })
 }
 
-// size is how many rules and how many joins there are, as an object writes them.
-func (w want) size() (rules, joins int) {
-	for _, in := range w.inputs {
-		rules += in.size()
-	}
-	for _, m := range w.joins {
-		joins += m.size()
-	}
-	return rules, joins
-}
-
-// rejection is why the object is in no layer, or nil.
-func (w *wish) rejection() *Rejection { return cmp.Or(w.object.Rejection, w.verdict) }
+// rejected reports whether the object is in no layer.
+func (w *wish) rejected() bool { return w.object.Rejection != nil || w.verdict != nil }
 
 // byAge is the order of precedence: the oldest first.
 func byAge(a, b *wish) int {
 	return cmp.Or(a.age.Compare(b.age), byName(a, b))
+}
+
+// byKind is the order in which objects are told of.
+func byKind(a, b *wish) int {
+	return cmp.Or(cmp.Compare(a.object.Kind, b.object.Kind), byName(a, b))
 }
 
 func byName(a, b *wish) int {

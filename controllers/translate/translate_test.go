@@ -117,9 +117,36 @@ func drawRoute(t *rapid.T, i int) v1alpha1.MulticastRoute {
 	return r
 }
 
-// diff compares results in full.
+// diff compares results in full, but for how much room there is between numbers.
 func diff(a, b translate.Result) string {
-	return cmp.Diff(a, b, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}))
+	return cmp.Diff(inOne(a), inOne(b), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}))
+}
+
+// inOne has each layer in one piece, with its lines numbered without gaps.
+func inOne(r translate.Result) translate.Result {
+	one := translate.Result{Objects: r.Objects, Layers: make(map[translate.Router]mroute.Layer)}
+	for at, l := range r.Layers {
+		whole := mroute.Layer{Name: l.Name, FirstMatch: l.FirstMatch}
+		var lines []*int
+		for rt := range l.AllRoutes() {
+			whole.Routes = append(whole.Routes, *rt)
+		}
+		for j := range l.AllJoins() {
+			whole.Joins = append(whole.Joins, *j)
+		}
+		for i := range whole.Routes {
+			lines = append(lines, &whole.Routes[i].Origin.Seq)
+		}
+		for i := range whole.Joins {
+			lines = append(lines, &whole.Joins[i].Origin.Seq)
+		}
+		slices.SortFunc(lines, func(a, b *int) int { return *a - *b })
+		for i := range lines {
+			*lines[i] = i + 1
+		}
+		one.Layers[at] = whole
+	}
+	return one
 }
 
 func TestOrderOfInputDoesNotMatter(t *testing.T) {
@@ -192,7 +219,7 @@ func TestLayersKeepTheRules(t *testing.T) {
 				t.Errorf("%v: no place for a router", at)
 			}
 			seq := 0
-			for _, r := range l.Routes {
+			for r := range l.AllRoutes() {
 				if r.Origin.Seq <= seq {
 					t.Errorf("%v: %v is not in order", at, r)
 				}
@@ -205,7 +232,7 @@ func TestLayersKeepTheRules(t *testing.T) {
 					checkEnd(t, at, r.Origin, o.If, podsOf, namespace)
 				}
 			}
-			for _, j := range l.Joins {
+			for j := range l.AllJoins() {
 				checkEnd(t, at, j.Origin, j.If, podsOf, namespace)
 			}
 		}
@@ -234,10 +261,10 @@ func checkObjects(t *rapid.T, res translate.Result) {
 	where := make(map[string][]translate.Router)
 	for at, l := range res.Layers {
 		refs := make(map[string]bool)
-		for _, r := range l.Routes {
+		for r := range l.AllRoutes() {
 			refs[r.Origin.Ref] = true
 		}
-		for _, j := range l.Joins {
+		for j := range l.AllJoins() {
 			refs[j.Origin.Ref] = true
 		}
 		for ref := range refs {
@@ -310,7 +337,7 @@ type flow struct {
 func flowsOf(res translate.Result) map[flow]bool {
 	fs := make(map[flow]bool)
 	for at, l := range res.Layers {
-		for _, r := range l.Routes {
+		for r := range l.AllRoutes() {
 			for _, o := range r.To {
 				fs[flow{at, r.Origin.Ref, r.From, r.Match, string(o.If)}] = true
 			}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/smcroute/kube-smcroute/agent/mroute"
 )
 
 // Translator is [Translate] for one Input after the other, where most is usually as before:
@@ -14,9 +16,13 @@ import (
 //
 // What it is given and what it returns must not be changed. It keeps some of both.
 type Translator struct {
-	in    Input
-	known map[id]*wish // nil: nothing
-	last  Result
+	in     Input
+	round  int          // counts the Inputs
+	known  map[id]*wish // nil: nothing
+	byAge  []*wish      // those that select the node
+	byName []*wish      // the same
+	united map[Router]*mroute.Part
+	last   Result
 }
 
 // id tells an object from others.
@@ -29,34 +35,60 @@ type id struct {
 // very Result of the last time.
 func (t *Translator) Translate(in Input) Result {
 	node, pods := t.changes(in)
-	before := t.known
+	known := t.known
 	t.known = nil // if this breaks off
+	t.round++
 	x := newExpander(&in)
-	known := make(map[id]*wish, len(before))
-	same := before != nil
-	var ws []*wish
-	for _, o := range in.objects() {
-		key := id{o.kind, o.meta.Namespace, o.meta.Name}
-		w := before[key]
-		fresh := w == nil || w.object.UID == "" || w.object.UID != string(o.meta.UID) || w.object.Generation != o.meta.Generation ||
-			node && o.nodes() != nil || pods && w.onPods
-		if fresh {
-			w = x.expand(o)
-		}
-		same = same && !fresh && w.age.Equal(o.meta.CreationTimestamp.Time)
-		w.fresh, w.age = fresh, o.meta.CreationTimestamp.Time
-		known[key] = w
-		if w.selects {
-			ws = append(ws, w)
-		}
+	same := known != nil
+	if known == nil {
+		known = make(map[id]*wish)
 	}
-	if !same || len(known) != len(before) {
-		slices.SortFunc(ws, byAge)
-		x.judge(ws)
-		t.last = Result{Layers: layersOf(in.MainTable, ws), Objects: results(ws)}
+	objects, moved := 0, false
+	var fresh []*wish // that select the node
+	for o := range in.objects() {
+		objects++
+		key := id{o.kind, o.meta.Namespace, o.meta.Name}
+		age := o.meta.CreationTimestamp.Time
+		w := known[key]
+		if w == nil || w.object.UID == "" || w.object.UID != string(o.meta.UID) || w.object.Generation != o.meta.Generation ||
+			node && o.nodes() != nil || pods && w.onPods {
+			w = x.expand(o)
+			w.born, w.age, known[key], same = t.round, age, w, false
+			if w.selects {
+				fresh = append(fresh, w)
+			}
+		}
+		if !w.age.Equal(age) {
+			w.age, moved = age, true
+		}
+		w.round = t.round
+	}
+	if len(known) > objects {
+		maps.DeleteFunc(known, func(_ id, w *wish) bool { return w.round != t.round })
+		same = false
+	}
+	if !same || moved {
+		t.byAge, t.byName = t.join(t.byAge, fresh, moved, byAge), t.join(t.byName, fresh, false, byKind)
+		x.judge(t.byAge, t.round)
+		t.last = Result{Layers: t.layers(in.MainTable), Objects: t.objects()}
 	}
 	t.in, t.known = in, known
 	return t.last
+}
+
+// join brings fresh ones to those of a list that are still there, and in order but if they moved.
+func (t *Translator) join(list, fresh []*wish, moved bool, compare func(a, b *wish) int) []*wish {
+	list = slices.DeleteFunc(list, func(w *wish) bool { return w.round != t.round })
+	if moved || len(fresh) > len(list)/fewRules {
+		list = append(list, fresh...)
+		slices.SortFunc(list, compare)
+		return list
+	}
+	for _, w := range fresh {
+		at, _ := slices.BinarySearchFunc(list, w, compare)
+		list = slices.Insert(list, at, w)
+	}
+	return list
 }
 
 // changes reports whether the node's labels or its pods are other ones than before. If anything else
@@ -66,6 +98,7 @@ func (t *Translator) changes(in Input) (node, pods bool) {
 		t.known = nil
 	}
 	if t.known == nil {
+		t.byAge, t.byName, t.united = nil, nil, make(map[Router]*mroute.Part)
 		return true, true
 	}
 	return !maps.Equal(newExpander(&in).node, newExpander(&t.in).node), !slices.EqualFunc(in.Pods, t.in.Pods, samePod)
@@ -78,8 +111,8 @@ func samePod(a, b Pod) bool {
 
 // judge rejects those whose claims or whose size others do not leave room for. They come in order of
 // precedence.
-func (x *expander) judge(ws []*wish) {
-	cs := newClaims(ws)
+func (x *expander) judge(ws []*wish, round int) {
+	cs := newClaims(ws, round)
 	quotas := make(quotas)
 	for _, w := range ws {
 		w.verdict = nil
@@ -96,18 +129,16 @@ func (x *expander) judge(ws []*wish) {
 	}
 }
 
-func results(ws []*wish) []Object {
-	objects := make([]Object, 0, len(ws))
-	for _, w := range ws {
+// objects tells what came of each.
+func (t *Translator) objects() []Object {
+	objects := make([]Object, 0, len(t.byName))
+	for _, w := range t.byName {
 		o := w.object
 		if w.verdict != nil {
 			o.Rejection, o.Problems, o.Routers = w.verdict, nil, nil
 		}
 		objects = append(objects, o)
 	}
-	slices.SortFunc(objects, func(a, b Object) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
-	})
 	return objects
 }
 

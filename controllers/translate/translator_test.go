@@ -105,12 +105,35 @@ func TestTranslator(t *testing.T) {
 		}
 		var known translate.Translator
 		for step := range rapid.IntRange(1, 8).Draw(t, "steps") {
-			if d := diff(translate.Translate(in), known.Translate(in)); d != "" {
+			now := known.Translate(in)
+			if d := diff(translate.Translate(in), now); d != "" {
 				t.Fatalf("step %d:\n%s", step, d)
 			}
+			checkNumbers(t, now)
 			in = evolve(t, in, step)
 		}
 	})
+}
+
+// checkNumbers checks that the numbers of parts ascend and do not overlap.
+func checkNumbers(t *rapid.T, res translate.Result) {
+	for at, l := range res.Layers {
+		last := 0
+		for _, p := range l.Parts {
+			var seqs []int
+			for i := range p.Routes {
+				seqs = append(seqs, p.Routes[i].Origin.Seq)
+			}
+			for i := range p.Joins {
+				seqs = append(seqs, p.Joins[i].Origin.Seq)
+			}
+			slices.Sort(seqs)
+			if len(slices.Compact(slices.Clone(seqs))) < len(seqs) || seqs[0] <= last {
+				t.Fatalf("%v: a part with the numbers %v behind %d", at, seqs, last)
+			}
+			last = seqs[len(seqs)-1]
+		}
+	}
 }
 
 // What has not changed is not even copied.
@@ -126,11 +149,20 @@ func TestTranslatorSame(t *testing.T) {
 	for i, m := range metas(in) {
 		m.UID = types.UID(fmt.Sprint(i))
 	}
-	if now := known.Translate(in).Layers[at]; len(before.Routes) == 0 || &before.Routes[0] != &now.Routes[0] {
-		t.Errorf("%d routes and %d in other places", len(before.Routes), len(now.Routes))
+	if now := known.Translate(in).Layers[at]; len(before.Parts) == 0 || !now.Equal(&before) {
+		t.Errorf("%d parts are %d others", len(before.Parts), len(now.Parts))
+	}
+	more := in.Routes[0]
+	more.Name, more.UID = "more", "more"
+	in.Routes = append(in.Routes, more)
+	in.Routes[0].Generation++
+	if now := known.Translate(in).Layers[at]; len(now.Parts) != 2 || now.Parts[0].Routes[0].Origin.Generation != 1 {
+		t.Fatalf("with one more, and another generation of the first: %v", now.Parts)
+	} else {
+		before = now
 	}
 	in.Routes[0].Generation++
-	if now := known.Translate(in).Layers[at]; now.Routes[0].Origin.Generation != 1 {
-		t.Errorf("of another generation: %v", now.Routes[0].Origin)
+	if now := known.Translate(in).Layers[at]; now.Parts[0] == before.Parts[0] || now.Parts[1] != before.Parts[1] {
+		t.Error("the other one is no longer the same part")
 	}
 }

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -11,50 +12,63 @@ import (
 const maxCredits = 32
 
 // unite gives exact rules that forward the outputs of the templates that cover
-// them: by itself an exact rule hides templates. What it adds are rows with the
-// template's origin, so that the packets count for its object too.
-func unite(l *mroute.Layer) {
-	ts := newTemplates(l.Routes)
+// them: by itself an exact rule hides templates. What it returns, if that is anything, are rows with
+// the template's origin, so that the packets count for its object too.
+func (c *contents) unite() *mroute.Part {
+	ts := c.templates()
 	if len(ts.shapes) == 0 {
-		return
+		return nil
 	}
-	rows := make(map[mroute.SG][]int) // positions of the exact rules that forward
-	var sgs []mroute.SG               // those that templates cover, in order
-	for i, r := range l.Routes {
-		if !r.Match.IsExact() || len(r.To) == 0 {
+	var added []mroute.Route
+	rows := make(map[mroute.SG][]*mroute.Route) // the exact rules that forward
+	var sgs []mroute.SG                         // those that templates cover, in order
+	for i, p := range c.parts {
+		if !ts.near(c.by[i]) {
 			continue
 		}
-		sg := r.Match.SG()
-		if have := rows[sg]; have != nil {
-			rows[sg] = append(have, i)
-		} else if ts.cover(sg) {
-			rows[sg] = []int{i}
-			sgs = append(sgs, sg)
+		for j := range p.Routes {
+			r := &p.Routes[j]
+			if !r.Match.IsExact() || len(r.To) == 0 {
+				continue
+			}
+			sg := r.Match.SG()
+			if have := rows[sg]; have != nil {
+				rows[sg] = append(have, r)
+			} else if ts.cover(sg) {
+				rows[sg] = []*mroute.Route{r}
+				sgs = append(sgs, sg)
+			}
 		}
 	}
 	for _, sg := range sgs {
-		u := union{layer: l, sg: sg, rows: rows[sg]}
-		for _, i := range rows[sg] {
-			if from := l.Routes[i].From; !slices.Contains(u.from, from) {
-				u.from = append(u.from, from)
+		u := union{sg: sg, rows: rows[sg], first: unitedFirst + len(added)}
+		for _, r := range rows[sg] {
+			if !slices.Contains(u.from, r.From) {
+				u.from = append(u.from, r.From)
 			}
 		}
-		for _, i := range ts.covering(sg) {
-			u.take(l.Routes[i])
+		for _, template := range ts.covering(sg) {
+			u.take(template)
 		}
+		added = append(added, u.added...)
 	}
+	if added == nil {
+		return nil
+	}
+	return &mroute.Part{Routes: added}
 }
 
 // union is what the rules of one (S,G) come to.
 type union struct {
-	layer *mroute.Layer
 	sg    mroute.SG
 	from  []mroute.IfPattern // inputs of the exact rules, each once
-	rows  []int              // positions of all rules so far
+	rows  []*mroute.Route    // the exact rules
+	added []mroute.Route
+	first int // number of what is added
 }
 
 // take makes the template a rule of the (S,G) on the inputs that it shares.
-func (u *union) take(template mroute.Route) {
+func (u *union) take(template *mroute.Route) {
 	var done []mroute.IfPattern
 	for _, from := range u.from {
 		from, ok := from.Common(template.From)
@@ -63,25 +77,24 @@ func (u *union) take(template mroute.Route) {
 		}
 		done = append(done, from)
 		to := without(template.To, from)
-		if len(to) == 0 || len(u.rows) > maxCredits && !u.lacks(from, to) {
+		if len(to) == 0 || len(u.rows)+len(u.added) > maxCredits && !u.lacks(from, to) {
 			continue
 		}
 		r := mroute.Route{From: from, Match: mroute.MatchSG(u.sg), To: to, Origin: template.Origin}
-		r.Origin.Seq = seq(u.layer)
-		u.rows = append(u.rows, len(u.layer.Routes))
-		u.layer.Routes = append(u.layer.Routes, r)
+		r.Origin.Seq = u.first + len(u.added)
+		u.added = append(u.added, r)
 	}
 }
 
 // lacks reports whether the rules lack one of the outputs of to.
 func (u *union) lacks(from mroute.IfPattern, to []mroute.Output) bool {
 	return slices.ContainsFunc(to, func(o mroute.Output) bool {
-		return !slices.ContainsFunc(u.rows, func(i int) bool {
-			r := &u.layer.Routes[i]
+		has := func(r *mroute.Route) bool {
 			return from.Within(r.From) && slices.ContainsFunc(r.To, func(have mroute.Output) bool {
 				return have.If == o.If && have.Threshold <= o.Threshold
 			})
-		})
+		}
+		return !slices.ContainsFunc(u.rows, has) && !slices.ContainsFunc(u.added, func(r mroute.Route) bool { return has(&r) })
 	})
 }
 
@@ -89,7 +102,8 @@ func (u *union) lacks(from mroute.IfPattern, to []mroute.Output) bool {
 // which there are few.
 type templates struct {
 	shapes []shape
-	at     map[mroute.Match][]int // by match with the bits beyond lengths cleared
+	at     map[mroute.Match][]*mroute.Route // by match with the bits beyond lengths cleared
+	spans  []span                           // of groups, of the objects that have templates
 }
 
 type shape struct {
@@ -106,13 +120,25 @@ func (s shape) of(sg mroute.SG) mroute.Match {
 	return m
 }
 
-func newTemplates(routes []mroute.Route) templates {
-	ts := templates{at: make(map[mroute.Match][]int)}
-	for i := range routes {
-		m := routes[i].Match
-		if m.IsExact() || len(routes[i].To) == 0 {
+func (c *contents) templates() templates {
+	ts := templates{at: make(map[mroute.Match][]*mroute.Route)}
+	for i, p := range c.parts {
+		if w := c.by[i]; w.templates && ts.add(p) {
+			ts.spans = append(ts.spans, w.groups)
+		}
+	}
+	return ts
+}
+
+// add adds the templates of a part, and reports whether there are some that forward.
+func (ts *templates) add(p *mroute.Part) (some bool) {
+	for i := range p.Routes {
+		r := &p.Routes[i]
+		m := r.Match
+		if m.IsExact() || len(r.To) == 0 {
 			continue
 		}
+		some = true
 		s := shape{m.Family(), -1, m.Group.Bits()}
 		m.Group = m.Group.Masked()
 		if m.Source.IsValid() {
@@ -121,9 +147,14 @@ func newTemplates(routes []mroute.Route) templates {
 		if !slices.Contains(ts.shapes, s) {
 			ts.shapes = append(ts.shapes, s)
 		}
-		ts.at[m] = append(ts.at[m], i)
+		ts.at[m] = append(ts.at[m], r)
 	}
-	return ts
+	return some
+}
+
+// near reports whether templates may cover rules of w.
+func (ts templates) near(w *wish) bool {
+	return slices.ContainsFunc(ts.spans, w.groups.meets)
 }
 
 func (ts templates) cover(sg mroute.SG) bool {
@@ -132,14 +163,14 @@ func (ts templates) cover(sg mroute.SG) bool {
 	})
 }
 
-// covering returns the positions of those that cover sg, in order.
-func (ts templates) covering(sg mroute.SG) []int {
-	var is []int
+// covering returns those that cover sg, in order.
+func (ts templates) covering(sg mroute.SG) []*mroute.Route {
+	var rs []*mroute.Route
 	for _, s := range ts.shapes {
 		if s.family == sg.Family() {
-			is = append(is, ts.at[s.of(sg)]...)
+			rs = append(rs, ts.at[s.of(sg)]...)
 		}
 	}
-	slices.Sort(is)
-	return is
+	slices.SortFunc(rs, func(a, b *mroute.Route) int { return cmp.Compare(a.Origin.Seq, b.Origin.Seq) })
+	return rs
 }

@@ -35,7 +35,7 @@ func TestTemplatesOfAnExactRule(t *testing.T) {
 			in.Routes = append(in.Routes, route(1+i, last))
 		}
 		var rows []mroute.Route
-		for _, r := range translate.Translate(in).Layers[translate.Router{}].Routes[1+tt.templates:] {
+		for _, r := range inOne(translate.Translate(in)).Layers[translate.Router{}].Routes[1+tt.templates:] {
 			if !r.Match.IsExact() || r.From != "eth0" {
 				t.Errorf("%v", r)
 			}

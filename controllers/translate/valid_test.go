@@ -67,7 +67,7 @@ func TestInvalidObjectsDoNoHarm(t *testing.T) {
 	for i, r := range in.Routes {
 		alone.Routes, alone.Groups = in.Routes[i:i+1], nil
 		for at, l := range translate.Translate(alone).Layers {
-			for _, row := range l.Routes {
+			for row := range l.AllRoutes() {
 				if !row.Match.Family().Multicast().Overlaps(row.Match.Group) || row.Match.Group.Bits() < row.Match.Family().Multicast().Bits() {
 					t.Errorf("%s: %v in %v", r.Name, row, at)
 				}

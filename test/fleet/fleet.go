@@ -181,7 +181,7 @@ func (f *Fleet) programmed(m *member, l *mroute.Layer) {
 	}
 	f.mu.Unlock()
 	for _, mark := range open {
-		if slices.ContainsFunc(l.Routes, func(r mroute.Route) bool { return r.Match.Group == mark.group }) {
+		if slices.ContainsFunc(slices.Collect(l.AllRoutes()), func(r *mroute.Route) bool { return r.Match.Group == mark.group }) {
 			mark.set(m)
 		}
 	}
