@@ -55,6 +55,7 @@ func TestTableOfHeirsIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.awaitPending()
+	l.set(routes...) // returns when packets are led where they belong
 	l.stream(flow(mroute.IPv4, 31), "n31", "n32").lost()
 }
 
