@@ -3,6 +3,7 @@ package chaos
 import (
 	"fmt"
 	"net/netip"
+	"testing"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -80,7 +81,7 @@ func (f *flow) begin(out string, wanted bool) {
 
 // end checks what has been going on at an output, before anything is done that
 // may change it. It does not wait for what must not come.
-func (f *flow) end(out string, seen *netlab.Capture) error {
+func (f *flow) end(t testing.TB, out string, seen *netlab.Capture) error {
 	s, ok := f.open[out]
 	if !ok {
 		return nil
@@ -92,6 +93,7 @@ func (f *flow) end(out string, seen *netlab.Capture) error {
 	}
 	if s.wanted {
 		netlab.Poll(arrives, func() bool { return seen.Has(f.sg, until-1) })
+		netlab.Flush(t, 2, arrives) // it may have overtaken another
 	}
 	got := seen.Flow(netlab.In, f.sg)
 	if !s.wanted {

@@ -91,7 +91,7 @@ func (p *plant) connect(name string) {
 // disconnect deletes it.
 func (p *plant) disconnect() {
 	for _, f := range p.flows {
-		p.check(f.end(p.third, p.seen[p.third]))
+		p.check(f.end(p.t, p.third, p.seen[p.third]))
 	}
 	p.seen[p.third].Stop()
 	p.strangers(p.third)
@@ -129,7 +129,7 @@ func (p *plant) begin(f *flow, out string) {
 func (p *plant) endAll(f *flow) {
 	for _, out := range f.outs {
 		if seen := p.seen[out]; seen != nil {
-			p.check(f.end(out, seen))
+			p.check(f.end(p.t, out, seen))
 		}
 	}
 }

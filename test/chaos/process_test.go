@@ -14,7 +14,7 @@ import (
 )
 
 // soon is how long a process may take to start or to end.
-const soon = 20 * time.Second
+const soon = time.Minute
 
 // process is a program of the router's.
 type process struct {
