@@ -51,7 +51,7 @@ func tap(t *testing.T, ns *netlab.NS, link string) *wiretap {
 	return w
 }
 
-// next waits for a message that is wanted, and fails after 10 seconds.
+// next waits for a message that is wanted, and fails after a minute.
 func (w *wiretap) next(t *testing.T, what string, wanted func(packet) bool) packet {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
@@ -257,7 +257,7 @@ func TestAnnouncerIsMemberOfBothGroups(t *testing.T) {
 	announce(t, router, Options{}, mroute.Link{Index: router.Index("r0"), Name: "r0", Up: true})
 	for _, g := range []string{"224.0.0.2", "224.0.0.106", "ff02::2", "ff02::6a"} {
 		group := netip.MustParseAddr(g)
-		netlab.Await(t, 10*time.Second, func() bool {
+		netlab.Await(t, time.Minute, func() bool {
 			return slices.ContainsFunc(router.Memberships("r0"), func(sg mroute.SG) bool { return sg.Group == group })
 		}, "membership of "+g)
 	}

@@ -155,7 +155,7 @@ func TestLink(t *testing.T) {
 		l.addr("cni0", "2001:db8:3::1/64")
 		l.leads("10.1.0.7", "cni0", "")
 		l.leads("2001:db8:3::7", "cni0", "")
-		netlab.Await(t, 5*time.Second, func() bool {
+		netlab.Await(t, time.Minute, func() bool {
 			_, _, err := l.Link(netip.MustParseAddr("2001:db8:3::1"))
 			return err != nil
 		}, "the kernel to use cni0's address")

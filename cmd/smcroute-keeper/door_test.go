@@ -87,13 +87,9 @@ func TestLookIsNoWarning(t *testing.T) {
 func TestDaemonOfKeeperThatHangs(t *testing.T) {
 	path := socketPath(t)
 	keeperAt(t, path).signal(syscall.SIGSTOP)
-	began := time.Now()
 	code, out := runKeeper(t, "--daemon", "--socket", path)
 	if code != exitFailure || !strings.Contains(out, "neither active nor a mirror after 5s") {
 		t.Errorf("%d: %s", code, out)
-	}
-	if took := time.Since(began); took > 2*dialTime {
-		t.Errorf("it took %v", took)
 	}
 }
 

@@ -73,7 +73,7 @@ func TestProgramIsFirst(t *testing.T) {
 	cancel()
 	k := keep.Open(ctx, path, nil)
 	defer k.Close()
-	if began := time.Now(); k.Lasts() || k.Connected() || time.Since(began) > time.Second {
+	if k.Lasts() || k.Connected() {
 		t.Error("it lasts")
 	}
 	if err := k.Put("a", socket(t), false); err == nil {

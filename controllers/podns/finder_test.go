@@ -252,7 +252,7 @@ func TestProcess(t *testing.T) {
 		_ = cmd.Wait()
 	})
 	path := fmt.Sprintf("/proc/%d/ns/net", cmd.Process.Pid)
-	netlab.Await(t, 10*time.Second, func() bool {
+	netlab.Await(t, time.Minute, func() bool {
 		ns, err := netns.Open(path)
 		if err != nil {
 			return false
@@ -300,7 +300,7 @@ func TestRuntimeRestart(t *testing.T) {
 
 	await := func() {
 		t.Helper()
-		netlab.Await(t, 30*time.Second, func() bool {
+		netlab.Await(t, time.Minute, func() bool {
 			got, err := find(t, f, "a", a.ip)
 			return err == nil && got == a.place(t)
 		}, "the runtime to be asked again")

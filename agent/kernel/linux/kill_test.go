@@ -329,7 +329,7 @@ func TestStaticEntriesResume(t *testing.T) {
 		at[i] = stream.Sent()
 	}
 	for i, stream := range s.streams {
-		netlab.Await(t, 5*time.Second, func() bool { return stream.Sent() > at[i]+200 }, "packets that nobody routes")
+		netlab.Await(t, time.Minute, func() bool { return stream.Sent() > at[i]+200 }, "packets that nobody routes")
 	}
 	s.startKeeper()
 	s.startProgram(allHeld)

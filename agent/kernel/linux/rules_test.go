@@ -91,7 +91,7 @@ func TestRuleLeadsToTable(t *testing.T) {
 				}
 				return
 			}
-			netlab.Await(t, 10*time.Second, func() bool { return c.Has(r.sg, n) }, what)
+			netlab.Await(t, time.Minute, func() bool { return c.Has(r.sg, n) }, what)
 		}
 		// What the first table forwards of the other flow tells that a packet has
 		// been looked at.
