@@ -90,6 +90,21 @@ func BenchmarkOneChange(b *testing.B) {
 			benchmarkLayers(b, s, [2]mroute.Layer{layer, other}, 1)
 		}
 	})
+	b.Run("part", func(b *testing.B) {
+		for _, n := range sizes {
+			layer := inParts(exactRoutes(n))
+			other := layer
+			other.Parts = slices.Clone(layer.Parts)
+			at := len(other.Parts) / 2
+			routes := slices.Clone(layer.Parts[at].Routes)
+			routes[3].To = []mroute.Output{{If: "b1"}}
+			other.Parts[at] = &mroute.Part{Routes: routes}
+			s := core.New(core.Options{})
+			run(s, s.Step(benchLinks, time.Now()), time.Now())
+			run(s, s.Step(core.SetLayer{Layer: layer}, time.Now()), time.Now())
+			benchmarkLayers(b, s, [2]mroute.Layer{layer, other}, 1)
+		}
+	})
 	b.Run("removed", func(b *testing.B) {
 		for _, n := range sizes {
 			s, layer := started(b, n)
@@ -127,10 +142,19 @@ func apart(n int) mroute.Layer {
 	return l
 }
 
+// inParts is a layer of parts of twenty routes each, as of so many objects of an API.
+func inParts(l mroute.Layer) mroute.Layer {
+	parted := mroute.Layer{Name: l.Name}
+	for routes := range slices.Chunk(l.Routes, 20) {
+		parted.Parts = append(parted.Parts, &mroute.Part{Routes: routes})
+	}
+	return parted
+}
+
 // benchmarkLayers replaces the first layer, which is in force, by the second, that
 // by the first, and so on; each time there are so many ops.
 func benchmarkLayers(b *testing.B, s *core.State, layers [2]mroute.Layer, ops int) {
-	n := len(layers[0].Routes)
+	n := layers[0].Size()
 	i := 0
 	b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
 		b.ReportAllocs()

@@ -45,7 +45,7 @@ func (in *Intent) DropEdits() bool {
 func (in *Intent) Routes() int {
 	n := len(in.edits.routes)
 	for _, x := range in.layers {
-		n += x.layer.Size()
+		n += len(x.layer.Routes) + x.size
 	}
 	return n
 }

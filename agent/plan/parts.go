@@ -19,6 +19,7 @@ type parts struct {
 	blocks [][]mroute.Route         // nil: free
 	free   []int32                  // of blocks
 	at     map[*mroute.Part]*placed // those of the layer
+	size   int                      // routes of all parts
 
 	// shared is set when others have a say in what is in the places: then they stay as they are.
 	shared atomic.Bool
@@ -120,6 +121,7 @@ func (ps *places) place(p *mroute.Part) {
 		ps.free = ps.free[:n]
 	}
 	ps.parts.at[p] = pl
+	ps.size += len(p.Routes)
 }
 
 // link makes the routes of a part, which has numbers, be found.
@@ -229,6 +231,7 @@ func (x *index) drop(p *mroute.Part) {
 	}
 	x.free = append(x.free, pl.blocks...)
 	delete(x.parts.at, p)
+	x.size -= len(p.Routes)
 }
 
 // replaceParts is replace for layers with parts. Where parts alone come and go it costs
@@ -246,7 +249,7 @@ func (x *index) replaceParts(l mroute.Layer) (*index, Change) {
 			ch.Matches = append(ch.Matches, p.Routes[i].Match)
 		}
 	}
-	if len(ch.Matches) > alwaysTold+(old.Size()+l.Size())/told {
+	if len(ch.Matches) > alwaysTold+2*x.size/told {
 		return newIndex(l), Change{All: true}
 	}
 	if x.shared.Load() {
