@@ -81,6 +81,7 @@ func TestRestartDoesNothing(t *testing.T) {
 		h.restart(core.Options{})
 		acts := h.actions()
 		delete(acts, "restart")
+		delete(acts, "object") // there is one layer
 		rt.Repeat(acts)
 		layer := genLayer(rt)
 		h.step(core.SetLayer{Layer: layer, DropEdits: true})

@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"slices"
 	"time"
 
 	"pgregory.net/rapid"
@@ -48,7 +49,25 @@ func (h history) actions() map[string]func(*rapid.T) {
 		}
 		return rapid.SampledFrom(names).Draw(t, "link"), true
 	}
+	var objects []*mroute.Part
 	return map[string]func(*rapid.T){
+		"object": func(t *rapid.T) { // one comes, goes, or is another
+			objects = slices.Clone(objects)
+			at := rapid.IntRange(0, len(objects)).Draw(t, "at")
+			o := &mroute.Part{Routes: h.layer(t).Routes}
+			for i := range o.Routes {
+				o.Routes[i].Origin = mroute.Origin{Ref: "object", Line: at + 1, Seq: 100*at + i + 1}
+			}
+			switch {
+			case len(o.Routes) == 0:
+				objects = objects[:at]
+			case at == len(objects):
+				objects = append(objects, o)
+			default:
+				objects[at] = o
+			}
+			h.step(core.SetLayer{Layer: mroute.Layer{Name: "kubernetes", Parts: objects}})
+		},
 		"layer": func(t *rapid.T) {
 			h.step(core.SetLayer{Layer: h.layer(t), DropEdits: rapid.Bool().Draw(t, "drop edits")})
 		},

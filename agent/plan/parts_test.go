@@ -112,7 +112,7 @@ func TestPartsOfALayer(t *testing.T) {
 		in := plan.NewIntent()
 		other := drawLayer(t, "file")
 		in.SetLayer(other)
-		l := mroute.Layer{Name: "kubernetes"}
+		l := mroute.Layer{Name: "kubernetes", FirstMatch: rapid.IntRange(0, 5).Draw(t, "first match") == 0}
 		bases := map[*mroute.Part]int{}
 		part := func(base int) *mroute.Part {
 			p := drawPart(t, base)
@@ -178,5 +178,32 @@ func TestPartsOfALayer(t *testing.T) {
 	})
 	if told == 0 {
 		t.Error("no change was told by rule")
+	}
+}
+
+// Parts that come and go leave nothing behind.
+func TestPartsLeaveNothing(t *testing.T) {
+	part := func(base, n int, source string) *mroute.Part {
+		p := &mroute.Part{}
+		for i := range n {
+			m := mroute.Match{Source: prefix(source), Group: netip.PrefixFrom(netip.AddrFrom4([4]byte{232, 1, byte(i >> 8), byte(i)}), 32)}
+			p.Routes = append(p.Routes, mroute.Route{From: "a0", Match: m, To: []mroute.Output{{If: "b0"}}, Origin: mroute.Origin{Seq: base + i}})
+		}
+		return p
+	}
+	first, last := part(1, 1000, "10.0.0.1"), part(100_000, 1000, "10.0.0.2")
+	in := plan.NewIntent()
+	in.SetLayer(mroute.Layer{Parts: []*mroute.Part{first, last}})
+	blocks, shapes := in.Room()
+	for i := range 100 {
+		passing := part(50_000, 1+i, []string{"10.0.0.3", "10.0.0.0/24", "10.0.0.0/25"}[i%3])
+		if ch := in.SetLayer(mroute.Layer{Parts: []*mroute.Part{first, passing, last}}); ch.All || len(ch.Matches) != 1+i {
+			t.Fatalf("a part of %d: %d changes, all %v", 1+i, len(ch.Matches), ch.All)
+		}
+		in.SetLayer(mroute.Layer{Parts: []*mroute.Part{first, last}})
+	}
+	// Two blocks were needed at a time.
+	if b, s := in.Room(); b > blocks+2 || s != shapes {
+		t.Errorf("%d blocks and %d shapes, at first %d and %d", b, s, blocks, shapes)
 	}
 }
