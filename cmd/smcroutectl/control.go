@@ -72,6 +72,7 @@ func (c *control) do(ctx context.Context, words []string) int {
 		}
 		return 1
 	}
+	c.waiting(ctx, cmd, args)
 	return 0
 }
 
