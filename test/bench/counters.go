@@ -39,14 +39,3 @@ func (b *bench) unchanged(tb netlab.TB) []row {
 	r := b.benchmark(tb, corePackage, fmt.Sprintf("BenchmarkReloadUnchanged/routes=%d", full.large))
 	return []row{alone(fmt.Sprintf("difference of %s unchanged routes: CPU", count(float64(full.large))), seconds, r.side("cpu-ms/op", 1e-3), atMost(0.050))}
 }
-
-// layerChange measures a change of one route of a layer that is handed over whole.
-func (b *bench) layerChange(tb netlab.TB) []row {
-	side := func(routes int, flags ...string) *side {
-		return b.benchmark(tb, corePackage, fmt.Sprintf("BenchmarkOneChange/changed/routes=%d", routes), flags...).side("cpu-ms/op", 1e-3)
-	}
-	// What is short is done more often.
-	most, few := side(full.large), side(full.hundred, "-test.benchtime="+b.shortBenchtime)
-	few.name = count(float64(full.hundred)) + " routes"
-	return []row{compare(fmt.Sprintf("one route of a layer of %s changed: CPU", count(float64(full.large))), seconds, most, few, atMost(1.2).as("the same"))}
-}

@@ -16,12 +16,13 @@ import (
 // Packages whose Go benchmarks give rows.
 const (
 	corePackage   = "agent/core"
+	nodePackage   = "controllers/node"
 	kernelPackage = "agent/kernel/linux"
 )
 
 // buildBenchmarks compiles the tests of these packages into dir.
 func buildBenchmarks(root, dir string) error {
-	for _, p := range []string{corePackage, kernelPackage} {
+	for _, p := range []string{corePackage, nodePackage, kernelPackage} {
 		cmd := exec.Command("go", "test", "-c", "-buildvcs=false", "-trimpath", "-o", testBinary(dir, p), "./"+p)
 		cmd.Dir = root
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
