@@ -11,6 +11,11 @@
 // works at once), router advertisements are ignored, and rp_filter is off
 // (else the kernel drops sources without a return route before it routes).
 //
+// A packet that is sent has not arrived yet: on a busy machine it may take long, and one
+// of another processor may overtake it. Tests await what must come ([Capture.Await], with
+// a deadline that is long, since it costs nothing), and [Flush] before they look for what
+// must not come. [InOrder] is for those that need an order.
+//
 // Methods don't return errors but end the test through a [TB]. A program that
 // is no test gets its TB from [Run].
 package netlab
