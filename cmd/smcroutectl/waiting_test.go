@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 // waitingState is one in which what clients added waits, and other things do.
 const waitingState = `{"pending":[
 {"kind":"mroute","group":"225.1.2.3","iif":"a1","cause":"no_interface","reason":"no interface a\u001b2","origin":{"ref":"client"}},
+{"kind":"mroute","group":"225.1.2.4","iif":"here0","cause":"no_interface","reason":"nobody asks","origin":{"ref":"client"}},
 {"kind":"mroute","group":"225.1.2.3","iif":"a2","cause":"no_interface","reason":"another inbound interface","origin":{"ref":"client"}},
 {"kind":"mroute","source":"10.0.0.1","group":"225.1.2.3","iif":"a1","cause":"no_interface","reason":"another source","origin":{"ref":"client"}},
 {"kind":"mgroup","group":"225.1.2.3","iif":"b1","cause":"no_interface","reason":"no interface b1","origin":{"ref":"client"}},
@@ -35,6 +37,11 @@ func (a asker) Handle(_ context.Context, req ipc.Request, out io.Writer) error {
 
 // TestWaiting: what is added and waits is told, and is no error.
 func TestWaiting(t *testing.T) {
+	real := links
+	links = func() ([]net.Interface, error) {
+		return []net.Interface{{Index: 7, Name: "here0", Flags: net.FlagMulticast}, {Index: 8, Name: "b1"}}, nil
+	}
+	t.Cleanup(func() { links = real })
 	for _, tt := range []struct {
 		name, args, stdin string
 		daemon            asker
@@ -44,6 +51,7 @@ func TestWaiting(t *testing.T) {
 		{"as a line", "add from a1 group 225.1.2.3 to a2", "", asker{state: waitingState}, "smcroutectl: waiting: no interface a?2\n"},
 		{"a membership", "join b1 225.1.2.3", "", asker{state: waitingState}, "smcroutectl: waiting: no interface b1\n"},
 		{"one that is being joined", "join b1 225.1.2.0/24", "", asker{state: waitingState}, ""},
+		{"whose interfaces are here", "add here0 225.1.2.4 here+", "", asker{state: waitingState}, ""},
 		{"another one", "add a3 225.1.2.3 a2", "", asker{state: waitingState}, ""},
 		{"what is removed", "remove a1 225.1.2.3", "", asker{state: waitingState}, ""},
 		{"a batch", "-b", "add a1 225.1.2.3 a2\n", asker{state: waitingState}, ""},
