@@ -25,10 +25,6 @@ type claim struct {
 	next *claim
 }
 
-// fewRules is how many of all rules may be in question for it to be worth looking
-// which these are: one of so many.
-const fewRules = 8
-
 // newClaims are those of nobody. In question is what is claimed by whoever was not in the layers
 // before, or may be an other than then.
 func newClaims(ws []*wish, round int) *claims {
@@ -41,7 +37,7 @@ func newClaims(ws []*wish, round int) *claims {
 			few += w.rules
 		}
 	}
-	if few*fewRules > all {
+	if few*seldom > all {
 		return cs
 	}
 	cs.disputed = &mroute.BySG[struct{}]{}

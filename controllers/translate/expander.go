@@ -20,11 +20,15 @@ type expander struct {
 }
 
 func newExpander(in *Input) *expander {
-	x := &expander{in: in, at: make(map[mroute.IfPattern]int)}
-	if in.Node != nil {
-		x.node = in.Node.Labels
+	return &expander{in: in, node: in.labels(), at: make(map[mroute.IfPattern]int)}
+}
+
+// labels are those of the node.
+func (in *Input) labels() labels.Set {
+	if in.Node == nil {
+		return nil
 	}
-	return x
+	return in.Node.Labels
 }
 
 // expand works out what an object wants. If it has a selector that can't be read it counts as

@@ -16,7 +16,7 @@ import (
 //
 // What it is given and what it returns must not be changed. It keeps some of both.
 type Translator struct {
-	in     Input
+	in     Input        // without routes and groups
 	round  int          // counts the Inputs
 	known  map[id]*wish // nil: nothing
 	byAge  []*wish      // those that select the node
@@ -24,6 +24,10 @@ type Translator struct {
 	united map[Router]*mroute.Part
 	last   Result
 }
+
+// seldom is what few things are: one of so many, or fewer. Of these it is worth to know which
+// they are.
+const seldom = 8
 
 // id tells an object from others.
 type id struct {
@@ -73,13 +77,14 @@ func (t *Translator) Translate(in Input) Result {
 		t.last = Result{Layers: t.layers(in.MainTable), Objects: t.objects()}
 	}
 	t.in, t.known = in, known
+	t.in.Routes, t.in.Groups = nil, nil
 	return t.last
 }
 
 // join brings fresh ones to those of a list that are still there, and in order but if they moved.
 func (t *Translator) join(list, fresh []*wish, moved bool, compare func(a, b *wish) int) []*wish {
 	list = slices.DeleteFunc(list, func(w *wish) bool { return w.round != t.round })
-	if moved || len(fresh) > len(list)/fewRules {
+	if moved || len(fresh)*seldom > len(list) {
 		list = append(list, fresh...)
 		slices.SortFunc(list, compare)
 		return list
@@ -101,7 +106,7 @@ func (t *Translator) changes(in Input) (node, pods bool) {
 		t.byAge, t.byName, t.united = nil, nil, make(map[Router]*mroute.Part)
 		return true, true
 	}
-	return !maps.Equal(newExpander(&in).node, newExpander(&t.in).node), !slices.EqualFunc(in.Pods, t.in.Pods, samePod)
+	return !maps.Equal(in.labels(), t.in.labels()), !slices.EqualFunc(in.Pods, t.in.Pods, samePod)
 }
 
 func samePod(a, b Pod) bool {
