@@ -105,6 +105,18 @@ func (l *logText) count(text string) int {
 	return strings.Count(l.b.String(), text)
 }
 
+// lines are those with a text, without their time.
+func (l *logText) lines(text string) (lines []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.b.String()) {
+		if _, line, _ = strings.Cut(line, " "); strings.Contains(line, text) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
 func newLab(t *testing.T) *lab {
 	return &lab{t: t, dir: t.TempDir(), status: t.TempDir(), changed: make(chan struct{}, 1)}
 }

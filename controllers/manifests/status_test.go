@@ -223,8 +223,13 @@ func TestStatusCannotBeWritten(t *testing.T) {
 	}
 	l.await("mcroute.default.a.yaml", "programmed: 1/1")
 	l.stop()
-	if n, m := l.log.count("could not be written"), l.log.count("could be written again"); n != 1 || m != 1 {
-		t.Errorf("%d lines of failure and %d of success, want 1 of each", n, m)
+	// A directory that goes between being listed and being written to fails in two ways.
+	failures := l.log.lines("could not be written")
+	if all := slices.Clone(failures); len(slices.Compact(all)) < len(failures) || len(failures) > 2 {
+		t.Errorf("a failure is told again: %q", failures)
+	}
+	if n := l.log.count("could be written again"); n != 1 {
+		t.Errorf("%d lines of success, want 1", n)
 	}
 }
 

@@ -258,6 +258,7 @@ func TestPacketsDiverted(t *testing.T) {
 
 	// To another table no packet goes by itself.
 	s.world.Routes[1].Spec.Table = 7
+	s.world.Routes[1].Generation++
 	s.program()
 	s.told(map[string]string{
 		"r1": "PacketsDiverted packets that arrive on n1 do not come to the router: the IPv4 rule of priority 32767 leads to the default table",
