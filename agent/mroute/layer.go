@@ -38,33 +38,24 @@ type Part struct {
 
 // AllRoutes goes over all rules, those of parts included, in order.
 func (l *Layer) AllRoutes() iter.Seq[*Route] {
-	return func(yield func(*Route) bool) {
-		for i := range l.Routes {
-			if !yield(&l.Routes[i]) {
-				return
-			}
-		}
-		for _, p := range l.Parts {
-			for i := range p.Routes {
-				if !yield(&p.Routes[i]) {
-					return
-				}
-			}
-		}
-	}
+	return inAll(l.Routes, l.Parts, func(p *Part) []Route { return p.Routes })
 }
 
 // AllJoins goes over all memberships, those of parts included, in order.
 func (l *Layer) AllJoins() iter.Seq[*Join] {
-	return func(yield func(*Join) bool) {
-		for i := range l.Joins {
-			if !yield(&l.Joins[i]) {
+	return inAll(l.Joins, l.Parts, func(p *Part) []Join { return p.Joins })
+}
+
+func inAll[T any](own []T, parts []*Part, of func(*Part) []T) iter.Seq[*T] {
+	return func(yield func(*T) bool) {
+		for i := range own {
+			if !yield(&own[i]) {
 				return
 			}
 		}
-		for _, p := range l.Parts {
-			for i := range p.Joins {
-				if !yield(&p.Joins[i]) {
+		for _, p := range parts {
+			for list, i := of(p), 0; i < len(list); i++ {
+				if !yield(&list[i]) {
 					return
 				}
 			}
