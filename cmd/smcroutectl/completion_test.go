@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/smcroute/kube-smcroute/agent/ipc"
 )
 
 const knownState = `{"rules":[{"group":"232.1.0.0/16","iif":"eth0"}],"flows":[{"source":"10.0.0.1","group":"232.1.1.1"},{"group":"ff0e::1"}],
@@ -19,8 +22,27 @@ const knownState = `{"rules":[{"group":"232.1.0.0/16","iif":"eth0"}],"flows":[{"
 func knowing(t *testing.T) (socket string) {
 	t.Helper()
 	socket = filepath.Join(t.TempDir(), "s")
-	serve(t, socket, asker{state: knownState})
+	s, err := ipc.Listen(socket, ipc.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.Serve(ctx, knower{}) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 	return socket
+}
+
+type knower struct{}
+
+func (knower) Handle(_ context.Context, _ ipc.Request, out io.Writer) error {
+	_, err := io.WriteString(out, knownState)
+	return err
 }
 
 func TestComplete(t *testing.T) {

@@ -72,7 +72,6 @@ func (c *control) do(ctx context.Context, words []string) int {
 		}
 		return 1
 	}
-	c.waiting(ctx, cmd, args)
 	return 0
 }
 

@@ -12,7 +12,6 @@ const (
 	whyAgain    = "what a client asks for is there: no failure"
 	whyStays    = "a learned entry whose rule goes becomes a stop filter in place, keeping its counters (I4); SMCRoute deletes it and learns it anew"
 	whyMember   = "each line of the kernel's table is one membership, not the range that it came from"
-	whyTold     = "a typing error would go unnoticed"
 )
 
 // daemonDifferences are those of our daemon.
@@ -83,15 +82,3 @@ var clientDifferences = []difference{
 const accepted = "exit code 0\n"
 
 func refused(text string) string { return "exit code 1\nstderr:\nsmcroutectl: " + text + "\n" }
-
-// pairDifferences are those of our client with our daemon: it asks what waits.
-var pairDifferences = []difference{
-	{"add eth0 225.9.9.4 nosuch", accepted, toldOf("no interface nosuch"), whyTold},
-	{"add nosuch 225.9.9.9 eth1", accepted, toldOf("no interface nosuch"), whyTold},
-	{"join nosuch 225.5.5.5", accepted, toldOf("no interface nosuch"), whyTold},
-}
-
-// toldOf is success with something that waits.
-func toldOf(text string) string {
-	return accepted + "stderr:\nsmcroutectl: waiting: " + text + "\n"
-}
