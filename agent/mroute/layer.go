@@ -76,11 +76,14 @@ func (l *Layer) Size() int {
 // round. It takes them to be in order.
 func (l *Layer) Since(before *Layer) (come, gone []*Part) {
 	old, now := before.Parts, l.Parts
+	for len(old) > 0 && len(now) > 0 && old[len(old)-1] == now[len(now)-1] {
+		old, now = old[:len(old)-1], now[:len(now)-1]
+	}
 	for len(old)+len(now) > 0 {
 		switch {
 		case len(old) > 0 && len(now) > 0 && old[0] == now[0]:
 			old, now = old[1:], now[1:]
-		case len(now) == 0 || len(old) > 0 && old[0].first() <= now[0].first():
+		case len(now) == 0 || len(old) > 0 && old[0].First() <= now[0].First():
 			gone, old = append(gone, old[0]), old[1:]
 		default:
 			come, now = append(come, now[0]), now[1:]
@@ -89,8 +92,8 @@ func (l *Layer) Since(before *Layer) (come, gone []*Part) {
 	return come, gone
 }
 
-// first is the least of the part's numbers.
-func (p *Part) first() int {
+// First is the least of the part's numbers: no other part of a layer has the same.
+func (p *Part) First() int {
 	first := math.MaxInt
 	if len(p.Routes) > 0 {
 		first = p.Routes[0].Origin.Seq

@@ -256,8 +256,8 @@ func (x *index) replaceParts(l mroute.Layer) (*index, Change) {
 		return newIndex(l), ch
 	}
 	y := &index{layer: l, places: x.places, uses: x.uses}
-	same := slices.EqualFunc(old.Parts, l.Parts, func(a, b *mroute.Part) bool {
-		return a == b || x.parts.at[b] == nil && samePatterns(x.parts.at[a].uses, usesOf(nil, b.Joins, b.Routes))
+	same := slices.EqualFunc(gone, come, func(a, b *mroute.Part) bool {
+		return a.First() == b.First() && samePatterns(x.parts.at[a].uses, usesOf(nil, b.Joins, b.Routes))
 	})
 	for _, p := range gone {
 		x.drop(p)
