@@ -10,11 +10,10 @@ import (
 // whole, and of one object on a node, from the caches of the API to the simulated kernel.
 func (b *bench) layerChange(tb netlab.TB) []row {
 	change := func(what, pkg, name string, few int, of string, g goal) row {
-		side := func(routes int, flags ...string) *side {
-			return b.benchmark(tb, pkg, fmt.Sprintf("%s/routes=%d", name, routes), flags...).side("cpu-ms/op", 1e-3)
+		side := func(routes int) *side {
+			return b.benchmark(tb, pkg, fmt.Sprintf("%s/routes=%d", name, routes), "-test.benchtime="+b.shortBenchtime).side("cpu-ms/op", 1e-3)
 		}
-		// What is short is done more often.
-		most, least := side(full.large), side(few, "-test.benchtime="+b.shortBenchtime)
+		most, least := side(full.large), side(few)
 		least.name = of
 		return compare(what, seconds, most, least, g)
 	}
