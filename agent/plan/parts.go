@@ -84,17 +84,17 @@ func newPartedPlaces(l *mroute.Layer) *places {
 		ps.place(p)
 	}
 	x := &index{layer: *l, places: ps}
+	exact := ps.count // none: those that are linked are counted
 	for _, rt := range x.all() {
 		if rt.Match.IsExact() {
-			ps.count[rt.Match.Family()]++
+			exact[rt.Match.Family()]++
 		}
 	}
 	table := &mroute.BySG[int32]{}
 	for _, f := range mroute.Families {
-		table.Grow(f, ps.count[f])
+		table.Grow(f, exact[f])
 	}
 	ps.exact.table.Store(table)
-	ps.count = [len(ps.count)]int{}
 	// Backwards, so that each is the first of its chain.
 	for _, p := range slices.Backward(l.Parts) {
 		x.link(p)
@@ -256,16 +256,17 @@ func (x *index) replaceParts(l mroute.Layer) (*index, Change) {
 		return newIndex(l), ch
 	}
 	y := &index{layer: l, places: x.places, uses: x.uses}
-	same := slices.EqualFunc(gone, come, func(a, b *mroute.Part) bool {
-		return a.First() == b.First() && samePatterns(x.parts.at[a].uses, usesOf(nil, b.Joins, b.Routes))
-	})
+	var before, after [][]use // part by part: others may stand between
 	for _, p := range gone {
+		before = append(before, x.parts.at[p].uses)
 		x.drop(p)
 	}
 	for _, p := range come {
 		y.add(p)
+		after = append(after, y.parts.at[p].uses)
 	}
-	if !same {
+	inPlace := slices.EqualFunc(gone, come, func(a, b *mroute.Part) bool { return a.First() == b.First() })
+	if !inPlace || !slices.EqualFunc(before, after, samePatterns) {
 		y.uses = usesOfAll(nil, y.layer.Parts, y.parts.at)
 	}
 	return y, ch
