@@ -5,9 +5,6 @@ import (
 	"errors"
 	"net/netip"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/test/interop/program"
 	"github.com/smcroute/kube-smcroute/test/netlab"
@@ -65,7 +62,7 @@ func (b *bench) reloads(tb netlab.TB, start func(*router, *side) *program.Daemon
 	sg := mroute.SG{Source: flow.Src, Group: flow.Group}
 	capture.Await(sg, streamRate/10, patience)
 
-	notices := r.notices(tb)
+	notices := r.Notices()
 	for range rounds {
 		took, err := d.Reload(patience)
 		if errors.Is(err, program.ErrLate) {
@@ -76,7 +73,7 @@ func (b *bench) reloads(tb netlab.TB, start func(*router, *side) *program.Daemon
 		}
 		rs.took.add(took.Seconds())
 	}
-	rs.rewritten = notices.count(tb) / rounds
+	rs.rewritten = notices.Set() / rounds
 	capture.Await(sg, capture.Count(sg)+streamRate/10, patience)
 
 	sent, err := stream.Stop()
@@ -93,65 +90,4 @@ func (b *bench) reloads(tb netlab.TB, start func(*router, *side) *program.Daemon
 	f := capture.Flow(netlab.In, sg)
 	rs.sent, rs.lost = sent, sent-uint64(f.Distinct())
 	return rs
-}
-
-// notices are what the kernel tells of changes to the table.
-type notices struct{ fd int }
-
-// notices begins to listen, to RTNLGRP_IPV4_MROUTE of rtnetlink(7).
-func (r *router) notices(tb netlab.TB) *notices {
-	tb.Helper()
-	n := &notices{}
-	err := r.Do(func() (err error) {
-		if n.fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE); err != nil {
-			return err
-		}
-		// Only root may go beyond net.core.rmem_max. Too small a buffer shows: as ENOBUFS.
-		const buffer = 64 << 20
-		if unix.SetsockoptInt(n.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, buffer) != nil {
-			if err := unix.SetsockoptInt(n.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, buffer); err != nil {
-				return err
-			}
-		}
-		return unix.Bind(n.fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (unix.RTNLGRP_IPV4_MROUTE - 1)})
-	})
-	if err != nil {
-		tb.Fatalf("listening to RTNLGRP_IPV4_MROUTE: %v", err)
-	}
-	tb.Cleanup(func() { _ = unix.Close(n.fd) })
-	return n
-}
-
-// count is how many entries were set since the beginning, or the last call. The
-// kernel tells of a change before the call that makes it returns.
-func (n *notices) count(tb netlab.TB) (set int) {
-	tb.Helper()
-	buf := make([]byte, 64<<10)
-	for {
-		size, err := unix.Read(n.fd, buf)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.EAGAIN):
-			return set
-		case err != nil:
-			tb.Fatalf("RTNLGRP_IPV4_MROUTE: %v", err)
-		}
-		for b := buf[:size]; len(b) > 0; {
-			var m uapi.Message
-			if m, b, err = uapi.NextMessage(b); err != nil {
-				tb.Fatalf("RTNLGRP_IPV4_MROUTE: %v", err)
-			}
-			var r uapi.Route
-			if m.Type != uapi.RTMNewRoute {
-				continue
-			}
-			if err := uapi.DecodeRoute(m.Payload, &r); err != nil {
-				tb.Fatalf("RTNLGRP_IPV4_MROUTE: %v", err)
-			}
-			if !r.Unresolved {
-				set++
-			}
-		}
-	}
 }
