@@ -76,9 +76,17 @@ func (l *Layer) Size() int {
 // round. It takes them to be in order.
 func (l *Layer) Since(before *Layer) (come, gone []*Part) {
 	old, now := before.Parts, l.Parts
-	for len(old) > 0 && len(now) > 0 && old[len(old)-1] == now[len(now)-1] {
-		old, now = old[:len(old)-1], now[:len(now)-1]
+	// Most are as before, and there may be thousands.
+	start := 0
+	for start < min(len(old), len(now)) && old[start] == now[start] {
+		start++
 	}
+	old, now = old[start:], now[start:]
+	end := 0 // counted from the ends
+	for end < min(len(old), len(now)) && old[len(old)-1-end] == now[len(now)-1-end] {
+		end++
+	}
+	old, now = old[:len(old)-end], now[:len(now)-end]
 	for len(old)+len(now) > 0 {
 		switch {
 		case len(old) > 0 && len(now) > 0 && old[0] == now[0]:

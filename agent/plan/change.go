@@ -53,9 +53,7 @@ func (x *index) replace(l mroute.Layer) (*index, Change) {
 	}) {
 		return y, Change{All: true}
 	}
-	ch := Change{Joins: !slices.EqualFunc(old.Joins, l.Joins, func(a, b mroute.Join) bool {
-		return a.If == b.If && a.Match == b.Match && (!ordered || a.Origin.Seq == b.Origin.Seq)
-	})}
+	ch := Change{Joins: !slices.EqualFunc(old.Joins, l.Joins, func(a, b mroute.Join) bool { return sameJoin(a, b, ordered) })}
 	if !slices.EqualFunc(templates(before), templates(after), func(a, b *mroute.Route) bool { return same(a, b) }) {
 		for _, rt := range slices.Concat(templates(before), templates(after)) {
 			ch.Matches = append(ch.Matches, rt.Match)
@@ -94,6 +92,11 @@ func samePhyint(a, b mroute.Phyint, ordered bool) bool {
 	seq := a.Origin.Seq == b.Origin.Seq
 	a.Origin, b.Origin = mroute.Origin{}, mroute.Origin{}
 	return seq && a == b
+}
+
+// sameJoin reports whether a and b say the same, with ordered in the same place.
+func sameJoin(a, b mroute.Join, ordered bool) bool {
+	return a.If == b.If && a.Match == b.Match && (!ordered || a.Origin.Seq == b.Origin.Seq)
 }
 
 // templates are those among the rules, in order.

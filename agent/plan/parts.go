@@ -242,17 +242,9 @@ func (x *index) replaceParts(l mroute.Layer) (*index, Change) {
 		return newIndex(l), Change{All: true}
 	}
 	come, gone := l.Since(old)
-	ch := Change{}
-	for _, p := range slices.Concat(gone, come) {
-		ch.Joins = ch.Joins || len(p.Joins) > 0
-		for i := range p.Routes {
-			ch.Matches = append(ch.Matches, p.Routes[i].Match)
-		}
-	}
-	if len(ch.Matches) > alwaysTold+2*x.size/told {
-		return newIndex(l), Change{All: true}
-	}
-	if x.shared.Load() {
+	most := alwaysTold + 2*x.size/told
+	ch := differences(gone, come, most)
+	if ch.All || x.shared.Load() || size(gone)+size(come) > most {
 		return newIndex(l), ch
 	}
 	y := &index{layer: l, places: x.places, uses: x.uses}
@@ -270,6 +262,67 @@ func (x *index) replaceParts(l mroute.Layer) (*index, Change) {
 		y.uses = usesOfAll(nil, y.layer.Parts, y.parts.at)
 	}
 	return y, ch
+}
+
+// differences is what it changes that some parts have gone and others come, each in
+// order. Beyond so many matches it is everything.
+func differences(gone, come []*mroute.Part, most int) (ch Change) {
+	for len(gone)+len(come) > 0 {
+		var before, after mroute.Part
+		// One that stands where another was is as a rule the same object, little changed.
+		order := 0
+		switch {
+		case len(gone) == 0:
+			order = 1
+		case len(come) == 0:
+			order = -1
+		default:
+			order = cmp.Compare(gone[0].First(), come[0].First())
+		}
+		if order <= 0 {
+			before, gone = *gone[0], gone[1:]
+		}
+		if order >= 0 {
+			after, come = *come[0], come[1:]
+		}
+		ch.Joins = ch.Joins || !slices.EqualFunc(before.Joins, after.Joins, func(a, b mroute.Join) bool { return sameJoin(a, b, true) })
+		ch.Matches = appendDifferent(ch.Matches, before.Routes, after.Routes)
+		if len(ch.Matches) > most {
+			return Change{All: true}
+		}
+	}
+	return ch
+}
+
+// appendDifferent appends the matches of routes that are in one list alone.
+func appendDifferent(ms []mroute.Match, before, after []mroute.Route) []mroute.Match {
+	for len(before)+len(after) > 0 {
+		switch {
+		case len(before) == 0 || len(after) > 0 && after[0].Origin.Seq < before[0].Origin.Seq:
+			ms, after = append(ms, after[0].Match), after[1:]
+		case len(after) == 0 || before[0].Origin.Seq < after[0].Origin.Seq:
+			ms, before = append(ms, before[0].Match), before[1:]
+		default:
+			a, b := &before[0], &after[0]
+			// A limit is of an object's rule.
+			if !a.Same(b) || a.Origin.Ref != b.Origin.Ref {
+				ms = append(ms, a.Match)
+				if b.Match != a.Match {
+					ms = append(ms, b.Match)
+				}
+			}
+			before, after = before[1:], after[1:]
+		}
+	}
+	return ms
+}
+
+// size is how many routes parts have.
+func size(ps []*mroute.Part) (n int) {
+	for _, p := range ps {
+		n += len(p.Routes)
+	}
+	return n
 }
 
 // samePatterns reports whether a and b name the same, in the same order.

@@ -35,6 +35,35 @@ func drawPart(t *rapid.T, base int) *mroute.Part {
 	return p
 }
 
+// alterPart is p with some of its routes and joins gone or changed, and all of a new
+// generation, as of an object that was edited.
+func alterPart(t *rapid.T, p *mroute.Part) *mroute.Part {
+	q := &mroute.Part{}
+	for _, rt := range p.Routes {
+		rt.Origin.Generation++
+		switch rapid.IntRange(0, 7).Draw(t, "edit") {
+		case 0:
+			continue
+		case 1:
+			rt.To = slices.Concat(rt.To, []mroute.Output{{If: rapid.SampledFrom(modelPatterns).Draw(t, "output")}})
+		case 2:
+			rt.Match = match(rapid.SampledFrom(modelMatches).Draw(t, "match"))
+			rt.Scopes, rt.Except, rt.MaxFlows = mroute.ScopeMask{}, nil, 0
+			if rt.Match.Group.Bits() == 0 {
+				rt.Scopes = mroute.ScopeMask{Set: true, Bits: 0xfff0}
+			}
+		}
+		q.Routes = append(q.Routes, rt)
+	}
+	for _, j := range p.Joins {
+		j.Origin.Generation++
+		if rapid.IntRange(0, 7).Draw(t, "drop") > 0 {
+			q.Joins = append(q.Joins, j)
+		}
+	}
+	return q
+}
+
 // asOne is a layer that says the same without parts.
 func asOne(l mroute.Layer) mroute.Layer {
 	one := mroute.Layer{Name: l.Name, FirstMatch: l.FirstMatch}
@@ -131,12 +160,16 @@ func TestPartsOfALayer(t *testing.T) {
 			if at > 0 {
 				base = bases[l.Parts[at-1]] + partRoom
 			}
-			switch kind := rapid.IntRange(0, 2).Draw(t, "kind"); {
+			switch kind := rapid.IntRange(0, 3).Draw(t, "kind"); {
 			case kind == 0 && (at == len(l.Parts) || bases[l.Parts[at]] > base):
 				l.Parts = slices.Insert(l.Parts, at, part(base))
 			case at == len(l.Parts):
 			case kind == 1:
 				l.Parts = slices.Delete(l.Parts, at, at+1)
+			case kind == 2:
+				p := alterPart(t, l.Parts[at])
+				bases[p] = bases[l.Parts[at]]
+				l.Parts[at] = p
 			default:
 				l.Parts[at] = part(bases[l.Parts[at]])
 			}
@@ -205,5 +238,55 @@ func TestPartsLeaveNothing(t *testing.T) {
 	// Two blocks were needed at a time.
 	if b, s := in.Room(); b > blocks+2 || s != shapes {
 		t.Errorf("%d blocks and %d shapes, at first %d and %d", b, s, blocks, shapes)
+	}
+}
+
+// Of a part that changes, what differs is told, and nothing more.
+func TestPartChanged(t *testing.T) {
+	join := mroute.Join{If: "a0", Match: match("* 225.1.1.1"), Origin: mroute.Origin{Seq: 9}}
+	other := join
+	other.If = "b0"
+	rt := func(seq int, sg string, outputs ...mroute.Output) mroute.Route {
+		return mroute.Route{From: "a0", Match: match(sg), To: outputs, Origin: mroute.Origin{Ref: "first", Seq: seq}}
+	}
+	b0, c0 := mroute.Output{If: "b0"}, mroute.Output{If: "c0"}
+	part := func(joins []mroute.Join, routes ...mroute.Route) *mroute.Part {
+		return &mroute.Part{Joins: joins, Routes: routes}
+	}
+	ofAnother := rt(2, "10.0.0.1 232.1.1.2", b0)
+	ofAnother.Origin.Ref = "second"
+	edited := rt(2, "10.0.0.1 232.1.1.2", b0)
+	edited.Origin.Generation = 7
+	first, last := rt(1, "10.0.0.1 232.1.1.1", b0), rt(3, "10.0.0.1 232.1.1.3", b0)
+	before := part([]mroute.Join{join}, first, rt(2, "10.0.0.1 232.1.1.2", b0), last)
+	for name, test := range map[string]struct {
+		after *mroute.Part
+		want  []string
+		joins bool
+	}{
+		"nothing but the generation": {part([]mroute.Join{join}, first, edited, last), nil, false},
+		"an output":                  {part([]mroute.Join{join}, first, rt(2, "10.0.0.1 232.1.1.2", c0), last), []string{"10.0.0.1 232.1.1.2"}, false},
+		"a match":                    {part([]mroute.Join{join}, first, rt(2, "10.0.0.1 232.1.1.9", b0), last), []string{"10.0.0.1 232.1.1.2", "10.0.0.1 232.1.1.9"}, false},
+		"the object":                 {part([]mroute.Join{join}, first, ofAnother, last), []string{"10.0.0.1 232.1.1.2"}, false},
+		"one gone":                   {part([]mroute.Join{join}, first, last), []string{"10.0.0.1 232.1.1.2"}, false},
+		"one come":                   {part([]mroute.Join{join}, first, rt(2, "10.0.0.1 232.1.1.2", b0), last, rt(4, "10.0.0.1 232.1.1.4", b0)), []string{"10.0.0.1 232.1.1.4"}, false},
+		"a join":                     {part([]mroute.Join{other}, first, rt(2, "10.0.0.1 232.1.1.2", b0), last), nil, true},
+		"all but its place": {
+			part(nil, rt(5, "10.0.0.1 232.1.1.1", b0)),
+			[]string{"10.0.0.1 232.1.1.1", "10.0.0.1 232.1.1.2", "10.0.0.1 232.1.1.3", "10.0.0.1 232.1.1.1"}, true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := plan.NewIntent()
+			in.SetLayer(mroute.Layer{Parts: []*mroute.Part{before}})
+			want := plan.Change{Joins: test.joins}
+			for _, sg := range test.want {
+				want.Matches = append(want.Matches, match(sg))
+			}
+			ch := in.SetLayer(mroute.Layer{Parts: []*mroute.Part{test.after}})
+			if d := cmp.Diff(want, ch, cmpopts.EquateComparable(netip.Prefix{})); d != "" {
+				t.Error(d)
+			}
+		})
 	}
 }
