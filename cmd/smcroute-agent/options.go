@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/metrics"
 	"github.com/smcroute/kube-smcroute/agent/page"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
@@ -19,10 +20,6 @@ import (
 	"github.com/smcroute/kube-smcroute/cmd/internal/settings"
 	"github.com/smcroute/kube-smcroute/controllers/report"
 )
-
-// maxTable is the highest number of a multicast routing table: the kernel
-// names its devices pimregID and has room for 9 digits.
-const maxTable = 999_999_999
 
 // options are those of smcroute-agent(8).
 type options struct {
@@ -85,7 +82,7 @@ func parseOptions(args []string) (*options, *settings.Settings, settings.Asked, 
 	m.Lookup("node-labels").DefValue = "" // none, not "[]"
 
 	r := s.Section("Routing")
-	r.Uint32Var(&o.table, "table", 0, fmt.Sprintf("`ID` of the kernel's multicast routing table, 0 to %d", maxTable))
+	r.Var(settings.UpTo(&o.table, uapi.MaxTable4), "table", fmt.Sprintf("`ID` of the kernel's multicast routing table, 0 to %d", uapi.MaxTable4))
 	r.StringVar(&o.netns, "netns", "", "`PATH` of the node's network namespace, if it is not this one")
 	r.StringVar(&o.confFile, "conf-file", "", "smcroute.conf(5) `FILE` whose routes are there as well; read again when it changes, and on SIGHUP")
 	r.StringVar(&o.socket, "socket", install.SocketPath("smcroute-agent"), "`FILE` on which smcroutectl(8) is served, as \"smcroutectl -i smcroute-agent\"; \"\": none")
@@ -136,9 +133,6 @@ func (o *options) complete(s *settings.Settings) error {
 		for _, why := range validation.IsValidLabelValue(value) {
 			bad("--node-labels: %q is not the value of a label: %s", value, why)
 		}
-	}
-	if o.table > maxTable {
-		bad("--table: expected 0 to %d, not %d", maxTable, o.table)
 	}
 	if path, unix := strings.CutPrefix(o.health, unixScheme); unix && !filepath.IsAbs(path) {
 		bad("--health-probe-bind-address: %q has no path: expected %s/PATH", o.health, unixScheme)

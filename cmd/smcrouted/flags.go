@@ -13,16 +13,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/agent/metrics"
 	"github.com/smcroute/kube-smcroute/agent/mrdisc"
 	"github.com/smcroute/kube-smcroute/agent/page"
 	"github.com/smcroute/kube-smcroute/cmd/internal/exitcode"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
 )
-
-// maxTable is the highest number of a multicast routing table: the kernel
-// names its devices pimregID and has room for 9 digits.
-const maxTable = 999_999_999
 
 // flags are the options of the command line.
 type flags struct {
@@ -123,8 +120,8 @@ func parseFlags(args []string, warn io.Writer) (flags, error) {
 		return f, &exitError{exitcode.Failure, fmt.Errorf("-m %s is not a valid announcement interval: expected 4 to 180 seconds", interval)}
 	}
 	id := num("t", table)
-	if id < 0 || id > maxTable {
-		return f, &usageError{fmt.Sprintf("-t %s is not a multicast routing table: expected 0 to %d", table, maxTable)}
+	if id < 0 || id > uapi.MaxTable4 {
+		return f, &usageError{fmt.Sprintf("-t %s is not a multicast routing table: expected 0 to %d", table, uapi.MaxTable4)}
 	}
 	f.table = uint32(id)
 	if f.maxFlows, clean = number(maxFlows); !clean || f.maxFlows != 0 && f.maxFlows < agent.MinMaxFlows {

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/smcroute/kube-smcroute/agent"
+	"github.com/smcroute/kube-smcroute/agent/kernel/uapi"
 	"github.com/smcroute/kube-smcroute/cmd/internal/install"
 )
 
@@ -53,7 +54,7 @@ Options:
                     alone: 127.0.0.1:8473
 
 `, install.ConfPath(install.Ident), install.Ident,
-		install.PIDPath(install.Ident), install.SocketPath(install.Ident), maxTable,
+		install.PIDPath(install.Ident), install.SocketPath(install.Ident), uapi.MaxTable4,
 		install.KeeperPath(install.Ident), agent.DefaultMaxFlows)
 }
 

@@ -28,7 +28,8 @@ const (
 	SIOCGetSGCnt  = 0x89e1 // SIOCGETSGCNT: sioc_sg_req; SIOCGETSGCNT_IN6: sioc_sg_req6
 )
 
-// The highest table ids that MRT_TABLE and MRT6_TABLE take.
+// The highest table ids that MRT_TABLE and MRT6_TABLE take: the names of their devices,
+// pimregID and pim6regID, have room for no more digits.
 const (
 	MaxTable4 = 999_999_999
 	MaxTable6 = 99_999_999

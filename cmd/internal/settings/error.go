@@ -46,13 +46,15 @@ var kinds = map[string]string{
 	"duration":       `a duration as in "500ms", "10s" or "5m"`,
 	"int":            "a whole number",
 	"uint16":         "a whole number from 0 to 65535",
-	"uint32":         "a whole number from 0 to 4294967295",
 	"string":         "a text",
 	"stringSlice":    `texts, as in "one,two"`,
 	"stringToString": `pairs, as in "site=studio,rack=7"`,
 }
 
 func expected(f *pflag.Flag) string {
+	if v, ok := f.Value.(*number); ok {
+		return v.expected()
+	}
 	if k, ok := kinds[f.Value.Type()]; ok {
 		return k
 	}
@@ -65,7 +67,7 @@ func invalid(f *pflag.Flag, value string, err error) string {
 	if errors.As(err, &bad) {
 		err = bad.Unwrap()
 	}
-	if k, ok := kinds[f.Value.Type()]; ok {
+	if k := expected(f); k != f.Value.Type() {
 		return fmt.Sprintf("expected %s, not %q", k, value)
 	}
 	return err.Error()

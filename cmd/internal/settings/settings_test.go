@@ -32,7 +32,7 @@ func defined() (*Settings, *options) {
 	k.StringToStringVar(&o.Labels, "node-labels", nil, "of the node")
 	k.BoolVar(&o.Pods, "pod-network-namespaces", false, "whether pods can be routers")
 	r := s.Section("Routing")
-	r.Uint32Var(&o.Table, "table", 0, "the kernel's `ID` of the table")
+	r.Var(UpTo(&o.Table, 999), "table", "the kernel's `ID` of the table")
 	r.DurationVar(&o.Interval, "report-interval", 5*time.Minute, "time between reports")
 	s.Env("node-name", "TEST_NODE_NAME")
 	s.Env("table", "TEST_TABLE")
