@@ -161,6 +161,9 @@ func (o *options) complete(s *settings.Settings) error {
 	if len(o.labels) > 0 && o.manifests == "" {
 		bad("--node-labels is for --manifests: in a cluster labels are in the Node")
 	}
+	if o.kubeconfig != "" && o.manifests != "" && s.Said("kubeconfig") {
+		bad("--kubeconfig says where the API server is, which --manifests does without: expected one of them")
+	}
 	if o.podNamespaces && o.manifests != "" {
 		bad("--pod-network-namespaces needs Kubernetes, which --manifests does without")
 	}

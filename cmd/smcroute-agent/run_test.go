@@ -200,6 +200,10 @@ func TestExitCodes(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	both := filepath.Join(dir, "both")
+	if err := os.WriteFile(both, []byte("kubeconfig: y"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, env := range []string{"KUBECONFIG", "NODE_NAME", "POD_NAMESPACE", "KUBERNETES_SERVICE_HOST"} {
 		t.Setenv(env, "")
 	}
@@ -220,6 +224,8 @@ func TestExitCodes(t *testing.T) {
 		{"--status-dir=x", exitcode.Usage, "--status-dir is for --manifests"},
 		{"--node-labels=a=b", exitcode.Usage, "--node-labels is for --manifests"},
 		{"--manifests=x --node-labels=a=b!", exitcode.Usage, `"b!" is not the value of a label`},
+		{"--manifests=x --kubeconfig=y", exitcode.Usage, "--kubeconfig says where the API server is, which --manifests does without"},
+		{"--manifests=x --config=" + both, exitcode.Usage, "--kubeconfig says where the API server is, which --manifests does without"},
 		{"--manifests=x --pod-network-namespaces", exitcode.Usage, "needs Kubernetes"},
 		{"--manifests=x --health-probe-bind-address=unix://run/s", exitcode.Usage, "expected unix:///PATH"},
 		{"--log-level=loud", exitcode.Usage, "expected error, warn, notice, info or debug"},
@@ -232,6 +238,21 @@ func TestExitCodes(t *testing.T) {
 		code := run(strings.Fields(tt.args), &stdout, &stderr, parts{capabilities: cap.GetProc})
 		if out := stdout.String() + strings.ReplaceAll(stderr.String(), `\"`, `"`); code != tt.code || !strings.Contains(out, tt.want) {
 			t.Errorf("%s: exit code %d, want %d; output, want %q:\n%s", tt.args, code, tt.code, tt.want, out)
+		}
+	}
+}
+
+// A KUBECONFIG that is in the environment for other programs does no harm to an agent with
+// manifests.
+func TestKubeconfigOfOthers(t *testing.T) {
+	t.Setenv("KUBECONFIG", "/nonexistent")
+	o, _, _, err := parseOptions([]string{"--node-name=n1", "--manifests=x"})
+	if err != nil || o.manifests != "x" {
+		t.Errorf("manifests %q, error %v", o.manifests, err)
+	}
+	for _, args := range [][]string{{"--node-name=n1"}, {"--node-name=n1", "--kubeconfig=/nonexistent"}} {
+		if o, _, _, err := parseOptions(args); err != nil || o.kubeconfig != "/nonexistent" {
+			t.Errorf("%q: kubeconfig %q, error %v", args, o.kubeconfig, err)
 		}
 	}
 }

@@ -28,6 +28,7 @@ type Settings struct {
 	sections []section
 	all      *pflag.FlagSet
 	env      map[string]string // variables by option
+	fromEnv  map[string]bool   // options that were taken from there
 
 	file          string
 	help, version bool
@@ -51,7 +52,7 @@ const (
 // New returns settings without options of their own. The purpose is the
 // program's in a few words, "routes IP multicast on a node".
 func New(name, purpose string) *Settings {
-	return &Settings{name: name, purpose: purpose, all: newSet(), env: map[string]string{}}
+	return &Settings{name: name, purpose: purpose, all: newSet(), env: map[string]string{}, fromEnv: map[string]bool{}}
 }
 
 // Section begins a section of the help text, for the options that are defined
@@ -116,6 +117,10 @@ func on(b *bool) func(string) error {
 // Changed reports whether an option was given, wherever.
 func (s *Settings) Changed(option string) bool { return s.all.Changed(option) }
 
+// Said reports whether somebody gave an option to this program: on its command line or in
+// its file. The environment may be meant for others.
+func (s *Settings) Said(option string) bool { return s.Changed(option) && !s.fromEnv[option] }
+
 func (s *Settings) readEnv() error {
 	for option, variable := range s.env {
 		value := os.Getenv(variable)
@@ -125,6 +130,7 @@ func (s *Settings) readEnv() error {
 		if err := s.all.Set(option, value); err != nil {
 			return errorf("environment variable %s: %s", variable, invalid(s.all.Lookup(option), value, err))
 		}
+		s.fromEnv[option] = true
 	}
 	return nil
 }
