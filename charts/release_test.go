@@ -302,8 +302,8 @@ func TestThresholds(t *testing.T) {
 	}
 	for alert, want := range map[string][2]string{
 		"SmcrouteStreamSilent": {
-			"smcroute_route_idle_seconds > 10\n  and\nincrease(smcroute_route_packets_total[1h]) > 0",
-			"smcroute_route_idle_seconds > 20\n  and\nincrease(smcroute_route_packets_total[2h]) > 0",
+			"smcroute_route_idle_seconds > 10\n  and\nincrease(smcroute_route_packets_total[1h]) > 0\n  and\nmax_over_time(smcroute_route_flows[1h]) > 0",
+			"smcroute_route_idle_seconds > 20\n  and\nincrease(smcroute_route_packets_total[2h]) > 0\n  and\nmax_over_time(smcroute_route_flows[2h]) > 0",
 		},
 		"SmcrouteWrongInterface": {
 			"rate(smcroute_route_wrong_interface_packets_total[5m]) > 1", "rate(smcroute_route_wrong_interface_packets_total[5m]) > 0.5",

@@ -95,6 +95,7 @@ func lookAt(c *Collector, snap *mroute.Snapshot) map[string]float64 {
 func TestRoute(t *testing.T) {
 	const minute = time.Minute
 	stop := func(e mroute.EntryView) mroute.EntryView { e.Kind = mroute.StopFilter; return e }
+	stopped := func(e mroute.EntryView) mroute.EntryView { e.Kind, e.OIFs = mroute.Learned, nil; return e }
 	c := New(Options{})
 	one := []int{1}
 	for _, s := range []struct {
@@ -115,6 +116,7 @@ func TestRoute(t *testing.T) {
 		{"no answer", nil, -1, -1, -1},
 		{"an answer", snapshot(9*minute, one, entry(1, 3, 0, 3*minute, 1), entry(2, 4, 0, 2*minute, 1)), 22, 61, 2},
 		{"a stop filter for lack of room", snapshot(10*minute, one, stop(entry(3, 7, 0, minute/2, 1))), 29, 1, 0},
+		{"the rule has no outputs any more", snapshot(10*minute, one, stopped(entry(4, 7, 0, 10*time.Second, 1))), 36, 1, 0},
 		{"the rule is gone", snapshot(11*minute, []int{2}), -1, -1, -1},
 		{"and comes back", snapshot(12*minute, one), 0, 0, 0},
 	} {
@@ -201,9 +203,10 @@ func TestState(t *testing.T) {
 	for _, e := range []*mroute.EntryView{&refused, &nothing, &empty} {
 		e.Kind, e.OIFs = mroute.StopFilter, nil
 	}
-	learned, native := entry(7, 80, 80, 0, 1), entry(8, 0, 0, 0, 1)
+	learned, native, exact := entry(7, 80, 80, 0, 1), entry(8, 0, 0, 0, 1), entry(10, 5, 1, 0, 2)
+	exact.OIFs = nil // as a rule without outputs makes it
 	learned.Kind, native.SG.Source = mroute.Learned, netip.Addr{}
-	snap := snapshot(0, []int{1, 2}, entry(1, 0, 0, 0, 1), refused, nothing, empty, learned, native)
+	snap := snapshot(0, []int{1, 2}, entry(1, 0, 0, 0, 1), refused, nothing, empty, learned, native, exact)
 	snap.Entries = append(snap.Entries, mroute.EntryView{SG: six, Kind: mroute.Learned})
 	snap.Foreign = []mroute.EntryView{{SG: sg(9)}}
 	snap.Links = []mroute.LinkView{{VIF: 0, MIF: mroute.NoVIF}, {VIF: 3, MIF: 1}, {VIF: mroute.NoVIF, MIF: mroute.NoVIF}}
@@ -225,12 +228,13 @@ func TestState(t *testing.T) {
 		make(t.Context(), []Router{router})
 	got := numbers(families)
 	for series, want := range map[string]float64{
-		"entries{main,ipv4,static}": 1, "entries{main,ipv4,native}": 1, "entries{main,ipv4,learned}": 1, "entries{main,ipv4,stop-filter}": 3,
+		"entries{main,ipv4,static}": 2, "entries{main,ipv4,native}": 1, "entries{main,ipv4,learned}": 1, "entries{main,ipv4,stop-filter}": 3,
 		"entries{main,ipv4,foreign}": 1, "entries{main,ipv6,learned}": 1, "entries{main,ipv6,static}": 0,
-		"dropped_packets_total{main,wrong_interface}": 83, "dropped_packets_total{main,flow_limit}": 9,
-		"dropped_packets_total{main,no_rule}": 18, "dropped_packets_total{main,no_output}": 40,
+		"dropped_packets_total{main,wrong_interface}": 84, "dropped_packets_total{main,flow_limit}": 9,
+		"dropped_packets_total{main,no_rule}": 18, "dropped_packets_total{main,no_output}": 44,
 		"vifs{main,ipv4}": 2, "vifs{main,ipv6}": 1, "vifs_limit{main,ipv4}": 64, "joins{main,ipv6}": 1, "joins{main,ipv4}": 0,
 		"pending_rules{main,no_interface}": 1, "pending_rules{main,limit}": 1, "pending_rules{main,kernel}": 0, "rules{main}": 2,
+		"route_flows{main,/etc/smcroute.conf:2}": 0,
 		"route_flows{main,/etc/smcroute.conf:3}": 0, // it waits for an interface, and is silent
 		"flows_limit{main}":                      100, "flows_limit_reached{main}": 1, "flows_evicted_total{main}": 7, "flows_refused_total{main}": 8,
 		"upcalls_total{main,ipv4,nocache}": 1, "upcalls_total{main,ipv6,wrongvif}": 1, "upcalls_lost_total{main,ipv4}": 3,

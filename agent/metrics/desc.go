@@ -41,7 +41,7 @@ var (
 	routeBytes   = &Desc{"smcroute_route_bytes_total", Counter, []string{router, route}, "Bytes of these packets, with their IP headers"}
 	routeWrong   = &Desc{"smcroute_route_wrong_interface_packets_total", Counter, []string{router, route}, "Those of these packets that arrived on another interface than their flow's, and were dropped"}
 	routeIdle    = &Desc{"smcroute_route_idle_seconds", Gauge, []string{router, route}, "Time since the last packet of any flow of the route, or if there was none since the route is known"}
-	routeFlows   = &Desc{"smcroute_route_flows", Gauge, []string{router, route}, "Entries of the kernel that the route makes, each one flow, or all of a group"}
+	routeFlows   = &Desc{"smcroute_route_flows", Gauge, []string{router, route}, "Entries of the kernel that forward for the route, each one flow, or all of a group; 0 of a rule without outputs"}
 
 	flowPackets = &Desc{"smcroute_flow_packets_total", Counter, flowLabels, "Packets that the entry of the flow has counted, forwarded or not"}
 	flowBytes   = &Desc{"smcroute_flow_bytes_total", Counter, flowLabels, "Bytes of these packets, with their IP headers"}

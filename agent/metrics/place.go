@@ -30,12 +30,16 @@ func (c *Collector) placesOf(routers []Router) []*place {
 	return all
 }
 
+// forwards reports whether an entry lets packets through. That of a rule without outputs
+// does not, of whatever kind it is.
+func forwards(e *mroute.EntryView) bool { return e.Kind != mroute.StopFilter && len(e.OIFs) > 0 }
+
 // drop counts packets that an entry has dropped.
 func (p *place) drop(e *mroute.EntryView, more mroute.Counted) {
 	if more.WrongIf > 0 {
 		p.dropped[wrongInterface] += more.WrongIf
 	}
-	if e.Kind != mroute.StopFilter || more.Packets <= more.WrongIf {
+	if forwards(e) || more.Packets <= more.WrongIf {
 		return
 	}
 	cause := noRule

@@ -99,7 +99,7 @@ func (rs *routes) of(some []*account, router string, origins []mroute.Origin) []
 
 // count takes what one of the route's entries has counted.
 func (a *account) count(e *mroute.EntryView, more mroute.Counted, first bool, now time.Time) {
-	if e.Kind != mroute.StopFilter {
+	if forwards(e) {
 		a.flows++
 	}
 	a.counted.Packets += more.Packets
