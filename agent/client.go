@@ -51,6 +51,16 @@ func (a *Agent) Handle(ctx context.Context, req ipc.Request, out io.Writer) erro
 	if err != nil {
 		return err
 	}
+	err = conf.Misplaced(&ed, func() ([]mroute.LinkView, error) {
+		snap, err := a.router.Digest(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		return snap.Links, nil
+	})
+	if err != nil {
+		return err
+	}
 	ed.Route.Origin.Ref, ed.Join.Origin.Ref = "client", "client"
 	return a.router.Edit(ctx, ed)
 }

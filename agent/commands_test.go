@@ -45,6 +45,10 @@ func TestRefusals(t *testing.T) {
 		{ipc.Leave, "a0 225.9.9.9", []string{"no such group membership", "(*, 225.9.9.9)", "a0"}},
 		{ipc.Add, "a0 10.0.0.1 225.1.1.1/99 b0", []string{"225.1.1.1", "99"}},
 		{ipc.Add, "a0 10.0.0.1 ff05::1 b0", []string{"10.0.0.1", "ff05::1"}},
+		{ipc.Add, "a0 225.1.1.1 to b0", []string{`no interface "to"`, "word of smcroute.conf", "from IIF [source SOURCE] group GROUP to OIF..."}},
+		{ipc.Add, "from 225.1.1.1 b0", []string{`no interface "from"`}},
+		{ipc.Join, "source 225.1.1.1", []string{`no interface "source"`, "GROUP, or all words of a line: from IIF [source SOURCE] group GROUP"}},
+		{ipc.Remove, "a0 225.1.1.1 to b0", []string{"a0"}},
 		{ipc.Add, "a0 10.0.0.1", []string{"10.0.0.1"}},
 		{ipc.Join, "a0 10.0.0.1", []string{"10.0.0.1"}},
 		{ipc.Join, "a0", []string{"no group"}},
@@ -63,6 +67,18 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	is(t, "the route", r.out("a0", "10.0.0.1", "225.1.1.1"), "b0")
+}
+
+// An interface may be called like a word of a file.
+func TestInterfaceCalledTo(t *testing.T) {
+	r := run(t, "")
+	r.host.AddLink("to")
+	r.must(ipc.Add, "a0", "10.0.0.1", "225.1.1.1", "to", "b0")
+	is(t, "add", r.out("a0", "10.0.0.1", "225.1.1.1"), "b0 to")
+	r.must(ipc.Join, "from", "a0", "group", "225.1.1.1")
+	is(t, "join", fmt.Sprint(r.host.Memberships("a0")), "[(*, 225.1.1.1)]")
+	r.must(ipc.Leave, "a0", "225.1.1.1")
+	is(t, "leave", len(r.host.Memberships("a0")), 0)
 }
 
 func TestShow(t *testing.T) {

@@ -3,6 +3,8 @@ package conf
 import (
 	"cmp"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
@@ -15,7 +17,7 @@ import (
 //	join    IIF [SRC[/LEN]] GRP[/LEN]
 //	leave   IIF [SRC[/LEN]] GRP[/LEN]
 //
-// add and remove also take what stands behind mroute in a line of a file, if it begins
+// All also take what stands behind mroute, or mgroup, in a line of a file, if it begins
 // with the word from. Behind that, as an interface, an address would have to follow:
 // SMCRoute refuses all such lines.
 //
@@ -48,7 +50,7 @@ func ParseRoute(args []string) (mroute.Route, error) { return parseRoute(args, t
 // parseRoute reads the arguments of "add", or of "remove", where the mask of a
 // (*,*) rule may be absent.
 func parseRoute(args []string, needMask bool) (mroute.Route, error) {
-	if len(args) > 1 && args[0] == kwFrom && !mayBeAddress(args[1]) {
+	if isLine(args) {
 		return parseRouteLine(args)
 	}
 	from, match, rest, err := parseArgs(args)
@@ -71,27 +73,50 @@ func parseRoute(args []string, needMask bool) (mroute.Route, error) {
 	return route, nil
 }
 
-// parseRouteLine reads the words of a line of a file. What there is a warning is an
-// error to a client, which can say it again.
+// isLine reports whether the arguments are words of a line of a file.
+func isLine(args []string) bool {
+	return len(args) > 1 && args[0] == kwFrom && !mayBeAddress(args[1])
+}
+
 func parseRouteLine(args []string) (mroute.Route, error) {
+	l, err := parseLine(args, (*parser).mroute)
+	if err != nil {
+		return mroute.Route{}, err
+	}
+	route := l.Routes[0]
+	route.Origin = mroute.Origin{}
+	return route, nil
+}
+
+func parseJoinLine(args []string) (mroute.Join, error) {
+	l, err := parseLine(args, (*parser).mgroup)
+	if err != nil {
+		return mroute.Join{}, err
+	}
+	join := l.Joins[0]
+	join.Origin = mroute.Origin{}
+	return join, nil
+}
+
+// parseLine has the words of a line of a file read by the directive that they are for.
+// What is a warning there is an error to a client, which can say it again.
+func parseLine(args []string, directive func(p *parser, l *line, column int)) (*mroute.Layer, error) {
 	for _, word := range args {
 		if word == "" || word[0] == '#' || strings.ContainsFunc(word, func(r rune) bool { return r == '\n' || r < 0x80 && isBlank(byte(r)) }) {
-			return mroute.Route{}, errors.New("word " + quote(word) + ": expected one without blanks, and no comment")
+			return nil, errors.New("word " + quote(word) + ": expected one without blanks, and no comment")
 		}
 	}
 	var p parser
-	p.mroute(&line{text: strings.Join(args, " ")}, 1)
+	directive(&p, &line{text: strings.Join(args, " ")}, 1)
 	for _, d := range p.diagnostics {
 		switch d.Severity {
 		case Error:
-			return mroute.Route{}, errors.New(d.Message)
+			return nil, errors.New(d.Message)
 		case Warning:
-			return mroute.Route{}, errors.New("an error here, in a file a warning: " + d.Message)
+			return nil, errors.New("an error here, in a file a warning: " + d.Message)
 		}
 	}
-	route := p.layer.Routes[0]
-	route.Origin = mroute.Origin{}
-	return route, nil
+	return &p.layer, nil
 }
 
 // mayBeAddress reports whether an interface before the word makes sense. No source may
@@ -102,6 +127,37 @@ func mayBeAddress(word string) bool {
 	return err == nil || word == ""
 }
 
+// Misplaced returns an error if an interface of what a client adds is called like a word of
+// a file, and there is no such interface: the user took one syntax for the other.
+func Misplaced(ed *mroute.Edit, links func() ([]mroute.LinkView, error)) error {
+	var names []mroute.IfPattern
+	expected := "IIF [SOURCE] GROUP OIF..., or all words of a line: from IIF [source SOURCE] group GROUP to OIF..."
+	switch ed.Kind {
+	case mroute.AddRoute:
+		names = append(names, ed.Route.From)
+		for _, o := range ed.Route.To {
+			names = append(names, o.If)
+		}
+	case mroute.AddJoin:
+		names = append(names, ed.Join.If)
+		expected = "IIF [SOURCE] GROUP, or all words of a line: from IIF [source SOURCE] group GROUP"
+	}
+	names = slices.DeleteFunc(names, func(n mroute.IfPattern) bool { return !looksMisplaced(string(n)) })
+	if len(names) == 0 {
+		return nil
+	}
+	all, err := links()
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if !slices.ContainsFunc(all, func(l mroute.LinkView) bool { return l.Name == string(n) }) {
+			return fmt.Errorf("there is no interface %q, which is a word of smcroute.conf: expected %s", n, expected)
+		}
+	}
+	return nil
+}
+
 func isNumber(word string) bool {
 	_, digits := leadingNumber(word, MaxScopeMask)
 	return digits > 0 && digits == len(word)
@@ -110,6 +166,9 @@ func isNumber(word string) bool {
 // ParseJoin reads the arguments of "join", and of "leave", which must be those
 // of the join. The Join has no Origin.
 func ParseJoin(args []string) (mroute.Join, error) {
+	if isLine(args) {
+		return parseJoinLine(args)
+	}
 	name, match, rest, err := parseArgs(args)
 	if err != nil {
 		return mroute.Join{}, err

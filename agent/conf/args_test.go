@@ -57,7 +57,12 @@ func TestParseEdit(t *testing.T) {
 		{"add from a1 group 225.1.1.1 #native", `error: word "#native": expected one without blanks, and no comment`},
 		{"add from a1 group 225.1.1.1 to\na2", `error: word "to\na2": expected one without blanks, and no comment`},
 		{"add from a1 group 225.1.1.1  to a2", `error: word "": expected one without blanks, and no comment`},
-		{"join from a1 group 225.1.1.1", `error: group "group" is not an address: expected one like 192.0.2.1 or 2001:db8::1`},
+		{"join from a1 group 225.1.1.1", "join a1 (*, 225.1.1.1)"},
+		{"leave from a1 source 1.2.3.4 group 225.1.1.0/24", "join a1 (1.2.3.4, 225.1.1.0/24)"},
+		{"join from 225.1.1.1", "join from (*, 225.1.1.1)"},
+		{"join from a1", `error: mgroup without group: expected "group" and a multicast address`},
+		{"join from a1 group 225.1.1.1 to a2", `error: an error here, in a file a warning: unknown word "to" ignored: expected from, source or group`},
+		{"join from a1 group 224.0.0.0/4", "error: (*, 224.0.0.0/4) stands for 268435456 joins: expected prefixes of at most 65536 sources times groups"},
 
 		{"add", "error: no arguments: expected an interface, a source if wanted, and a group"},
 		{"add a1", "error: no group: expected a multicast address behind the interface or the source"},

@@ -56,11 +56,22 @@ const (
 	example = "225.1.2.0/24"
 )
 
-// lineArgs are a line of smcroute.conf, for commands that take one.
-const lineArgs = "from IIF [source SOURCE[/LEN]] group GROUP[/LEN] [except LIST] [native | learn] [flows N] [to OIF...]"
+// What is behind mroute, and behind mgroup, in smcroute.conf.
+const (
+	joinLine  = "from IIF [source SOURCE[/LEN]] group GROUP[/LEN]"
+	routeLine = "from IIF [source SOURCE[/LEN]] group GROUP[/LEN] [except LIST] [native | learn] [flows N] [to OIF...]"
+)
 
-// takesLine reports whether the command takes the words of a line of smcroute.conf.
-func (c *command) takesLine() bool { return c.letter == ipc.Add || c.letter == ipc.Remove }
+// line is what the command takes of a line of smcroute.conf; "" if it takes none.
+func (c *command) line() string {
+	switch c.letter {
+	case ipc.Add, ipc.Remove:
+		return routeLine
+	case ipc.Join, ipc.Leave:
+		return joinLine
+	}
+	return ""
+}
 
 // findCommand returns the first command that word abbreviates. As in SMCRoute
 // a word that is longer will do, too: "showing" is show.

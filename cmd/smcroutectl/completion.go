@@ -95,12 +95,12 @@ func (c *control) candidates(ctx context.Context, words []string) []string {
 	switch {
 	case !strings.HasPrefix(cmd.args, "IIF"):
 		return addresses(s)
-	case len(args) == 0 && cmd.takesLine():
+	case len(args) == 0 && cmd.line() != "":
 		return append(interfaces(s), "from")
-	case len(args) == 0, cmd.takesLine() && len(args) == 1 && args[0] == "from":
+	case len(args) == 0, cmd.line() != "" && len(args) == 1 && args[0] == "from":
 		return interfaces(s)
-	case cmd.takesLine() && args[0] == "from":
-		return clauses(s, args)
+	case cmd.line() != "" && args[0] == "from":
+		return clauses(s, cmd, args)
 	case len(args) == 1:
 		return addresses(s)
 	}
@@ -108,7 +108,7 @@ func (c *control) candidates(ctx context.Context, words []string) []string {
 }
 
 // clauses are the words that may follow those of a line of smcroute.conf.
-func clauses(s *view.State, args []string) []string {
+func clauses(s *view.State, cmd *command, args []string) []string {
 	switch last := args[len(args)-1]; {
 	case slices.Contains(args, "to"):
 		return interfaces(s)
@@ -118,6 +118,9 @@ func clauses(s *view.State, args []string) []string {
 		return nil
 	}
 	words := []string{"source", "group", "except", "native", "learn", "flows", "to"}
+	if cmd.line() == joinLine {
+		words = words[:2]
+	}
 	return slices.DeleteFunc(words, func(word string) bool { return slices.Contains(args, word) })
 }
 

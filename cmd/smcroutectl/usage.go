@@ -37,7 +37,7 @@ Commands, which may be abbreviated:
 			fmt.Fprintf(&b, "  %-10s %s\n", commands[i].name, commands[i].args)
 		}
 	}
-	fmt.Fprintf(&b, "\nTo add, remove and del also what is behind mroute in smcroute.conf:\n  %s\n", lineArgs)
+	fmt.Fprintf(&b, "\nTo add, remove and del also what is behind mroute in smcroute.conf:\n  %s\nTo join and leave what is behind mgroup:\n  %s\n", routeLine, joinLine)
 	b.WriteString(`
 Packets come in at IIF and leave through each OIF. Both are names of interfaces,
 or patterns: "eth+" stands for eth0, eth15 and so on. Without a command: show.
@@ -51,8 +51,8 @@ func (c *command) help() string {
 		return strings.TrimSpace(program + " " + c.name + " " + args)
 	}
 	usage := line(c.args)
-	if c.takesLine() {
-		usage += "\n  " + line(lineArgs)
+	if c.line() != "" {
+		usage += "\n  " + line(c.line())
 	}
 	text := fmt.Sprintf("Usage:\n  %s\n\n%s.\n", usage, c.text)
 	if c.example != "" {
