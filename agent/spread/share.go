@@ -81,9 +81,21 @@ func (r *Router) share() {
 		return
 	}
 	if r.told != "" {
-		r.o.Logger.Log(r.run, core.LevelNotice, "Packets are led to the tables that interfaces need now, as they should")
+		r.tellEnd()
 	}
 	r.needs, r.thawed, r.suspect, r.told, r.pause = d.Needs, false, false, "", 0
+}
+
+// tellEnd logs that trouble is over, unless rules that were looked at meanwhile lead packets
+// away: that is logged then.
+func (r *Router) tellEnd() {
+	d, err := r.first.Demand(r.run)
+	if err != nil {
+		return
+	}
+	if r.tellMissed(d.Missed); len(d.Missed) == 0 {
+		r.o.Logger.Log(r.run, core.LevelNotice, "Packets are led to the tables that interfaces need now, as they should")
+	}
 }
 
 func sameNeeds(a, b []mroute.Need) bool {

@@ -51,6 +51,9 @@ func TestTableOfHeirsIsTaken(t *testing.T) {
 			t.Errorf("the log has no %q:\n%s", want, &log)
 		}
 	}
+	if strings.Contains(log.String(), "as they should") {
+		t.Errorf("the log says that packets are led as they should:\n%s", &log)
+	}
 	if err := other.Close(); err != nil {
 		t.Fatal(err)
 	}
