@@ -23,7 +23,7 @@ func TestReloadIfChanged(t *testing.T) {
 	look := func(what string, want bool) (log string) {
 		t.Helper()
 		before := r.reloaded.Load()
-		r.log.take()
+		r.log.Take()
 		dirs, err := r.ReloadIfChanged(t.Context())
 		if err != nil && !strings.Contains(what, "cannot be read") {
 			t.Errorf("%s: %v", what, err)
@@ -34,7 +34,7 @@ func TestReloadIfChanged(t *testing.T) {
 		if got := r.reloaded.Load() > before; got != want {
 			t.Errorf("%s: reloaded %v, want %v", what, got, want)
 		}
-		return r.log.take()
+		return r.log.Take()
 	}
 
 	look("there is no file", false)

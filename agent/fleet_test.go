@@ -16,6 +16,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/kernel"
 	"github.com/smcroute/kube-smcroute/agent/kernel/sim"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
 // Places of a node with two pods.
@@ -32,7 +33,7 @@ type fleet struct {
 	t       *testing.T
 	hosts   map[string]*sim.Host // by NetNS
 	main    *agent.Agent
-	log     *lines
+	log     *programs.Output
 	changes atomic.Int32
 	stop    func()
 
@@ -66,7 +67,7 @@ func newFleet(t *testing.T) *fleet {
 
 // newFleetOn is a fleet on hosts that may have had another.
 func newFleetOn(t *testing.T, hosts map[string]*sim.Host, leave func() bool, open func(*sim.Host, uint32) (*sim.Kernel, error)) *fleet {
-	fl := &fleet{t: t, hosts: hosts, log: &lines{}, tries: map[mroute.Place][]time.Duration{}}
+	fl := &fleet{t: t, hosts: hosts, log: &programs.Output{}, tries: map[mroute.Place][]time.Duration{}}
 	k, err := open(fl.hosts[""], 0)
 	if err != nil {
 		t.Fatal(err)

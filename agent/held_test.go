@@ -77,7 +77,7 @@ func TestHoldsWithoutConfiguration(t *testing.T) {
 	_ = r.stop()
 	o := r.successor()
 	o.ConfFile = r.path("missing")
-	r.log.take()
+	r.log.Take()
 	r.start(o)
 	const line = "The kernel holds routes from before: they stay as they are until"
 	is(t, "held", r.out("a0", "10.0.0.1", "225.2.2.2"), "b0")

@@ -16,11 +16,11 @@ func TestReload(t *testing.T) {
 	r := run(t, oneRoute)
 	r.must(ipc.Add, "a1", "10.0.0.9", "225.9.9.9", "b0")
 	r.write("conf", "mroute from a0 source 10.0.0.2 group 225.1.1.1 to b1\n")
-	r.log.take()
+	r.log.Take()
 	if err := r.Reload(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if log := r.log.take(); !strings.Contains(log, "Reading the configuration again") {
+	if log := r.log.Take(); !strings.Contains(log, "Reading the configuration again") {
 		t.Errorf("log:\n%s\nwithout a word of the reload", log)
 	}
 	is(t, "new", r.out("a0", "10.0.0.2", "225.1.1.1"), "b1")
@@ -58,11 +58,11 @@ func TestReloadKeepsTheLastGoodState(t *testing.T) {
 			if err := tt.spoil(r.path("conf")); err != nil {
 				t.Fatal(err)
 			}
-			r.log.take()
+			r.log.Take()
 			if _, err := r.do(ipc.Reload); (err != nil) != tt.refused {
 				t.Errorf("reload: %v", err)
 			}
-			if log := r.log.take(); !strings.Contains(log, tt.logged) {
+			if log := r.log.Take(); !strings.Contains(log, tt.logged) {
 				t.Errorf("log:\n%s\nwithout %q", log, tt.logged)
 			}
 			is(t, "the file's", r.out("a0", "10.0.0.1", "225.1.1.1"), "b0")

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/ipc"
 	"github.com/smcroute/kube-smcroute/agent/kernel/sim"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
 // rig is an agent on a simulated kernel, with a real configuration file and
@@ -26,38 +26,11 @@ type rig struct {
 	t        *testing.T
 	dir      string // of conf, sock
 	host     *sim.Host
-	log      *lines
+	log      *programs.Output
 	reloaded atomic.Int32
 	killed   atomic.Int32
 	cancel   context.CancelFunc
 	ended    chan error
-}
-
-// lines are what was logged.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// take returns what was logged since the last call.
-func (l *lines) take() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.b.String()
-	l.b.Reset()
-	return s
 }
 
 // newRig prepares an agent with links a0, a1, b0 and b1, and this text in its
@@ -70,7 +43,7 @@ func newRig(t *testing.T, conf string) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	r := &rig{t: t, dir: dir, host: sim.New(), log: &lines{}, ended: make(chan error, 1)}
+	r := &rig{t: t, dir: dir, host: sim.New(), log: &programs.Output{}, ended: make(chan error, 1)}
 	for _, l := range []string{"a0", "a1", "b0", "b1"} {
 		r.host.AddLink(l)
 	}

@@ -161,7 +161,7 @@ func TestRetry(t *testing.T) {
 		if !slices.Equal(tries, want) {
 			t.Errorf("tried at %v, want %v", tries, want)
 		}
-		if n := r.log.count("not yet"); n != 1 {
+		if n := r.log.Count("not yet"); n != 1 {
 			t.Errorf("logged %d times", n)
 		}
 		if out := r.host.Outputs("a0", sg("10.0.0.1", "225.1.1.1"), 64); len(out) != 1 {

@@ -64,10 +64,10 @@ func TestHolds(t *testing.T) {
 		if !slices.Equal(s.foreign[mroute.IPv4], want) || len(s.foreign) != 2 {
 			t.Errorf("settled %v, want %v", s.foreign, want)
 		}
-		if n := log.count("the disk is full"); n != 2 {
+		if n := log.Count("the disk is full"); n != 2 {
 			t.Errorf("%d lines of errors, want 2", n)
 		}
-		if n := log.count("Found 2 entries and 2 interfaces in the IPv4 table"); n != 1 {
+		if n := log.Count("Found 2 entries and 2 interfaces in the IPv4 table"); n != 1 {
 			t.Errorf("%d lines of what was found, want 1", n)
 		}
 		if err := r.stop(); err != nil {

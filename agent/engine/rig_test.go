@@ -1,18 +1,16 @@
 package engine_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/netip"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/smcroute/kube-smcroute/agent/engine"
 	"github.com/smcroute/kube-smcroute/agent/kernel/sim"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
 // rig is an engine that runs on a simulated kernel until the test ends.
@@ -20,33 +18,15 @@ type rig struct {
 	*engine.Engine
 	t      *testing.T
 	host   *sim.Host
-	log    *lines
+	log    *programs.Output
 	cancel context.CancelFunc
 	ended  chan error
-}
-
-// lines are what was logged.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.b.String(), text)
 }
 
 // start runs an engine with links. Of o, Kernel and Logger are filled in.
 func start(t *testing.T, o engine.Options, links ...string) *rig {
 	t.Helper()
-	r := &rig{t: t, host: sim.New(), log: &lines{}, ended: make(chan error, 1)}
+	r := &rig{t: t, host: sim.New(), log: &programs.Output{}, ended: make(chan error, 1)}
 	for _, l := range links {
 		r.host.AddLink(l)
 	}

@@ -1,7 +1,6 @@
 package hook
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -9,34 +8,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
-// journal is a log that may be read while it is written.
-type journal struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.buf.Write(b)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.buf.String()
-}
-
-func (j *journal) logger() *slog.Logger { return slog.New(slog.NewTextHandler(j, nil)) }
+func logger(log *programs.Output) *slog.Logger { return slog.New(slog.NewTextHandler(log, nil)) }
 
 // script writes an executable that appends a line for each call to the file
 // whose name is returned, after the shell commands in before.
@@ -139,8 +120,8 @@ func TestCallersNeverWaitAndDuplicatesCollapse(t *testing.T) {
 
 func TestOldestAreDroppedWithOneLine(t *testing.T) {
 	cmd, _, open := gate(t)
-	var log journal
-	r := New(cmd, log.logger())
+	var log programs.Output
+	r := New(cmd, logger(&log))
 	r.Reload()
 	await(t, "the first call to run", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.queue) == 0 })
 	for n := range MaxQueue + 100 {
@@ -178,8 +159,8 @@ func TestCloseDropsWhatWaits(t *testing.T) {
 
 func TestChildrenAreReaped(t *testing.T) {
 	cmd, _ := script(t, "exit 3")
-	var log journal
-	r := New(cmd, log.logger())
+	var log programs.Output
+	r := New(cmd, logger(&log))
 	r.Reload()
 	await(t, "a line about the failure", func() bool { return strings.Contains(log.String(), "exit status 3") })
 	await(t, "the runner to stop", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return !r.running })
@@ -200,8 +181,8 @@ func TestNotExecutableIsLoggedOnce(t *testing.T) {
 		"not executable": plain,
 	} {
 		t.Run(name, func(t *testing.T) {
-			var log journal
-			r := New(cmd, log.logger())
+			var log programs.Output
+			r := New(cmd, logger(&log))
 			for range 3 {
 				r.Reload()
 			}
@@ -221,8 +202,8 @@ func TestUnstartableIsLoggedOnce(t *testing.T) {
 	if err := os.WriteFile(cmd, []byte("#!/no/such/interpreter\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	var log journal
-	r := New(cmd, log.logger())
+	var log programs.Output
+	r := New(cmd, logger(&log))
 	for n := range 3 {
 		r.Install(sg(n))
 	}

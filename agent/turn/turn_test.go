@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/kernel/linux"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
 	"github.com/smcroute/kube-smcroute/test/netlab"
+	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
 // childEnv makes the test binary an agent that only takes its turn, in the
@@ -42,30 +42,13 @@ const soon = time.Minute
 type agent struct {
 	o        Options
 	standing atomic.Bool
-	log      logText
+	log      programs.Output
 	cancel   context.CancelFunc
 	done     chan struct{}
 
 	// When done is closed:
 	turn *Turn
 	err  error
-}
-
-type logText struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func newAgent(ns string) *agent {

@@ -1,7 +1,6 @@
 package manifests
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 	"github.com/smcroute/kube-smcroute/controllers/dirwatch"
 	"github.com/smcroute/kube-smcroute/controllers/node"
+	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
 // deadline is how long anything may take that should happen at once.
@@ -88,28 +88,12 @@ type lab struct {
 	stop        func()
 }
 
-type logText struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logText) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.b.String(), text)
-}
+// logText is what was logged.
+type logText struct{ programs.Output }
 
 // lines are those with a text, without their time.
 func (l *logText) lines(text string) (lines []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.b.String()) {
+	for line := range strings.Lines(l.String()) {
 		if _, line, _ = strings.Cut(line, " "); strings.Contains(line, text) {
 			lines = append(lines, line)
 		}
@@ -177,7 +161,7 @@ func (l *lab) awaitWorld(want string) node.World {
 				return w
 			}
 		case <-timeout:
-			l.t.Fatalf("timed out waiting for %q; the last world had %q; log:\n%s", want, last, l.log.b.String())
+			l.t.Fatalf("timed out waiting for %q; the last world had %q; log:\n%s", want, last, l.log.String())
 		}
 	}
 }
@@ -207,14 +191,14 @@ func (l *lab) await(name string, texts ...string) string {
 			return string(text)
 		}
 	}
-	l.t.Fatalf("timed out waiting for %q in %s:\n%s\nlog:\n%s", texts, name, text, l.log.b.String())
+	l.t.Fatalf("timed out waiting for %q in %s:\n%s\nlog:\n%s", texts, name, text, l.log.String())
 	return ""
 }
 
 // awaitLog waits for a text in the log.
 func (l *lab) awaitLog(text string) {
 	l.t.Helper()
-	for end := time.Now().Add(deadline); l.log.count(text) == 0; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(deadline); l.log.Count(text) == 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			l.t.Fatalf("timed out waiting for %q in the log", text)
 		}
@@ -321,7 +305,7 @@ func TestDirectoryAway(t *testing.T) {
 	}
 	l.write("b.yaml", group("b", "eth0"))
 	l.awaitWorld("default/b@1")
-	if n := l.log.count("cannot be read"); n != 1 {
+	if n := l.log.Count("cannot be read"); n != 1 {
 		t.Errorf("%d lines tell that the directory cannot be read, want 1", n)
 	}
 }
@@ -427,8 +411,8 @@ func TestRetry(t *testing.T) {
 	l.programmer.set(func() { l.programmer.err = nil })
 	l.awaitLog("All of the manifests could be programmed")
 	l.stop()
-	if n := l.log.count("not now"); n != 1 {
-		t.Errorf("%d lines of failure, want 1:\n%s", n, l.log.b.String())
+	if n := l.log.Count("not now"); n != 1 {
+		t.Errorf("%d lines of failure, want 1:\n%s", n, l.log.String())
 	}
 }
 
@@ -450,8 +434,8 @@ func TestLog(t *testing.T) {
 		"level=WARN msg=\"a.yaml:6: spec.interface:":    1,
 		"level=INFO+2 msg=\"a.yaml: no more problems\"": 1,
 	} {
-		if n := l.log.count(text); n != want {
-			t.Errorf("%d lines have %q, want %d:\n%s", n, text, want, l.log.b.String())
+		if n := l.log.Count(text); n != want {
+			t.Errorf("%d lines have %q, want %d:\n%s", n, text, want, l.log.String())
 		}
 	}
 }

@@ -228,7 +228,7 @@ func TestStatusCannotBeWritten(t *testing.T) {
 	if all := slices.Clone(failures); len(slices.Compact(all)) < len(failures) || len(failures) > 2 {
 		t.Errorf("a failure is told again: %q", failures)
 	}
-	if n := l.log.count("could be written again"); n != 1 {
+	if n := l.log.Count("could be written again"); n != 1 {
 		t.Errorf("%d lines of success, want 1", n)
 	}
 }

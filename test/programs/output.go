@@ -2,10 +2,11 @@ package programs
 
 import (
 	"bytes"
+	"strings"
 	"sync"
 )
 
-// Output collects what a program prints while others read it. The zero value is
+// Output collects what a program prints, or what is logged, while others read it. The zero value is
 // empty.
 type Output struct {
 	mu  sync.Mutex
@@ -23,5 +24,16 @@ func (o *Output) Write(p []byte) (int, error) {
 func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// Count is how often a text is in that.
+func (o *Output) Count(text string) int { return strings.Count(o.String(), text) }
+
+// Take returns what was printed so far, and forgets it.
+func (o *Output) Take() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	defer o.buf.Reset()
 	return o.buf.String()
 }
