@@ -98,8 +98,8 @@ type Agent struct {
 
 	// Of Run's goroutine:
 
-	sum  uint64 // of the last reading of the configuration file
-	read bool   // whether one was without an error
+	outline outline // of the last reading of the configuration file
+	read    bool    // whether one was without an error
 }
 
 // reload asks for another reading of the configuration file.
@@ -230,19 +230,20 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 
 // reload does what was asked for.
 func (a *Agent) reload(ctx context.Context, r *reload) error {
-	before, why := a.sum, "Reading the configuration again"
-	now := a.readConf()
+	why := "Reading the configuration again"
 	if r.ifChanged {
-		if now == nil {
+		if a.outline.files == nil {
 			return nil
 		}
-		r.dirs = now.dirs()
-		if now.sum == before {
+		if !a.outline.changed() {
+			r.dirs = a.outline.dirs()
 			return nil
 		}
 		why = "The configuration has changed: reading it again"
 	}
 	a.log.Log(ctx, core.LevelNotice, why)
+	now := a.readConf()
+	r.dirs = a.outline.dirs()
 	call(a.o.OnReloading)
 	clean, err := a.load(ctx, "reload", now)
 	if clean {
@@ -275,7 +276,7 @@ func (a *Agent) readConf() *reading {
 		return nil
 	}
 	r := readConf(a.o.ConfFile, a.o.DefaultDisable, a.read)
-	a.sum = r.sum
+	a.outline = r.outline
 	return &r
 }
 

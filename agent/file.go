@@ -8,10 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/smcroute/kube-smcroute/agent/conf"
@@ -29,55 +26,39 @@ type reading struct {
 	// one is no text: nobody knows what it wants.
 	unread error
 
-	sum      uint64   // of all that was read, and of why what was not
-	files    []string // paths of what was read
-	patterns []string // of includes
+	outline
 }
-
-// seed is of a reading's sum.
-var seed = maphash.MakeSeed()
 
 // readConf reads a configuration file and what it includes; again is that it has
 // been read before.
 func readConf(path string, defaultDisable, again bool) (r reading) {
-	var sum maphash.Hash
-	sum.SetSeed(seed)
-	add := func(kind, text string) {
-		_, _ = fmt.Fprintf(&sum, "%s %d ", kind, len(text))
-		_, _ = sum.WriteString(text)
-	}
+	sum := newDigest()
 	defer func() { r.sum = sum.Sum64() }()
 	r.files = []string{path}
-	var text string
-	info, err := os.Stat(path)
-	if err == nil && again && info.Mode()&fs.ModeNamedPipe != 0 {
-		// It would be empty, or hold up the daemon until somebody writes.
-		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("it is a pipe, which can be read once: expected a file")}
-	} else {
-		text, err = readText(path)
-	}
+	text, err := readText(openFirst(path, again))
+	sum.first(maphash.String(seed, text), err)
 	if err != nil {
-		add("error", err.Error())
 		r.err = err
 		return r
 	}
-	add("file", text)
 	r.noText(path, text)
 	r.layer, r.diags = conf.Parse(conf.Source{Name: path, Text: text}, conf.Options{
 		DefaultDisable: defaultDisable,
 		Include: func(pattern string) ([]conf.Source, error) {
-			sources, err := include(pattern)
-			add("include", pattern)
+			var sources []conf.Source
 			r.patterns = append(r.patterns, strings.Clone(pattern)) // not to keep the whole text
-			for _, s := range sources {
-				add("name", s.Name)
-				add("file", s.Text)
-				r.files = append(r.files, s.Name)
-				r.noText(s.Name, s.Text)
-			}
-			if err != nil {
-				add("error", err.Error())
-			}
+			err := include(pattern, func(name string) error {
+				text, err := readText(openRegular(name))
+				if err != nil {
+					return err
+				}
+				sum.file(name, maphash.String(seed, text))
+				sources = append(sources, conf.Source{Name: name, Text: text})
+				r.files = append(r.files, name)
+				r.noText(name, text)
+				return nil
+			})
+			sum.included(pattern, err)
 			if unread := new(fs.PathError); errors.As(err, &unread) && !errors.Is(unread, fs.ErrNotExist) {
 				r.unread = unread
 			}
@@ -87,6 +68,16 @@ func readConf(path string, defaultDisable, again bool) (r reading) {
 	return r
 }
 
+// openFirst opens the file that may include others; again is that it has been read before.
+func openFirst(path string, again bool) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err == nil && again && info.Mode()&fs.ModeNamedPipe != 0 {
+		// It would be empty, or hold up the daemon until somebody writes.
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("it is a pipe, which can be read once: expected a file")}
+	}
+	return os.Open(path)
+}
+
 // noText notes a file that is no text.
 func (r *reading) noText(path, text string) {
 	if conf.HasNUL(text) {
@@ -94,75 +85,37 @@ func (r *reading) noText(path, text string) {
 	}
 }
 
-// dirs are the directories in which another reading can come to be: those of
-// the files, where symbolic links to them lie, and where files lie that
-// patterns would catch. In the place of one that is not there is the one where
-// it, or one above it, would come to be.
-func (r *reading) dirs() []string {
-	all := map[string]bool{}
-	add := func(dir string) {
-		for {
-			_, err := os.Stat(dir)
-			if err == nil || dir == filepath.Dir(dir) {
-				break
-			}
-			dir = filepath.Dir(dir)
-		}
-		all[dir] = true
-	}
-	for _, f := range r.files {
-		add(filepath.Dir(f))
-		if to, err := filepath.EvalSymlinks(f); err == nil {
-			add(filepath.Dir(to))
-		}
-	}
-	for _, p := range r.patterns {
-		dir := filepath.Dir(p)
-		add(dir)
-		found, _ := glob(dir) // it may be a pattern, too
-		for _, d := range found {
-			add(d)
-		}
-	}
-	return slices.Sorted(maps.Keys(all))
-}
-
-// include lists the files that a glob(3) pattern names, in alphabetic order. A
-// relative pattern is relative to the working directory.
-func include(pattern string) ([]conf.Source, error) {
+// include calls read for the files that a glob(3) pattern names, in alphabetic order. A
+// relative pattern is relative to the working directory. It goes on after an error of
+// read, and returns all of them.
+func include(pattern string, read func(name string) error) error {
 	names, err := glob(pattern)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a pattern: %w", pattern, err)
+		return fmt.Errorf("%q is not a pattern: %w", pattern, err)
 	}
-	var files []conf.Source
 	var errs []error
 	for _, n := range names {
-		text, err := readRegular(n)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		files = append(files, conf.Source{Name: n, Text: text})
+		errs = append(errs, read(n))
 	}
-	return files, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
-// readRegular reads a file that a pattern caught. A FIFO or a device among them
+// openRegular opens a file that a pattern caught. A FIFO or a device among them
 // would hold up the daemon for good.
-func readRegular(path string) (string, error) {
+func openRegular(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s is not a regular file", path)
+		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
-	return readText(path)
+	return os.Open(path)
 }
 
-// readText reads a file into a string, without a second copy of a large one.
-func readText(path string) (string, error) {
-	f, err := os.Open(path)
+// readText reads a file that was opened, if it could be, into a string, without a second
+// copy of a large one, and closes it.
+func readText(f *os.File, err error) (string, error) {
 	if err != nil {
 		return "", err
 	}
