@@ -3,8 +3,8 @@ package manifests
 import (
 	"bytes"
 
+	"go.yaml.in/yaml/v2"
 	"k8s.io/apimachinery/pkg/runtime"
-	k8syaml "sigs.k8s.io/yaml"
 
 	"github.com/smcroute/kube-smcroute/api/v1alpha1"
 )
@@ -15,7 +15,7 @@ func marshal(kind string, metadata map[string]any, value any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return k8syaml.Marshal(map[string]any{
+	return yaml.Marshal(map[string]any{
 		"apiVersion": v1alpha1.GroupVersion.String(),
 		"kind":       kind,
 		"metadata":   metadata,
@@ -45,7 +45,7 @@ func marshalReport(node string, report *v1alpha1.MulticastNodeStateStatus) ([]by
 			if err != nil {
 				return nil, err
 			}
-			item, err := k8syaml.Marshal(content)
+			item, err := yaml.Marshal(content)
 			if err != nil {
 				return nil, err
 			}
