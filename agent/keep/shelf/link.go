@@ -154,9 +154,12 @@ func (l *Link) over() bool {
 }
 
 // Await returns when the other end has what this one has under a name, or why it
-// has not.
+// has not. When the connection has ended nobody knows.
 func (l *Link) Await(name string, within time.Duration) error {
 	return l.await(within, func() (bool, error) {
+		if _, told := l.shelf.links[l]; !told { // of changes, which are not marked either
+			return false, errEnded
+		}
 		_, dirty := l.dirty[name]
 		_, flying := l.flight[name]
 		return !dirty && !flying, l.refused[name]

@@ -230,6 +230,28 @@ func TestFollowerGives(t *testing.T) {
 	}
 }
 
+// What is put when the connection has ended is not said to be held at the other end.
+func TestPutTooLate(t *testing.T) {
+	keeper, program := empty(t), empty(t)
+	a, b := conns(t)
+	run(t, keeper.Give(a, nil))
+	link := program.Follow(b, nil)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = link.Run()
+	}()
+	fd := file(t)
+	put(t, program, "in time", fd)
+	told(t, link, "in time")
+	link.Close()
+	<-ended
+	put(t, program, "too late", fd)
+	if err := link.Await("too late", time.Minute); !errors.Is(err, errEnded) {
+		t.Errorf("got %v, want %v", err, errEnded)
+	}
+}
+
 // Who has never changed anything takes what is there, and forgets what is not.
 func TestReaderComesBack(t *testing.T) {
 	keeper, reader := empty(t), empty(t)
