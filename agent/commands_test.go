@@ -3,6 +3,7 @@ package agent_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +74,9 @@ func TestRefusals(t *testing.T) {
 func TestInterfaceCalledTo(t *testing.T) {
 	r := run(t, "")
 	r.host.AddLink("to")
+	r.await("the router to know the interface", func() bool {
+		return slices.Contains(strings.Fields(r.must(ipc.Show, "interfaces")), "to")
+	})
 	r.must(ipc.Add, "a0", "10.0.0.1", "225.1.1.1", "to", "b0")
 	is(t, "add", r.out("a0", "10.0.0.1", "225.1.1.1"), "b0 to")
 	r.must(ipc.Join, "from", "a0", "group", "225.1.1.1")
