@@ -16,6 +16,7 @@ import (
 	"github.com/smcroute/kube-smcroute/agent/ipc"
 	"github.com/smcroute/kube-smcroute/agent/kernel/sim"
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/netlab"
 	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
@@ -171,15 +172,8 @@ func flow(source, group string) mroute.SG {
 
 func (r *rig) await(what string, cond func() bool) {
 	r.t.Helper()
-	poll := time.NewTicker(2 * time.Millisecond)
-	defer poll.Stop()
-	deadline := time.After(time.Minute)
-	for !cond() {
-		select {
-		case <-poll.C:
-		case <-deadline:
-			r.t.Fatalf("timed out waiting for %s; log:\n%v", what, r.log)
-		}
+	if !netlab.Poll(time.Minute, cond) {
+		r.t.Fatalf("timed out waiting for %s; log:\n%v", what, r.log)
 	}
 }
 

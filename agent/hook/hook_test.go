@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/mroute"
+	"github.com/smcroute/kube-smcroute/test/netlab"
 	"github.com/smcroute/kube-smcroute/test/programs"
 )
 
@@ -31,16 +32,9 @@ func script(t *testing.T, before string) (cmd, calls string) {
 	return cmd, calls
 }
 
-// await retries until holds, and fails after a minute.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	netlab.Await(t, time.Minute, holds, what)
 }
 
 func lines(t *testing.T, file string) []string {

@@ -25,8 +25,8 @@ type entryKey struct {
 	src, dst netip.Addr
 }
 
-// Notices begins to listen, to RTNLGRP_IPV4_MROUTE of rtnetlink(7), in a namespace
-// whose tables are empty. It ends with the test.
+// Notices begins to listen, to RTNLGRP_IPV4_MROUTE of rtnetlink(7). It ends with the
+// test.
 func (ns *NS) Notices() *Notices {
 	ns.tb.Helper()
 	n := &Notices{tb: ns.tb, held: map[entryKey]struct{}{}}
@@ -61,7 +61,7 @@ func (n *Notices) Set() int {
 }
 
 // Most is how many entries there were at most at one time, without those that wait for
-// a router's answer.
+// a router's answer, and those that were there before.
 func (n *Notices) Most() int {
 	n.tb.Helper()
 	n.read()

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/smcroute/kube-smcroute/agent/keep/wire"
+	"github.com/smcroute/kube-smcroute/test/netlab"
 )
 
 // file is something to hold, each another one.
@@ -114,11 +115,7 @@ func descriptors(t *testing.T) int {
 // await waits until cond is true.
 func await(t *testing.T, cond func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !cond(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not come in a minute")
-		}
-	}
+	netlab.Await(t, time.Minute, cond, "the other end")
 }
 
 // conns are both ends of a connection.
